@@ -1,7 +1,7 @@
 //! The cost of the driver: CPU time per checked call, compared with a loop that only writes and reads bytes over the
 //! same number of connections in the same run. The service is a separate process, so that the figures do not include
 //! its cost.
-#![expect(clippy::unwrap_used, reason = "a failed step of a benchmark is its failure")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the benchmark")]
 
 #[path = "../tests/support/server.rs"]
 #[expect(dead_code, reason = "only the tests make the service stall and read what it received")]

@@ -1,6 +1,6 @@
-//! The whole driver against a small service: its record agrees with that of the service.
+//! Tests the whole driver against a small service, and compares what both recorded.
 
-#![expect(clippy::unwrap_used, reason = "a failed step of a test is its failure")]
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 #[path = "support/server.rs"]
 mod server;
@@ -104,7 +104,10 @@ async fn every_acknowledged_write_is_read_back_by_its_writer() {
         assert_eq!((op.process, value.digest), (writer.process, Some(digest)));
         assert_eq!(value.canary.as_ref().map(|canary| &canary.user), Some(&writer.user));
     }
-    assert!(ops.iter().all(|op| op.outcome == Outcome::Ok), "a memory of others that is not found is an answer");
+    assert!(
+        ops.iter().all(|op| op.outcome == Outcome::Ok),
+        "a lookup of another user's memory that finds nothing is not an error"
+    );
     for phase in [Phase::Setup, Phase::Warmup, Phase::Measured] {
         assert!(ops.iter().any(|op| op.phase == phase), "{phase:?}");
     }
@@ -263,7 +266,7 @@ async fn a_real_stall_is_in_the_latencies_to_the_last_arrival() {
             "the server saw it between its send and its end: {op:?}"
         );
     }
-    // Six users wait in the stall; calls that were due meanwhile waited too, and only the plan shows it.
+    // Six users wait during the stall. Calls that were due meanwhile start late: only the latency from the planned start shows that.
     let slow = |latency: fn(&Op) -> u64| measured.iter().filter(|op| latency(op) > 100_000).count();
     assert!(slow(Op::latency_us) > 60, "{} of about 80", slow(Op::latency_us));
     assert!(slow(Op::latency_us) > slow(Op::service_us));

@@ -1,6 +1,6 @@
 //! Every scenario can fail: the liar stands in front of a real service and tells each lie that names scenarios, and
 //! these scenarios must fail.
-#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 use harness_core::drive::experiment;
 use serde_json::Value;

@@ -1,5 +1,5 @@
 //! Every scenario on its own stack: processes, or containers with the feature `docker-tests`.
-#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::judge::JudgeMemory;

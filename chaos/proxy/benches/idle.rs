@@ -2,7 +2,7 @@
 //! Goals: at most 100 us added at the median of one connection; over fifty connections at least 0.65 x direct, or what the bare copy loop
 //! reaches; never a wait of 35 ms, which would be a delayed acknowledgement. Everything runs in this process; client, proxy and upstream
 //! have separate runtimes.
-#![expect(clippy::unwrap_used, reason = "a failed step of a benchmark is its failure")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the benchmark")]
 
 use chaos_proxy::{Options, Proxy};
 use std::io::Write as _;

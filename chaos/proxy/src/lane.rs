@@ -152,8 +152,8 @@ impl Lane {
 
     /// Computes the departure of every waiting entry again. Called when the rules have changed.
     pub(crate) fn reschedule(&mut self, rules: &Rules) {
-        // From the beginning, because these values come from the old rules: a removed hang or limit must not delay what
-        // waits.
+        // Resets the state first, because it comes from the old rules: a removed hang or limit must not delay the waiting
+        // entries.
         (self.last_due, self.free_at, self.hung) = (None, None, false);
         let mut queue = std::mem::take(&mut self.queue);
         queue.iter_mut().for_each(|parcel| self.schedule(parcel, rules));
@@ -161,8 +161,8 @@ impl Lane {
     }
 
     fn schedule(&mut self, parcel: &mut Parcel, rules: &Rules) {
-        // The short way of an edge without rules. An entry behind delayed ones takes the long way, so that it cannot
-        // overtake them.
+        // Fast path of an edge without rules. An entry behind delayed ones does not take it, so that it cannot overtake
+        // them.
         if rules.active.is_empty() && self.last_due.is_none() {
             parcel.due = Some(parcel.arrived);
             return;
@@ -234,7 +234,7 @@ impl Lane {
 
     fn pop(&mut self) {
         self.queue.pop_front();
-        // With an empty queue there is nothing to overtake, so `schedule` may take its short way again.
+        // With an empty queue there is nothing to overtake, so `schedule` may take its fast path again.
         if self.queue.is_empty() && !self.hung {
             self.last_due = None;
         }

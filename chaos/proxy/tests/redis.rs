@@ -1,6 +1,6 @@
 //! Rules on an edge to Redis: commands are operations, and each command gets exactly one reply, from the upstream or from a rule.
 
-#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 #[path = "support/wire.rs"]
 mod wire;

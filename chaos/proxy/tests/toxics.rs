@@ -1,7 +1,7 @@
 //! What every toxic must do: it acts on open and on new connections, its counters prove it, and after its removal the edge passes every byte
 //! again.
 
-#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 #[path = "support/wire.rs"]
 mod wire;

@@ -105,7 +105,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  harness scenario --list\n  harness scenario tenant-isolation quota\n  \
         harness scenario --all --backend docker\n  harness scenario memory-tools --url memory=http://127.0.0.1:7420")]
     Scenario(ScenarioArguments),
-    /// Attacks a stack, check by check, and reports what it must refuse and does not.
+    /// Attacks a stack, check by check, and reports what it fails to refuse.
     #[command(
         after_help = "Examples:\n  harness harden\n  harness harden --list\n  harness harden --only AUTH --only MCP-TRN-01\n  \
         harness harden --min-severity high --backend docker\n  harness harden --skip MCP-TRN-12='the gateway adds the header'\n  \
@@ -152,7 +152,7 @@ pub(crate) enum Command {
     /// The driver of a run.
     #[command(name = "__drive", hide = true)]
     Drive,
-    /// Becomes a program that dies with its parent.
+    /// Replaces this process by a program that is killed when its parent ends.
     #[command(name = "__become", hide = true)]
     Become(BecomeArguments),
     /// The reaper of a run.

@@ -42,8 +42,8 @@ harness check --list
 ```
 
 A check takes the recorded history of a run and returns one finding. `fail`: the history has a violation, and the finding names the operations
-that prove it. `unknown`: the evidence is missing or cannot exclude a violation, or the check itself failed. `pass`: something was judged, and nothing
-contradicts it. The verdict of a run is the worst of its findings.
+that prove it. `unknown`: the evidence is missing or cannot exclude a violation, or the check itself crashed. `pass`: something was judged, and no
+violation was found. The verdict of a run is the worst of its findings.
 
 All checks share these limits:
 
@@ -79,8 +79,8 @@ fn section(check: &Check) -> String {
 const CHECKLIST_HEAD: &str = "\
 # Security checklist
 
-What to prove before a stack serves customers. The first part is generated from the hardening checks in `harness/harden/src/`, and one command makes all of
-them. The second part is what only a person can do.
+What to prove before a stack serves customers. The first part is generated from the hardening checks in `harness/harden/src/`, and one command runs all of
+them. The second part lists what only people can do.
 
 ```sh
 harness harden
@@ -88,15 +88,15 @@ harness harden --list
 ```
 
 The command starts a stack of its own; `--backend docker` starts the images, and `--url memory=http://127.0.0.1:7420` with `JWT_SECRET` checks a running
-one. `pass` means that the attempts were made, that a valid request of the same kind succeeded, and that the stack refused what it must refuse. A failure was found in three
-attempts of three, by at least two signs; `fix.md` of the run has its requests and replies, where to mend it, and the command that proves the mend
-(decision 0048). Each check has been seen to fail (decision 0049). `harness gate --profile preprod` makes all of them.
+one. `pass` means that the attempts were made, that a valid request of the same kind succeeded, and that the stack refused what it must refuse. A failure is reported only if three
+attempts of three show it, each by at least two signs. `fix.md` in the run directory has the requests and replies, the files to change, and the command that verifies the fix
+(decision 0048). Each check has been seen to fail (decision 0049). `harness gate --profile preprod` runs all of them.
 ";
 
 const CHECKLIST_END: &str = "
 ## What only a person can do
 
-- [ ] TLS ends in front of every service: at least version 1.2, HSTS, certificates that renew themselves. The services speak plain HTTP and must be reachable only from there.
+- [ ] TLS is terminated in front of every service: version 1.2 or later, HSTS, automatic renewal of certificates. The services speak plain HTTP and must be reachable only from there.
 - [ ] The keys (`JWT_SECRET`, `METRICS_TOKEN`, keys of models, passwords of Redis) come from a secret store, are different in each environment, and have an owner and a date of the
       next rotation. `docs/mcp/OPERATIONS.md` describes the rotation.
 - [ ] The issuer of tokens gives each client the scopes that it needs and no more; tokens with `admin` and `guardrails.acknowledge` are for people.
@@ -106,9 +106,9 @@ const CHECKLIST_END: &str = "
 - [ ] A backup was restored on another machine in the last quarter, and the time that it took is written down.
 - [ ] Logs go to a place where a service cannot change them, and an alert exists for refused tokens, for `mcp_rate_limit_bypass_total` and for a service that is not ready.
 - [ ] The images were scanned (`make scan`), run without root and with a read-only file system, and their base images have an owner who updates them.
-- [ ] The clients' side: the hosts in which the tools run ask their users before a tool that writes, and the descriptions of the tools were reviewed.
+- [ ] MCP hosts ask their user before they call a tool that writes, and a person has reviewed the descriptions of the tools.
 - [ ] Who is called when a key leaks, what is revoked first (`mcp-memory revoke`), and who informs customers, is written down and was tried once.
-- [ ] A penetration test by people who did not build the stack, in the last year; the checks here find what is known, not what is new.
+- [ ] A penetration test by people who did not build the stack, in the last year; the checks here find only known kinds of weaknesses.
 ";
 
 #[test]

@@ -1,6 +1,6 @@
 //! Every command in a document is run by a test, or this file has the reason why it is not. This test fails if a
 //! document has a command that is not listed here, and if a listed command is in no document any more.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/observe.rs"]
 #[expect(dead_code, reason = "end_to_end.rs reads its queries")]

@@ -1,5 +1,5 @@
 //! The harness from end to end: the real program, a real Redis, the real service, and the failures of each.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/observe.rs"]
 mod observe;

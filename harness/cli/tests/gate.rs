@@ -1,6 +1,6 @@
 //! The gate as a CI uses it: one command, one verdict, every report, and the reason of a failure in each of the
 //! reports.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/program.rs"]
 mod program;

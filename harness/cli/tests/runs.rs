@@ -1,5 +1,5 @@
 //! The folder of the runs: which runs are kept, how an incomplete run is reported, and a disk that is full.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/program.rs"]
 mod program;

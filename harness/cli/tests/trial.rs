@@ -1,5 +1,5 @@
 //! `harness chaos --on-trial`: a caught lie passes the trial, and a lie that is not caught never does.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
 //! docker-compose.yml has the parts, ports, data and edges of the topology, and every container has the required restrictions.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/kubernetes.rs"]
 mod kubernetes;

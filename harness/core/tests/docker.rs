@@ -1,5 +1,5 @@
 //! The docker backend with a real daemon: a stack starts on loopback, answers, and leaves nothing in Docker, however it ends.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/callers.rs"]
 mod callers;

@@ -1,5 +1,5 @@
 //! Faults on containers: each has its effect, and the harness or its watchdog restores the container.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/stack.rs"]
 mod stack;

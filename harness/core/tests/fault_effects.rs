@@ -1,5 +1,5 @@
 //! Every kind of fault on real programs: it has its effect while it acts, and the heal restores its target.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/callers.rs"]
 mod callers;

@@ -1,6 +1,6 @@
 //! Every fault, with every way in which a harness can end: two seconds later nothing of the fault remains. The harness
 //! is a small program that injects one fault. Its stack outlives it, so that something of the fault could remain there.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/holder.rs"]
 mod holder;

@@ -1,5 +1,5 @@
 //! Every state of a real Redis: the replies that a client gets on an open connection and on a new one.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/callers.rs"]
 mod callers;

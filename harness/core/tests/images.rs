@@ -1,5 +1,5 @@
 //! The images that `make images` builds: each starts under the restrictions of production, passes its own health check, is small, and has labels.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::Service;
 use std::process::Command;

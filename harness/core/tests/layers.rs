@@ -1,5 +1,5 @@
 //! The order of the folders of this crate: each uses only those before it. docs/ARCHITECTURE.md draws the same order.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! The process backend with real programs: instances share a database, and a part that has ended is started again at its address.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/callers.rs"]
 mod callers;

@@ -1,5 +1,5 @@
 //! Reports made from a run directory: their text for each verdict, hostile and incomplete records, and their published schema.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/recorded.rs"]
 mod recorded;

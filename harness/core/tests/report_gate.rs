@@ -1,6 +1,6 @@
 //! The report of a gate, made from the directories of its runs: the verdict, its reasons, and the same text when it is
 //! written again.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/recorded.rs"]
 mod recorded;

@@ -1,5 +1,5 @@
 //! The reports of a hardening run: one finding for each cause, SARIF that code scanning reads, and `fix.md` with what proves a mend.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/recorded.rs"]
 mod recorded;

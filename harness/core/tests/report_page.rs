@@ -1,7 +1,7 @@
 //! The pages in a real browser: no message on the console, every chart drawn, nothing cut off on a phone or a desktop,
 //! enough contrast in light and dark. A test also plants each kind of defect once, to prove that the inspection detects
 //! it.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/browser.rs"]
 mod browser;

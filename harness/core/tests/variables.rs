@@ -1,6 +1,6 @@
 //! The code, the example file, the compose file and the manual name the same environment variables. Reports each name
 //! that one of them lacks, and each name that the code does not read.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::env;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Limits: what is too large, too deep or too long is refused, and costs little.
+//! Limits: a service refuses requests that are too large, too deep or too long, and spends little on them.
 
 pub(crate) mod descriptors;
 pub(crate) mod fields;

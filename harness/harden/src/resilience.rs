@@ -1,3 +1,3 @@
-//! Resilience: what a service promised holds after it was killed.
+//! Resilience: the promises that a service must keep even if it is killed.
 
 pub(crate) mod durable;

@@ -1,6 +1,6 @@
-//! Every check holds on the stack, and every check has been seen to fail: the liar breaks the promise that the check is about, and the whole catalogue
-//! must fail that check and at most two others, which the lie names.
-#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+//! Every check passes on the real stack, and fails if the liar breaks the promise that it tests. A run of all checks must fail exactly the checks
+//! that the lie names: at most three.
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,7 @@ impl Hardened {
     }
 }
 
-/// Makes the whole catalogue on processes.
+/// Runs all hardening checks on a stack of processes.
 fn harden(lies: &[(&str, &str)]) -> Hardened {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program("harness"));
@@ -110,7 +110,7 @@ fn each_trip_fails_its_own_check_and_no_other() {
     if std::env::var_os("EVERY_TRIP").is_some() {
         let mut problems = Vec::new();
         for trip in &trips {
-            // Memory if it can tell the lie, because several checks are about memory alone.
+            // Uses memory if it has the lie, because several checks test only memory.
             let memory = trip.services.iter().find(|service| *service == "memory");
             let service = memory.unwrap_or(&trip.services[0]);
             let run = harden(&[(service.as_str(), trip.lie.as_str())]);

@@ -21,7 +21,7 @@ pub(crate) struct Figure {
     pub(crate) result: FigureResult,
 }
 
-/// Whether a threshold holds.
+/// Result of comparing a figure with its threshold.
 pub(crate) enum FigureResult {
     Holds,
     Broken {

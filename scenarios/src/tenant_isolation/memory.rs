@@ -71,7 +71,7 @@ async fn expect_hidden(stage: &Stage<'_>, who: &str, actor: &mut Actor<'_>, id: 
         [("read", "get_memory", &by_id), ("change", "update_memory", &change), ("delete", "delete_memory", &by_id)]
     {
         let reply = actor.call(tool, arguments.clone()).await;
-        let _ = reply.refuses(&format!("{who} cannot {what} it by its id"), ErrorCode::NotFound);
+        let _ = reply.refuses(&format!("{who} cannot {what} the memory by its id"), ErrorCode::NotFound);
     }
     let omits = |reply: &Value| {
         let memories = reply["hits"].as_array().or(reply["memories"].as_array());
@@ -83,7 +83,7 @@ async fn expect_hidden(stage: &Stage<'_>, who: &str, actor: &mut Actor<'_>, id: 
         ("export", "export_memories", json!({})),
     ] {
         let reply = actor.call(tool, arguments).await;
-        let _ = reply.gives(&format!("the {what} of {who} does not return it"), omits);
+        let _ = reply.gives(&format!("the {what} of {who} does not return the memory"), omits);
     }
     let counted = actor.call("delete_by_tag", json!({ "tags": ["deploy"], "dryRun": true })).await;
     let listed = actor.call("list_memories", json!({ "tags": ["deploy"] })).await;

@@ -23,9 +23,12 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let acknowledgement =
         json!({ "verdictToken": checked["verdictToken"], "reason": "the old code does not run any more" });
     let foreign = zoe.call("acknowledge_guardrails", acknowledgement.clone()).await;
-    let _ = foreign.refuses("another organisation cannot acknowledge it", ErrorCode::VerdictInvalid);
-    let acknowledged =
-        ann.call("acknowledge_guardrails", acknowledgement).await.ok("its own organisation still can").or_stop()?;
+    let _ = foreign.refuses("another organisation cannot acknowledge the request", ErrorCode::VerdictInvalid);
+    let acknowledged = ann
+        .call("acknowledge_guardrails", acknowledgement)
+        .await
+        .ok("the organisation of the verdict can still acknowledge the request")
+        .or_stop()?;
     let mut workflow = risky.clone();
     workflow["agent"] = json!("general");
     (workflow["verdictToken"], workflow["executionId"]) =

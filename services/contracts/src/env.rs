@@ -104,7 +104,7 @@ variables! {
     REQUEST_DEADLINE_MS = Some("10000");
     /// Maximum number of concurrent requests; the service answers further ones with 503. One organisation gets at most three quarters of them, then 429.
     MAX_CONCURRENT_REQUESTS = Some("1024");
-    /// Maximum number of connections of one address; further ones are closed at once. If omitted, three quarters of all. Behind a load balancer all clients have its address.
+    /// Maximum number of connections of one address; further ones are closed at once. If omitted, three quarters of all connections. Behind a load balancer, all clients share the address of the load balancer.
     MAX_CONNECTIONS_PER_ADDRESS = None;
     /// Deadline for receiving a request head, in milliseconds. It starts with the first byte, and on a new connection at once.
     HEADER_READ_DEADLINE_MS = Some("15000");

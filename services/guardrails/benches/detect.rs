@@ -1,10 +1,6 @@
 //! Cost of detection per byte, for texts of three lengths and three kinds: clean, full of matches, and hostile (full of beginnings of matches).
 //! A ratio near 1 between lengths shows that the time is linear in the text.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a benchmark ends with the first error and prints its figures"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failed step fails the benchmark")]
 
 use mcp_contracts::guardrails::Detection;
 use mcp_guardrails::detect::corpus::samples;

@@ -57,14 +57,14 @@ pub fn scan(text: &str, wanted: &[Detection], limit: usize) -> Scanned {
     Scanned { matches, truncated }
 }
 
-/// Whether anything of a kind is there; it stops at the first.
+/// Returns true if the text has at least one finding of this detection. Stops at the first.
 pub fn any(text: &str, wanted: Detection) -> bool {
     let mut findings = Findings::first(text, wanted);
     look(&Subject::of(text), &mut findings);
     !findings.is_empty()
 }
 
-/// Whether a text that its sender declares to be SQL holds a statement that is not known to be harmless.
+/// Returns true if a text that its sender declares to be SQL contains a statement that is not known to be harmless.
 pub fn any_in_sql(text: &str) -> bool {
     let mut findings = Findings::first(text, Detection::DestructiveSql);
     sql::find(&Normal::of(text).text, true, &mut findings);

@@ -1,5 +1,5 @@
 //! Rules change while the service runs: good files are applied; bad ones are reported and change nothing.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, ActionRequest};

@@ -1,5 +1,5 @@
 //! Properties of rules and verdicts, and the problems of rule files, which are reported together with file, line and rule.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, Decision, Severity};

@@ -1,5 +1,5 @@
-//! The service over a socket, in both eras: verdicts are requested, acknowledged and forged.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+//! The service over a socket, with older and newer clients: verdicts are requested, acknowledged and forged.
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, VerdictKind};
 use mcp_contracts::{Scope, Service};
@@ -111,7 +111,11 @@ async fn an_invalid_acknowledgement_is_refused_with_a_reason() {
         assert_eq!(refused["code"], code, "{request}: {refused}");
     }
     let request = json!({ "verdictToken": good, "reason": reason });
-    assert_eq!(server.ok("acknowledge_guardrails", request).await["acknowledged"], true, "a refusal used nothing up");
+    assert_eq!(
+        server.ok("acknowledge_guardrails", request).await["acknowledged"],
+        true,
+        "a refused call must not use up the token"
+    );
 }
 
 #[tokio::test]
@@ -150,7 +154,10 @@ async fn a_token_that_may_only_check_acknowledges_nothing() {
     let refused = error(&agent.modern("check_guardrails", ask(HIGH), answer.clone()).await);
     assert_eq!(refused["code"], "insufficient_scope", "{refused}");
     let taken = server.modern("check_guardrails", ask(HIGH), answer).await;
-    assert_eq!(taken["result"]["structuredContent"]["acknowledged"], true, "the refusal used nothing up: {taken}");
+    assert_eq!(
+        taken["result"]["structuredContent"]["acknowledged"], true,
+        "a refused call must not use up the token: {taken}"
+    );
 }
 
 #[tokio::test]

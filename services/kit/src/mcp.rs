@@ -1,4 +1,4 @@
-//! The MCP endpoint. It serves both eras of the protocol on one path and keeps no session. This file follows one
+//! The MCP endpoint. It serves the stateless and the older protocol revisions on one path and keeps no session. This file follows one
 //! request from its head to its reply; the modules have the steps. Tool calls take a fast path of our own, because
 //! nearly all requests are tool calls and the SDK costs 2 to 4 times the CPU
 //! (decision 0001). Every other method goes through the SDK.
@@ -40,7 +40,7 @@ use std::time::Duration;
 /// Body of every response of the endpoint.
 pub type Body = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
 
-/// Log lines of refused tokens.
+/// Samples the log lines about refused tokens.
 static REFUSED: Sampled = Sampled::new();
 
 /// A request with a valid envelope and valid headers.
@@ -121,11 +121,11 @@ impl Endpoint {
         let claims = self.authenticate(&head).await?;
         media::check_body(&head.headers)?;
         let format = media::response_format(&head.headers)?;
-        // Before the body is read and until the reply is built, because the body stays in memory that long.
+        // Reserved before the body is read and until the reply is built, because the body stays in memory that long.
         let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| (bytes as usize).min(MAX_BODY_BYTES));
         let _bytes = self.places.take(&claims.org_id, Kind::RequestBytes, expected)?;
         let body = self.read(body).await?;
-        // After the body, so that a client that sends slowly takes no place from the others. A full service answers at once and does not queue,
+        // Reserved after the body has arrived, so that a slow client does not occupy a slot. A full service answers at once and does not queue,
         // so that the client or the load balancer can choose another instance.
         let _running = self.places.take(&claims.org_id, Kind::Running, 1)?;
         let envelope = envelope::parse(&body, MAX_JSON_DEPTH)?;
@@ -259,7 +259,7 @@ impl Endpoint {
         }
     }
 
-    /// Returns true if no request is running. One whose body has not arrived is not.
+    /// Returns true if no request is running. A request whose body has not arrived does not count.
     pub fn is_idle(&self) -> bool {
         self.places.total(Kind::Running) == 0
     }
@@ -305,7 +305,7 @@ impl Endpoint {
     async fn authenticate(&self, head: &http::request::Parts) -> Result<Arc<Claims>, Failure> {
         let mut sent = head.headers.get_all(header::AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
         let checked = match (sent.next(), sent.next()) {
-            // A gateway may have checked the other one.
+            // Two headers are refused: a gateway may have checked only the other one.
             (_, Some(_)) => Err(Refusal("repeated")),
             (first, None) => match (&self.provider, bearer(first)) {
                 (Some(provider), Ok(token)) if Provider::signs_like(token) => provider.check(token).await,
@@ -325,7 +325,7 @@ impl Endpoint {
 
     /// Returns the URL of `path` as the client of this request knows the service: below `PUBLIC_URL`, or at the host of the request.
     pub fn url_of(&self, head: &http::request::Parts, path: &str) -> String {
-        // The address that the service listens on would be wrong: 0.0.0.0 is no place that a client can reach.
+        // The listen address would be wrong: a client cannot connect to 0.0.0.0.
         let host = head.uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| head.headers.get(header::HOST)?.to_str().ok()).unwrap_or("localhost");
         self.public_url.as_ref().map_or_else(|| format!("http://{host}{path}"), |base| format!("{base}{path}"))
@@ -339,7 +339,7 @@ impl Endpoint {
     fn challenge(&self, refusal: Refusal, head: &http::request::Parts) -> Failure {
         metrics::counter!(metric::AUTH_REFUSED_TOTAL, "service" => self.service.name(), "reason" => refusal.0)
             .increment(1);
-        // Strangers send such requests as fast as they like, so that a line for each would fill a disk; the metric counts all.
+        // Anyone can send such requests at any rate, so one line for each could fill the disk. The metric counts all of them.
         if let Some(unlogged) = REFUSED.next() {
             tracing::info!(reason = refusal.0, unlogged, "token refused");
         }

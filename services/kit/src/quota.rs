@@ -2,6 +2,7 @@
 //! calls per second. Redis decides in one script. If Redis does not answer, the configured fallback decides. A metric
 //! counts every call that the fallback admits.
 
+mod lanes;
 mod local;
 mod redis_link;
 mod usage;
@@ -123,15 +124,8 @@ impl Quota {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let decision = match &inner.redis {
             None => inner.decide_here(org, plan, now, Mode::Local),
-            Some(redis) => match redis.decide(org, plan, inner.limits, now).await {
-                RedisDecision::Decided(decision) => {
-                    let usage = decision.usage();
-                    // The fallback starts from this count if Redis fails. The next call sends it to Redis, which
-                    // restores it if it lost its counters.
-                    let admitted = matches!(decision, WindowDecision::Admitted(_));
-                    inner.local.record_reported(org, plan, day(now), usage.day, admitted);
-                    inner.state(decision, plan, now, Mode::Redis)
-                }
+            Some(redis) => match redis.decide(org, plan).await {
+                RedisDecision::Decided(decision) => inner.state(decision, plan, now, Mode::Redis),
                 RedisDecision::Down => {
                     let decision = inner.fall_back(org, plan, now);
                     if matches!(decision, QuotaDecision::Admitted(_)) {

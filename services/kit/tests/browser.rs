@@ -1,5 +1,5 @@
 //! A web page in a real browser: at an accepted origin it lists and calls tools, at a foreign one it reads nothing.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use base64::Engine;
 use mcp_contracts::{Scope, Service, env};

@@ -1,6 +1,6 @@
 //! What clients send besides the requests of a textbook: every one gets its reply or a clear refusal, in both eras, whether the fast path or the
 //! SDK makes the reply.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::{Scope, Service, env};
 use mcp_kit::{Annotations, CallContext, Start, Tool, ToolInfo, ToolSet};

@@ -1,5 +1,5 @@
 //! Resources, prompts, pages and questions of a service, with clients of both eras.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use futures::future::BoxFuture;
 use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};

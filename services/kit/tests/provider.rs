@@ -1,6 +1,6 @@
 //! Tokens of an identity provider, signed and published by a provider of the test: claims as usual providers document them, rotation of keys,
 //! an outage, and everything that must be refused.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};

@@ -1,5 +1,5 @@
-//! Redis as it is hosted: with TLS, with users, behind Sentinels that replace the master. With real servers.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+//! Hosted Redis: TLS, ACL users, and Sentinels that fail over to a new master. Runs real Redis servers.
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::{Plan, Service, env};
 use mcp_kit::quota::{Mode, Quota, QuotaDecision};
@@ -37,7 +37,7 @@ impl Server {
         server
     }
 
-    /// Starts a Redis whose other settings are `more`.
+    /// Starts a Redis with the additional arguments `more`.
     fn redis(folder: &Path, port: u16, tls: Option<&Certificates>, more: &[&str]) -> Self {
         let mut arguments = words("--bind 127.0.0.1 --save  --appendonly no");
         // An empty value: no snapshots.
@@ -47,7 +47,7 @@ impl Server {
         Self::start(folder, port, &arguments)
     }
 
-    /// Starts a Sentinel that watches `master` under the name `main`, and whose users need a password.
+    /// Starts a Sentinel that monitors `master` under the name `main`. `more` holds further lines of its configuration file.
     fn sentinel(folder: &Path, master: u16, tls: Option<&Certificates>, more: &str) -> Self {
         let port = free_port();
         let file = folder.join(format!("sentinel-{port}.conf"));
@@ -132,7 +132,7 @@ async fn mode(quota: &Quota) -> Option<Mode> {
     }
 }
 
-/// Waits until Redis decides.
+/// Waits until the quota is counted in Redis and not by the local fallback.
 async fn counted(quota: &Quota, what: &str) {
     let since = Instant::now();
     while mode(quota).await != Some(Mode::Redis) {
@@ -141,7 +141,7 @@ async fn counted(quota: &Quota, what: &str) {
     }
 }
 
-/// Waits until the server on this port answers a question with a text.
+/// Waits until the reply of the server on this port to the command `question` contains `text`.
 async fn until_it_says(port: u16, password: &str, question: &[&str], text: &str) {
     let since = Instant::now();
     loop {
@@ -161,7 +161,7 @@ async fn until_it_says(port: u16, password: &str, question: &[&str], text: &str)
 async fn a_redis_with_tls_and_a_user_counts_and_a_foreign_certificate_is_refused() {
     let folder = TempDir::new().unwrap();
     let (own, foreign) = (Certificates::write(folder.path(), "own"), Certificates::write(folder.path(), "foreign"));
-    // A user confined to our keys, with a password of signs that a URL must encode.
+    // A user who can access only our keys. The password contains characters that a URL must encode.
     let user = ["--user", "app", "on", ">p@ss:w/rd#1", "~mcp:*", "+@all", "-@admin", "-@dangerous", "+info"];
     let server = Server::redis(folder.path(), free_port(), Some(&own), &user);
     for host in ["127.0.0.1", "localhost"] {
@@ -169,7 +169,7 @@ async fn a_redis_with_tls_and_a_user_counts_and_a_foreign_certificate_is_refused
         counted(&quota(&url, Some(&own.ca)).0, host).await;
     }
     let url = format!("rediss://127.0.0.1:{}", server.port);
-    // The issuer is unknown: to the roots of the system, and to those of another file.
+    // Neither the system's root certificates nor the CA in another file has issued the server's certificate.
     for ca in [None, Some(foreign.ca.as_path())] {
         let (quota, readiness) = quota(&url, ca);
         let since = Instant::now();
@@ -191,11 +191,11 @@ async fn the_quota_follows_the_sentinels_to_a_new_master() {
     let place = first.to_string();
     replica.extend(["--replicaof", "127.0.0.1", &place]);
     let _replica = Server::redis(folder.path(), second, None, &replica);
-    // Before the Sentinel is started: it asks the master for its replicas at once, and then not for ten seconds.
+    // Must be done before the Sentinel starts: it queries the master for replicas at its start, and then only every ten seconds.
     until_it_says(first, "p@ss", &["info", "replication"], "state=online").await;
     let sentinel = Server::sentinel(folder.path(), first, None, "sentinel auth-pass main p@ss\nrequirepass s&cret");
     let dead = free_port();
-    // The first Sentinel does not answer, so the next one is asked.
+    // Nothing listens on `dead`, so the client must try the second Sentinel.
     let url = format!(
         "redis+sentinel://:p%40ss@127.0.0.1:{dead},127.0.0.1:{}/main/0?sentinelPassword=s%26cret",
         sentinel.port
@@ -207,7 +207,7 @@ async fn the_quota_follows_the_sentinels_to_a_new_master() {
     drop(master);
     let since = Instant::now();
     while mode(&quota).await == Some(Mode::Redis) {
-        assert!(since.elapsed() < PATIENCE, "the master is still counted with");
+        assert!(since.elapsed() < PATIENCE, "the quota still uses the old master");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     counted(&quota, "the new master").await;

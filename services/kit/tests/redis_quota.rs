@@ -1,5 +1,5 @@
 //! The quota with a real Redis: exact under concurrency, and every call admitted without Redis is reported.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::guardrails::{VerdictClaims, VerdictKind};
 use mcp_contracts::{ErrorCode, Plan, Service, env};
@@ -109,6 +109,41 @@ async fn several_instances_together_admit_exactly_the_limit() {
     }
     let admitted = calls.join_all().await.into_iter().filter(|admitted| *admitted).count();
     assert_eq!(admitted, 50);
+}
+
+/// Returns how many decisions Redis was asked for.
+fn scripts_run(redis: &Redis) -> u64 {
+    let info =
+        Command::new("redis-cli").args(["-p", &redis.port.to_string(), "info", "commandstats"]).output().unwrap();
+    let text = String::from_utf8(info.stdout).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap();
+    line.split(',').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn calls_that_wait_together_are_decided_together_and_counted_one_by_one() {
+    let redis = Redis::start(None);
+    let (quota, _) = redis.quota(&[(env::QUOTA_FREE_DAILY, "250")]);
+    connected(&quota).await;
+    let before = scripts_run(&redis);
+    let decisions = futures::future::join_all((0..300).map(|_| decide(&quota, "acme"))).await;
+    let mut left = Vec::new();
+    let mut limited = 0;
+    for decision in decisions {
+        match decision {
+            QuotaDecision::Admitted(state) => left.push(state.remaining),
+            QuotaDecision::Limited(state) => {
+                limited += 1;
+                assert_eq!((state.window, state.remaining), ("per day", 0));
+            }
+            QuotaDecision::Refused { .. } => panic!("{decision:?}"),
+        }
+    }
+    left.sort_unstable();
+    assert_eq!(left, (0..250).collect::<Vec<u64>>(), "each call sees a count of its own");
+    assert_eq!(limited, 50);
+    let scripts = scripts_run(&redis) - before;
+    assert!(scripts <= 30, "{scripts} scripts for 300 calls");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 //! Spans reach a collector over OTLP, as part of the caller's trace.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use http::{HeaderMap, HeaderValue};
 use mcp_contracts::{Service, env};

@@ -1,5 +1,5 @@
 //! The endpoint over a socket, in both eras, with every kind of invalid request.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
 use mcp_kit::{Annotations, CallContext, Start, Tool, ToolInfo, ToolSet};

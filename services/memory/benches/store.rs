@@ -1,11 +1,7 @@
 //! The cost of the store, as ratios to references of the same run: group commit against one transaction per write and against a plain
 //! SQLite loop over the same tables, a large store against a small one, the index against FTS5, a search with many other tenants against one
 //! with few. With the argument `index` only what depends on the full-text index.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a benchmark stops at the first error and prints its figures"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failed step fails the benchmark")]
 
 use mcp_contracts::memory::Visibility;
 use mcp_contracts::{Claims, Plan, Role, Scope};

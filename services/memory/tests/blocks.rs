@@ -1,5 +1,5 @@
 //! When the terms of new memories move into the blocks of the index.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::memory::Visibility;
 use mcp_contracts::{Claims, Plan, Role, Scope};

@@ -1,5 +1,5 @@
 //! The pages that `mcp-memory convert` makes of the exports of other servers are imported and found.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/service.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]

@@ -1,5 +1,5 @@
 //! `delete_by_tag` deletes what its dry run counted, once, and lets others write meanwhile.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Plan, Role, Scope};

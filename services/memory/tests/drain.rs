@@ -1,5 +1,5 @@
 //! A service that receives SIGTERM stops being ready first, still answers until the drain begins, and exits with 0.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/service.rs"]
 mod service;

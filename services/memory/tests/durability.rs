@@ -1,5 +1,5 @@
 //! Acknowledged writes survive kills and full disks; a file that cannot be used is refused and not changed.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/service.rs"]
 mod service;

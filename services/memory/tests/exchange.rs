@@ -1,5 +1,5 @@
 //! What clients send and get back: an exported page is imported as it is, unknown arguments are refused, and deleted texts are gone.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/service.rs"]
 mod service;

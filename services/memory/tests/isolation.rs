@@ -1,5 +1,5 @@
 //! No tenant sees the memories of another, in any order of calls, and every reply equals that of a simple model.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Plan, Role, Scope};

@@ -1,6 +1,6 @@
 //! The search is held to the figures that were recorded for the labelled questions. After a change that improves it, record the new ones with
 //! `UPDATE_REFERENCE=1 cargo test -p mcp-memory --test measure`.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_memory::measure::{FoundRow, json, rows, table};
 use serde_json::Value;

@@ -1,5 +1,5 @@
 //! What existed at the first page and still exists is on exactly one page, and the pages end, while others write.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::memory::Visibility;
 use mcp_contracts::{Claims, Plan, Role, Scope};

@@ -1,6 +1,6 @@
 //! Agents in Python work with the service through the client libraries that people use: `fixtures/clients/agent.py` stores, searches in three
 //! languages, walks over pages, exports and imports. `make python-clients` prepares an environment for each library.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/service.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]

@@ -1,5 +1,5 @@
 //! Revoked tokens with a real Redis: refused by every instance, also while Redis is down and after it lost its data.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/redis.rs"]
 mod redis;

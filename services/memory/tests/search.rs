@@ -1,5 +1,5 @@
-//! What a search finds and how it explains its hits, through the tools.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+//! Search through the tools: the hits, their order and their explanations.
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/service.rs"]
 mod service;
@@ -50,7 +50,7 @@ async fn exact_words_come_first_and_other_forms_are_found() {
     assert_eq!(reply["hits"][0]["matches"], json!([{ "word": "deploy", "share": 1.0 }]));
     let plain = search(&service, json!({ "query": "the deploy of a cafe", "limit": 1 })).await;
     assert_eq!(plain["hits"][0].get("matches"), None);
-    // A cursor is for pages with an explanation and without.
+    // A cursor of a query without `explain` is valid with `explain`.
     let next = json!({ "query": "the deploy of a cafe", "explain": true, "cursor": plain["nextCursor"] });
     assert_eq!(search(&service, next).await["hits"].as_array().unwrap().len(), 3);
     service.kill();

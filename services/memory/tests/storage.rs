@@ -1,5 +1,5 @@
 //! The storage quota: what counts, what is refused, and that room can always be made.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Plan, Role, Scope};

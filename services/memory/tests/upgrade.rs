@@ -1,5 +1,5 @@
 //! A database of an older release is migrated with all its memories, in place and from a backup.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/service.rs"]
 mod service;

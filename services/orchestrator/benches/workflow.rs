@@ -1,10 +1,6 @@
 //! Cost of a workflow beyond the calls that it makes, at 20 users, and cost of an agent on a small and on the largest text. The peers are the tests'
 //! fakes in the same process, so the CPU is that of four services and their clients.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a benchmark ends with the first error and prints its figures"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failed step fails the benchmark")]
 
 #[path = "../tests/workflow/fake.rs"]
 #[expect(dead_code, reason = "a benchmark needs only healthy peers")]

@@ -31,9 +31,9 @@ use workflow::Workflow;
 pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("the client of the peers cannot be made: {0}")]
+    #[error("cannot create the HTTP client for the peers: {0}")]
     Client(#[from] reqwest::Error),
-    #[error("the client of the model cannot be made: {0}")]
+    #[error("cannot create the client for the model: {0}")]
     Model(#[from] LlmError),
 }
 

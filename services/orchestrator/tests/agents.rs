@@ -1,6 +1,6 @@
 //! The agents on texts as people write them: clean, messy, tiny, huge, in other languages, hostile. Snapshots hold whole artefacts, so that a person
 //! reads every change of wording before accepting it.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use jiff::civil::{Date, date};
 use mcp_contracts::memory::{Memory, Visibility};

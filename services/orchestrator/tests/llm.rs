@@ -1,5 +1,5 @@
 //! Completion by a model, against a loopback server with recorded answers: good ones, bad ones, none, and the cost of each.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use axum::Router;
 use axum::body::Body;

@@ -1,9 +1,5 @@
 //! Cost of a selection from 1,000 patterns, in absolute figures and as ratios within one run.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a benchmark stops at the first error and prints its figures"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failed step fails the benchmark")]
 
 use mcp_contracts::Plan;
 use mcp_kit::data::{DataFile, FolderData};

@@ -30,7 +30,7 @@ pub(crate) fn invalid(message: impl Into<String>) -> ToolError {
 pub(crate) fn find<'a>(catalog: &'a Catalog, id: &str) -> Result<&'a Pattern, ToolError> {
     catalog.get(id).ok_or_else(|| {
         let ids = catalog.patterns().iter().map(|pattern| pattern.detail.id.as_str());
-        // The distance to every id costs time with the length of the id, which the client chose.
+        // The time to compare with every id grows with the length of `id`, which the client chose.
         let near = if id.len() <= MAX_EXECUTION_ID_BYTES { did_you_mean(id, ids) } else { String::new() };
         let shown: String = id.chars().take(MAX_EXECUTION_ID_BYTES).collect();
         ToolError::new(ErrorCode::NotFound, format!("no pattern has the id `{shown}`{near}"))

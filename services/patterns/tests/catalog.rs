@@ -1,5 +1,5 @@
 //! The built-in catalogue, and problems of catalogue files.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::Plan;
 use mcp_kit::data::{DataFile, FolderData, Problems};

@@ -1,5 +1,5 @@
 //! Properties of the score, and its results for tasks in users' words.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Recommendation, SelectedPatterns};

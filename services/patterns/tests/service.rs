@@ -1,5 +1,5 @@
 //! The service as a process: nothing is injected without a verdict, plans and organisations are separated, logged uses are durable.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::guardrails::{ActionKind, ActionRequest, VerdictKind};
 use mcp_contracts::limits::MAX_RESOURCE_LINES;

@@ -1,6 +1,6 @@
 //! Helpers for the tests of all services: tokens, an MCP client, a service in the test's own process, and a service as a process of its own.
 //! This crate is linked as a dev-dependency only, so none of it reaches a production binary.
-#![expect(clippy::unwrap_used, reason = "a test ends when its service cannot be used")]
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 mod caller;
 mod client;

@@ -16,7 +16,7 @@ pub(super) const KIND: Kind = Kind {
 pub struct Delay {
     #[serde(rename = "delay_ms", with = "millis")]
     pub delay: Duration,
-    /// Whether the request or the reply is delayed.
+    /// The side that is delayed: the request or the reply.
     #[serde(default)]
     pub moment: Moment,
 }

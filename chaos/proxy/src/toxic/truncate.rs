@@ -1,4 +1,4 @@
-//! Truncation: a number of bytes pass, then the connection ends. An unconditional rule counts the bytes of a direction from the time when
+//! Truncation: lets a number of bytes pass, then ends the connection. An unconditional rule counts the bytes of a direction from the time when
 //! the rule was added or the connection opened; a rule with a share or a filter counts the bytes of each drawn operation.
 
 use super::effect::{Effect, Passage, Place};

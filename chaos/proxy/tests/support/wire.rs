@@ -1,6 +1,6 @@
 //! Both ends of an edge for tests: upstreams that echo or speak HTTP, and a client that reads one reply at a time.
 
-#![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
+#![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -42,7 +42,7 @@ pub(crate) struct ChaosArguments {
 
 #[derive(Subcommand)]
 pub(crate) enum ChaosCommand {
-    /// Undoes the faults that a killed harness left behind, and ends its parts. Does nothing if there are none.
+    /// Undoes the faults of a harness that was killed, and stops the processes and containers of its stack. Does nothing if there are none.
     Recover {
         /// Folder of the runs.
         #[arg(long, default_value = "runs", value_name = "FOLDER")]

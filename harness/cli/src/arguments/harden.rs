@@ -7,19 +7,19 @@ use harness_core::plan::hardening::Severity;
 
 #[derive(Args, Clone)]
 pub(crate) struct HardenArguments {
-    /// Lists the checks, with what each needs.
+    /// Lists the checks and their requirements.
     #[arg(long)]
     pub(crate) list: bool,
-    /// Makes only this check, or the checks of this family, such as `AUTH`; repeatable.
+    /// Runs only this check, or the checks of this family, such as `AUTH`; repeatable.
     #[arg(long, value_name = "ID|FAMILY")]
     pub(crate) only: Vec<String>,
-    /// Skips a check for a reason, which the report shows; repeatable.
+    /// Skips a check; the report shows the reason; repeatable.
     #[arg(long, value_name = "ID=REASON", value_parser = parse_skip)]
     pub(crate) skip: Vec<(String, String)>,
-    /// Makes only checks of at least this severity.
+    /// Runs only checks of at least this severity.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     pub(crate) min_severity: Option<SeverityName>,
-    /// Makes one check again, as a report names it.
+    /// Runs one check again; ID as a report shows it.
     #[arg(long, value_name = "ID", conflicts_with_all = ["only", "skip", "min_severity", "list"])]
     pub(crate) repeat: Option<String>,
     #[command(flatten)]

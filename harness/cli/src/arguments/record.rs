@@ -18,14 +18,14 @@ pub(crate) struct RecordArguments {
 
 #[derive(Args, Clone)]
 pub(crate) struct Lies {
-    /// Puts a broken service in front of a real one, to see the run fail; `liar --list` lists the lies; repeatable.
+    /// Puts a proxy that breaks one promise in front of a service, to show that the run fails; `liar --list` lists the lies; repeatable.
     #[arg(long, value_name = "SERVICE=LIE", value_parser = parse_lie)]
     pub(crate) lie: Vec<(Service, String)>,
 }
 
 #[derive(Args, Clone)]
 pub(crate) struct Delays {
-    /// Delays every call to a service by this time, to see the run fail; repeatable.
+    /// Delays every call to a service by this time, to show that the run fails; repeatable.
     #[arg(long, value_name = "SERVICE=TIME", value_parser = parse_slow)]
     pub(crate) slow: Vec<(Service, Duration)>,
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
     if arguments.watch
         && let Err(failure) = watch::start(folder, &WatchArguments::default(), context)
     {
-        // A stack without the requested watch does not stay, because the command has failed.
+        // The command fails without the requested watch, and a failed command must not leave a stack running.
         context.runtime.block_on(state::down(folder))?;
         return Err(failure);
     }

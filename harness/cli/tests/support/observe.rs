@@ -1,5 +1,5 @@
 //! The alerts and dashboards of `infra/observe`, as data.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! Runs the real program in a folder of its own, and returns its output.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,6 +1,6 @@
 //! Compares queries with scraped metrics. A query is read only as far as that needs: the names of metrics, their labels with the required values, and
 //! the labels of `by`. `promtool` checks the grammar.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use super::observe::Query;
 use std::collections::{BTreeMap, BTreeSet};

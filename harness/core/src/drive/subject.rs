@@ -77,14 +77,13 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
     problems
 }
 
-/// Returns one line for each setting and each instance that an experiment needs and that a running stack cannot be
-/// given.
+/// Returns one line for each setting and each additional instance that an experiment needs. Neither can be added to a running stack.
 fn not_on_a_running_stack(topology: &Topology) -> Vec<String> {
     let plain = Topology::for_load(Service::Orchestrator);
     let mut problems = Vec::new();
     for part in &topology.parts {
         let Some(usual) = plain.part(&part.name) else {
-            problems.push(format!("it needs `{}`, one of several instances; remove `--url`", part.name));
+            problems.push(format!("the experiment needs `{}`, one of several instances; remove `--url`", part.name));
             continue;
         };
         let changed = part.settings.iter().filter(|(name, value)| usual.settings.get(*name) != Some(value));

@@ -21,7 +21,8 @@ pub struct Look {
     own: Vec<(u32, Duration)>,
 }
 
-/// `others`: processes of the run besides its parts. `None` if this machine does not show its figures.
+/// Reads the CPU time of the machine, and of our processes: the harness, the parts with their children, and `others`. Returns `None` if
+/// `/proc/stat` cannot be read.
 pub(crate) fn look(stack: &Stack, others: &[u32], epoch_us: u64) -> Option<Look> {
     let total = KernelStats::current().ok()?.total;
     // Time that the hypervisor gave to other machines counts as busy, because it slows the stack like a process here.

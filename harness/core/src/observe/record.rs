@@ -203,7 +203,7 @@ struct HistoryFiles {
     /// Bytes in the file, and the number of bytes at which the next block goes to another one.
     bytes: u64,
     most_bytes: u64,
-    /// Whether the next byte begins a block. Only then may another file begin, so that each file ends with a whole line.
+    /// True if the next byte begins a block. Only then may another file begin, so that each file ends with a whole line.
     at_block: bool,
 }
 

@@ -1,6 +1,6 @@
 //! Opens a page in a headless browser. Returns the messages of its console, and everything on the page that a reader
 //! could not see.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use base64::Engine;
 use serde::Deserialize;

@@ -43,7 +43,7 @@ impl Ending {
     }
 }
 
-/// Whether the stack outlives the harness.
+/// Lifetime of the stack: with the harness, or longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stays {
     Yes,

@@ -1,6 +1,6 @@
 //! Recorded runs for the tests of reports: two users of two organisations store and read for five seconds.
 #![allow(dead_code, clippy::allow_attributes, reason = "no test uses all of it")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use harness_core::drive::DriverReport;
 use harness_core::drive::hardening::{CheckRecord, CheckState, ExchangeText, ViolationRecord};

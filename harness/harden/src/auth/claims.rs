@@ -30,7 +30,7 @@ pub(crate) const EARLY: HardeningCheck = HardeningCheck {
     id: "MCP-AUTH-04",
     title: "a token that is not valid yet, or was issued in the future, is refused",
     score: 5.3,
-    why: "A token that was prepared for later must not work before; one from the future shows a broken or forged issuer.",
+    why: "A token for later use must not work earlier; an `iat` in the future is a sign of a broken or forged issuer.",
     sources: &["RFC 7519, sections 4.1.5 and 4.1.6", "OWASP API2:2023"],
     needs: &[Need::Token],
     how: "Sends tokens whose `nbf` or `iat` is five minutes and an hour ahead. Each must get 401.",

@@ -23,7 +23,7 @@ pub(crate) const FORGED: HardeningCheck = HardeningCheck {
     why: "Without a checked signature every client can be any user of any organisation.",
     sources: &["RFC 7515, section 5.2", "OWASP API2:2023", "CWE-347"],
     needs: &[Need::Token],
-    how: "Sends a token of another key, with a changed, cut or empty signature, and with changed claims below an old signature. Each must get 401.",
+    how: "Sends a token of another key, with a changed, cut or empty signature, and with changed claims under the original signature. Each must get 401.",
     remedy: "Verify the signature over the bytes that were sent, before any claim is read.",
     mend: MEND,
     follows: &["MCP-AUTH-01"],

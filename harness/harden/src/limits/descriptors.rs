@@ -15,7 +15,7 @@ pub(crate) const DESCRIPTORS: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-10",
     title: "a service keeps no open file of connections that have ended",
     score: 5.3,
-    why: "A file that each connection leaves open ends the service after some thousand clients, without any of them being at fault.",
+    why: "If each connection leaves a file open, the service fails after a few thousand connections, even if no client is malicious.",
     sources: &["OWASP API4:2023", "CWE-772", "CWE-775"],
     needs: &[Need::Token, Need::Processes],
     how: "Counts the open files of each process, makes 100 connections with a request each, and counts again after they have ended. The number must return to what it was.",

@@ -12,7 +12,7 @@ pub(crate) const FIELDS: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-04",
     title: "every argument of memory is accepted at its limit and refused above it",
     score: 5.3,
-    why: "A field without a limit is a place to fill the disk, and a page without one a way to copy everything at once.",
+    why: "A field without a limit lets a client fill the disk; a page without a limit lets it copy everything at once.",
     sources: &["OWASP API4:2023", "OWASP API3:2023", "CWE-770"],
     needs: &[Need::Token, Need::Service(Service::Memory)],
     how: "Sends content, tags, kind, metadata, queries, pages and imports at their limits, which must be accepted, and with one more, which must be refused.",

@@ -4,9 +4,9 @@ use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, S
 
 pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-03",
-    title: "JSON that is nested too deep, or has a number that no type holds, is refused",
+    title: "JSON that is nested too deep, or has a number out of range, is refused",
     score: 7.5,
-    why: "A parser that recurses once for each level ends the process of every tenant.",
+    why: "A parser that recurses once for each level can crash the process, for every tenant.",
     sources: &["OWASP API4:2023", "RFC 8259, section 9", "CWE-674"],
     needs: &[Need::Token],
     how: "Sends arrays and objects nested 100, 1,000 and 100,000 levels, and the number 1e9999. Each must get 400, and the service must answer afterwards. 32 levels must be answered.",

@@ -8,9 +8,9 @@ const NEEDS: &[Need] = &[Need::Token];
 
 pub(crate) const BODY: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-01",
-    title: "a body above the limit gets 413, and a declared one at once",
+    title: "a body above the limit gets 413, and a declared length above it at once",
     score: 7.5,
-    why: "A service that reads whatever it is sent runs out of memory by one client.",
+    why: "One client can exhaust the memory of a service that reads bodies of any size.",
     sources: &["OWASP API4:2023", "CWE-770"],
     needs: NEEDS,
     how: "Sends a valid request that is filled up with spaces: at 1 MiB it must be answered, with one byte more refused with 413. A declared length of 10 GB must be refused before the body is sent.",

@@ -13,9 +13,9 @@ const DAY_SECS: u64 = 86_400;
 
 pub(crate) const RETRY: HardeningCheck = HardeningCheck {
     id: "MCP-QUO-03",
-    title: "the headers of a limit are true: each call costs one, and a refusal names a time that is not zero",
+    title: "the rate-limit headers are correct: each call costs one, and a refusal names a time that is not zero",
     score: 4.3,
-    why: "A client that is sent back at once asks again at once, and all clients together keep a full service full.",
+    why: "Clients that get `Retry-After: 0` retry at once, and together they keep an overloaded service overloaded.",
     sources: &["RFC 6585, section 4", "RFC 9110, section 10.2.3", "OWASP API4:2023"],
     needs: &[Need::Token, Need::Service(Service::Memory)],
     how: "Makes three calls, each of which must lower `RateLimit-Remaining` by one, then exceeds the limit of the free plan. Each refusal must have `Retry-After` of at least a second and at most a day; after one of a second a call is made again.",

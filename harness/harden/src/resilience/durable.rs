@@ -11,7 +11,7 @@ pub(crate) const DURABLE: HardeningCheck = HardeningCheck {
     id: "MCP-RES-03",
     title: "no acknowledged write is lost when a service is killed",
     score: 6.5,
-    why: "A client that got an answer relies on it; an agent that forgets a decision takes it again in another way.",
+    why: "A client that got an answer relies on it; an agent that has lost a decision may decide differently the next time.",
     sources: &["OWASP MCP08:2025", "CWE-662", "CWE-459"],
     needs: &[Need::Token, Need::Control, Need::Service(Service::Memory)],
     how: "Stores ten memories, kills memory with SIGKILL after the last answer, starts it again and reads each memory by its id and in the list.",

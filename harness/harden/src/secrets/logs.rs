@@ -1,4 +1,4 @@
-//! What logs have: no secret and no content, and no line that a client wrote.
+//! Checks of logs: they contain no secret, no content of a call, and no line that a client forged.
 
 use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop, signed};
 use mcp_contracts::{Service, headers};
@@ -13,7 +13,7 @@ pub(crate) const CANARIES: HardeningCheck = HardeningCheck {
     id: "MCP-SEC-01",
     title: "no log has a token, a key or the content of a call",
     score: 7.5,
-    why: "Logs are copied to many places and read by many people; a token in them is a login, and a content a leak.",
+    why: "Logs are copied to many places and read by many people; a person who reads a token there can use it, and contents of calls are confidential.",
     sources: &["OWASP MCP01:2025", "OWASP API8:2023", "CWE-532"],
     needs: &[Need::Token, Need::Control],
     how: "Makes calls with canaries in tokens, contents, names of tools and wrong arguments, accepted and refused, to every service. The log must have a line of the last call, and none with a canary.",

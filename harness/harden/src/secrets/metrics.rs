@@ -6,7 +6,7 @@ pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     id: "MCP-SEC-08",
     title: "metrics name no organisation, no user and no token",
     score: 5.3,
-    why: "Metrics are open to the network of the operator; names in them are a list of customers, and make one series for each.",
+    why: "Metrics are open to the network of the operator; names in them would reveal the customers and create one series for each.",
     sources: &["OWASP API3:2023", "OWASP API4:2023", "CWE-200"],
     needs: &[Need::Token],
     how: "Makes calls, accepted and refused, as an organisation with a name that no other has, then reads the metrics. They must have counters, and none of the names.",
@@ -27,7 +27,7 @@ async fn metrics(probe: &Probe<'_>) -> Result<(), Stop> {
         let page = HttpRequest::bare("GET", Some("/metrics"));
         let answer = probe.send(&part, &page).await;
         if answer.has_status(401) {
-            // `METRICS_TOKEN` closes the page, so that strangers see nothing of it.
+            // With `METRICS_TOKEN`, only clients with that token can read the page.
             probe.judge(&part, "the page requires a token", true, &[], &[&answer]);
             continue;
         }
@@ -35,7 +35,7 @@ async fn metrics(probe: &Probe<'_>) -> Result<(), Stop> {
         let token = ann.token.split('.').nth(1).unwrap_or_default();
         for (case, name) in [("organisation", ann.organisation()), ("user", &ann.grant.user), ("token", token)] {
             let has = |answer: &Answer| answer.body_text().contains(name);
-            let signs = [("the metrics have it", has(&answer)), ("a second read has it as well", has(&second))];
+            let signs = [("the metrics contain it", has(&answer)), ("a second read contains it as well", has(&second))];
             let readable = |answer: &Answer| answer.has_status(200) && answer.body_text().contains("mcp_");
             let holds = readable(&answer) && readable(&second) && !has(&answer) && !has(&second);
             probe.judge(&part, &format!("the metrics and the {case}"), holds, &signs, &[&answer, &second]);

@@ -17,7 +17,7 @@ pub(crate) const READ: HardeningCheck = HardeningCheck {
     sources: super::TENANT_SOURCES,
     needs: NEEDS,
     how: "Reads a private memory by its id as a colleague, as another organisation and in another workspace. Each reply must be that to an id that does not exist.",
-    remedy: "Confine the query by the tenant of the token, so that a foreign row is no row.",
+    remedy: "Restrict the query to the tenant of the token, so that the rows of other tenants are never read.",
     mend: MEND,
     follows: &["MCP-AUTH-06"],
     alone: false,

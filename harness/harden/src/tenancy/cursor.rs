@@ -9,7 +9,7 @@ pub(crate) const CURSORS: HardeningCheck = HardeningCheck {
     id: "MCP-TEN-04",
     title: "a cursor of another user, of another query or with changed bytes returns no page",
     score: 6.8,
-    why: "A cursor that is believed lets a client continue the list of another tenant, or read past its own filter.",
+    why: "A cursor that is not verified lets a client continue the list of another tenant, or read past its own filter.",
     sources: &[
         "MCP 2026-07-28, pagination",
         "MCP security best practices, state handles",

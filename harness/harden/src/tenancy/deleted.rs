@@ -9,7 +9,7 @@ pub(crate) const DELETED: HardeningCheck = HardeningCheck {
     id: "MCP-TEN-11",
     title: "a deleted memory is unreachable by every tool, also through a cursor from before",
     score: 6.5,
-    why: "A user who deletes a secret from its memory relies on it, and so does the law.",
+    why: "A user who deletes a secret from its memory relies on it, and data protection law may require it.",
     sources: &["OWASP API3:2023", "CWE-212", "CWE-825"],
     needs: &[Need::Token, Need::Service(Service::Memory)],
     how: "Stores three memories, opens a list, deletes one, then reads, searches, lists, exports and continues the list. The owner must have found it before, and no reply may have its text after.",

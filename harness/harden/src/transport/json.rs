@@ -29,7 +29,7 @@ pub(crate) const TRACES: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-13",
     title: "no error shows a stack trace, a panic or a path of the source",
     score: 5.3,
-    why: "Traces name versions, paths and queries, which is half of an exploit.",
+    why: "Traces name versions, paths and queries, which helps an attacker.",
     sources: &["OWASP API8:2023", "CWE-209"],
     needs: &[Need::Token],
     how: "Causes errors of every layer: unknown paths, malformed JSON, unknown tools and methods, wrong arguments of every tool. No reply may show a panic, a trace or a path of the source.",

@@ -42,7 +42,7 @@ pub(crate) const CORS: HardeningCheck = HardeningCheck {
     why: "A page whose origin is mirrored can read the replies to the calls that it makes with a user's token.",
     sources: &["Fetch Standard, CORS protocol", "OWASP API8:2023", "CWE-942"],
     needs: NEEDS,
-    how: "Sends preflights and calls of foreign origins to the endpoint and to the metadata. No reply may name the origin, or a star with credentials. A preflight of loopback must be answered.",
+    how: "Sends preflights and calls of foreign origins to the endpoint and to the metadata. No reply may name the origin, or `*` together with credentials. A preflight of loopback must be answered.",
     remedy: "Answer CORS only for accepted origins, and never with credentials.",
     mend: &["services/kit/src/cors.rs"],
     follows: &[],

@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
         "A search by words is judged only if the load recorded which record it was for, and only after the load or if the record was never changed.",
         "A record with several tags, or whose tags may have changed, is not expected in lists by a tag. A record whose visibility may have changed is expected only in lists of its user.",
         "If a walk through a list did not reach its last page, only records that are certainly newer than its last record are expected.",
-        "The order of two records is judged if their creations are 100 ms apart, because clocks of servers differ.",
+        "The order of two records is judged only if their creations are at least 100 ms apart, because clocks of servers differ.",
         "In a scenario only searches for one record and walks after the load are judged, because the history does not have all filters of a list.",
         "Records that the run did not create are ignored, and exports are not judged.",
         "A record that is in a list twice passes if its tags or its visibility may have changed meanwhile.",

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 pub(super) const CHECK: Check = Check {
     name: "no-duplicate-effects",
-    proves: "No content that the harness wrote appeared under two ids, and no key of a workflow stands for two executions that ran",
+    proves: "No content that the harness wrote appeared under two ids, and no idempotency key of a workflow belongs to two executions that ran",
     blind_to: &[
         "A duplicate that no reply contained is not seen: it needs a list, search or read that returns it.",
         "A content without a mark, which the harness did not write, is not judged.",

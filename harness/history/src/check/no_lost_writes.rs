@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
         "It compares contents, not versions, tags or visibility.",
         "A deletion that was not answered excuses a missing record.",
         "It reads once, after the load: a record that comes and goes passes if it is there at that moment.",
-        "Of more records than the load's `final_read_records` it reads a sample that the seed chooses. The finding says how many records were read, and which share of all may be lost without showing in a sample of that size.",
+        "If there are more records than the load's `final_read_records`, it reads a sample that the seed chooses. The finding reports how many records were read, and the share of lost records that a sample of this size can miss.",
     ],
     evidence: "Acknowledged writes with their ids, and in the final phase a read of each of these ids, or a list of all records by their writer, to its last page. Of a long load a sample of at least 1,000 records is enough.",
     rule: Rule::Records(judge),

@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         "A deletion that was not answered does not count, so a record that appears after it passes.",
         "It judges only the records that calls return: unless every user reads everything at the end, a record that was never written is found only by chance.",
         "In a run with workflows, a record without a mark that no call of the harness wrote is not judged: workflows store memories of their own.",
-        "A store that had records before the run fails, because the history does not have their writes.",
+        "The check fails for a store that had records before the run, because the history does not have their writes.",
     ],
     evidence: "Replies with records, from reads by id, searches, lists or exports.",
     rule: Rule::Records(judge),

@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     blind_to: &[
         "It relies on the orchestrator for the verdict: a verdict that guardrails never returned, or that had expired, passes.",
         "The verdict `acknowledge` counts as allowed.",
-        "An action is risky if the client named a risky one; the actual effects of the workflow are not judged.",
+        "The risk is that of the action that the client declares; the actual effects of the workflow are not judged.",
     ],
     evidence: "Answered workflows with a high or critical action.",
     rule: Rule::Standing(judge),

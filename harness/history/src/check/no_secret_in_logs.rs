@@ -5,7 +5,7 @@ use super::rule::{Check, ExperimentRun, Rule};
 
 pub(super) const CHECK: Check = Check {
     name: "no-secret-in-logs",
-    proves: "No line of the logs of the stack has the key of tokens, a token, or a content that the harness wrote",
+    proves: "No line of the logs of the stack contains the key that signs tokens, a token, or a content that the harness wrote",
     blind_to: &[
         "It searches for these three alone, in clear text: other secrets, encoded forms, and a content cut before its mark at the end pass.",
         "It searches logs, not traces or metrics; it does not run if the logs are not on this machine.",

@@ -15,7 +15,7 @@ use window::{CallTimes, least_excess};
 
 pub(super) const CHECK: Check = Check {
     name: "quota-bound",
-    proves: "No organisation was admitted more often than its limit and what the service declares to have admitted beyond it, and none was refused for good while it had calls left",
+    proves: "No organisation had more calls admitted than its limit plus the number that the service reports as admitted beyond it, and none was refused for good while it had calls left",
     blind_to: &[
         "If one limit applies to the whole run, single refusals pass, because a burst limit or the share of one instance may be the reason. Only an organisation that gets no call at all, or no further one for 2 s, must have used at least nine tenths of its limit.",
         "The first window may begin at any time. A call that may belong to two windows counts in neither, but no two neighbouring windows together exceed two limits.",
@@ -23,7 +23,7 @@ pub(super) const CHECK: Check = Check {
         "The number of calls that the service declares to have admitted beyond the limit is believed. It excuses this number of calls in all windows together.",
         "A call that failed with another error than that of the quota may have been counted by the limiter. It counts as admitted if that explains a refusal.",
     ],
-    evidence: "Calls of a limited organisation. Calls without an answer that would break the limit if they were admitted leave it open.",
+    evidence: "Calls of a limited organisation. If unanswered calls would break the limit if they were admitted, the check is unknown.",
     rule: Rule::Criteria(judge),
 };
 
@@ -54,7 +54,7 @@ impl Quota {
     }
 }
 
-/// Whether a call was admitted, as its outcome shows.
+/// Decision of the limiter on a call, as far as its outcome shows it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Admission {
     Yes,

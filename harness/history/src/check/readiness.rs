@@ -13,8 +13,9 @@ pub(super) const CHECK: Check = Check {
     blind_to: &[
         "Parts are probed about ten times a second: a wrong answer between two probes is not seen.",
         "If the experiment promises nothing for a part, the check only requires that it is alive all the time and ready at the end.",
-        "One or two wrong probes are not a violation: it takes three in a row, or at least three that are one in a hundred of all probes.",
+        "One or two wrong probes are not a violation. Three in a row are, or at least three in all if they are 1 % of all probes or more.",
         "A probe that overlaps a stall of the harness is not judged.",
+        "On a busy machine only a part that answers every probe of a long fault with the wrong word fails; any other wrong answer is unknown.",
     ],
     evidence: "At least five probes of each part in each span that is judged.",
     rule: Rule::ExperimentBound(judge),
@@ -22,9 +23,13 @@ pub(super) const CHECK: Check = Check {
 
 /// Minimum number of probes of a part in a span. With fewer, the check does not decide.
 const LEAST_PROBES: usize = 5;
-/// Number of wrong probes in a row that are a finding, and the share of all probes that is one.
+/// Minimum number of wrong probes for a violation: in a row, or in all if they are also at least one in [`ONE_OF`] probes.
 const LEAST_IN_A_ROW: usize = 3;
 const ONE_OF: usize = 100;
+/// Number of probes of which every one must have a wrong answer, and the number of promised times that the fault must last, so that a busy machine
+/// is no excuse. With 4 busy loops on 2 cores a part has a third of the CPU time.
+const CERTAIN_PROBES: usize = 10;
+const CERTAIN_TIMES: u64 = 3;
 /// Status of a part that is alive, or ready.
 const OK: u16 = 200;
 /// Status of a part that is not ready.
@@ -91,9 +96,15 @@ fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], find
     }
     finding.judged += due.len() as u64;
     let is_wrong = |probe: &Probe| !reports(probe, promise.says);
-    add_violations(&due, is_wrong, finding, |probe| {
-        format!("`{part}` had to be {word} and reported {}", report(probe))
-    });
+    let what = |probe: &Probe| format!("`{part}` had to be {word} and reported {}", report(probe));
+    let has_long_span = in_place.iter().any(|span| span.length_us() >= promise.within_us.saturating_mul(CERTAIN_TIMES));
+    if has_long_span && due.len() >= CERTAIN_PROBES && due.iter().all(|probe| is_wrong(probe) && probe.ready.is_some()) {
+        // The part had several times its promised time and answered all the time: it was not slow, it said the wrong word.
+        let times = counted(due.len() as u64, "time", "times");
+        finding.certain_violation(|| format!("{}, every time, {times}", what(due[0])), &[]);
+    } else {
+        add_violations(&due, is_wrong, finding, what);
+    }
     let right = due.iter().filter(|probe| !is_wrong(probe)).count();
     format!("`{part}` was {word} in {right} of {} probes", due.len())
 }
@@ -172,8 +183,8 @@ fn add_violations(
     finding.violations += wrong.len() as u64 - 1;
 }
 
-/// Returns true if wrong probes are a finding: [`LEAST_IN_A_ROW`] in a row, or as many in all if they are at least one in a hundred. One or two may be those of
-/// a machine that was busy for a moment.
+/// Returns true if wrong probes are a violation: [`LEAST_IN_A_ROW`] in a row, or as many in all if they are at least one in a hundred. One or two
+/// may have been caused by a machine that was busy for a moment.
 fn is_enough(judged: &[&Probe], is_wrong: impl Fn(&Probe) -> bool) -> bool {
     let in_a_row = judged.windows(LEAST_IN_A_ROW).any(|probes| probes.iter().all(|probe| is_wrong(probe)));
     let wrong = judged.iter().filter(|probe| is_wrong(probe)).count();

@@ -14,13 +14,13 @@ use search::{Search, SearchEnd};
 
 pub(super) const CHECK: Check = Check {
     name: "register",
-    proves: "For each record there is one order of the calls to it, each between its begin and its end, that explains every version, content, visibility and missing record in the replies",
+    proves: "The calls to each record can be put in one order, each call taking effect between its start and its end, that explains every version, content, visibility and missing record in the replies (linearizability)",
     blind_to: &[
         "A field that is neither in the requests nor in the replies cannot contradict anything: if replies have no versions, two overlapping updates that were merged into one pass.",
         "It does not see which records a search or list omits; `index-agrees` does.",
         "Each record is judged alone: a combination of states that never existed at one moment passes, such as one record from before a write and another from after it.",
         "An unanswered change may take effect at any later time, or never. A reply that it could explain passes.",
-        "A write with the user, id and content of an earlier write is taken for its repetition with the same idempotency key, and the two count as one write.",
+        "A write with the user, id and content of an earlier write is treated as a retry with the same idempotency key: both count as one write.",
         "A record that was missing for a colleague is excused unless its visibility was recorded.",
         "A record that no call of the history created is not judged.",
     ],

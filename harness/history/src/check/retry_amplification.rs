@@ -6,13 +6,13 @@ use super::rule::{Check, ExperimentRun, Rule};
 
 pub(super) const CHECK: Check = Check {
     name: "retry-amplification",
-    proves: "On every observed way between parts, the number of requests for each call that needs the way is within the bound",
+    proves: "On every observed edge between two parts, the number of requests for each call that needs the edge is within the bound",
     blind_to: &[
         "It is a mean over the observed span, which is longer than the fault: a short burst of retries changes it only a little.",
-        "The number of calls that need a way is what the experiment declares for each operation.",
-        "Only ways through a proxy of the harness are observed; connections are counted, not judged.",
+        "The number of calls that need an edge follows from what the experiment declares for each operation.",
+        "Only edges through a proxy of the harness are observed; connections are counted, not judged.",
     ],
-    evidence: "Ways whose requests were counted, and calls that need them.",
+    evidence: "Edges whose requests were counted, and calls that need them.",
     rule: Rule::ExperimentBound(judge),
 };
 

@@ -55,7 +55,7 @@ impl Property {
     pub const fn consequence(self) -> &'static str {
         match self {
             Self::Safety => "Safety: a violation is *fail*, whatever else happened.",
-            Self::Bound => "A bound: broken while the evidence is in doubt, it is *unknown*.",
+            Self::Bound => "A bound: if it is broken while the evidence is in doubt, the finding is *unknown*.",
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::view::{KeyRef, OpRef, StateRef};
 
 pub(super) const CHECK: Check = Check {
     name: "sessions",
-    proves: "No reply has a state of a record that an acknowledged change had replaced before the read began, or that is older than what the same user had seen or missed before, and no change has an older version than its writer had read",
+    proves: "No reply has a state of a record that an acknowledged change had replaced before the read began, or a state older than one that the same user had observed before (its absence included), and no change has an older version than its writer had read",
     blind_to: &[
         "Without versions, two contents are compared only if one was certainly written before the other; an unanswered write of a content excuses it at any later time.",
         "It does not see which records a search or list omits; `index-agrees` does.",

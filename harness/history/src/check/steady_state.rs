@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
     proves: "Before the fault, the planned share of the load was sent and answered, and the thresholds for that time held",
     blind_to: &[
         "It uses averages and percentiles of the whole steady phase: a short stall in it is hidden by them.",
-        "Organisations whose last call was refused by quota, and calls that follow from another one, are not counted.",
+        "Organisations whose last call was refused by quota, and calls that follow from another call, are not counted.",
     ],
     evidence: "The span of the load before the fault, and the calls sent in it. It never fails: without a steady state the experiment proves nothing.",
     rule: Rule::Experiment(judge),

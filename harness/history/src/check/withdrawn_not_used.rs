@@ -14,11 +14,11 @@ pub(super) const CHECK: Check = Check {
         "A withdrawn pattern may still be recommended or listed.",
         "A workflow that injects without naming the pattern is not judged.",
     ],
-    evidence: "A fault that changes the patterns, injections of each withdrawn pattern before it, and any injection once it is due.",
+    evidence: "A fault that changes the patterns, injections of each withdrawn pattern before it, and at least one injection after the promised time.",
     rule: Rule::Experiment(judge),
 };
 
-/// The service that has patterns.
+/// Name of the patterns service.
 const PATTERNS: &str = "patterns";
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {

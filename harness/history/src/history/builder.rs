@@ -4,7 +4,7 @@ use super::{History, indexed};
 use crate::op::Op;
 use crate::store::{MOST_BYTES, Packer};
 
-/// Takes the operations of a history one by one, so that a long one is never in memory as it was recorded.
+/// Builds a history operation by operation, so that the operations of a long run are never all in memory in unpacked form.
 #[derive(Debug)]
 pub struct HistoryBuilder {
     packer: Packer,
@@ -13,7 +13,7 @@ pub struct HistoryBuilder {
 
 /// The history does not fit in the memory that it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the first {ops} operations take {most_bytes} bytes, which is all that the history may take")]
+#[error("the history exceeds its memory limit of {most_bytes} bytes after {ops} operations")]
 pub struct Full {
     /// Number of operations that fit.
     pub ops: u64,
@@ -57,7 +57,7 @@ impl Default for HistoryBuilder {
 }
 
 impl FromIterator<Op> for History {
-    /// Panics beyond 4 GB, which operations that are in memory anyway do not reach.
+    /// Panics if the packed operations take more than 4 GB. Operations that fit into memory unpacked are far below that.
     fn from_iter<T: IntoIterator<Item = Op>>(ops: T) -> Self {
         let mut builder = HistoryBuilder::default();
         ops.into_iter().for_each(|op| builder.push(&op).expect("the packed operations take less than 4 GB"));

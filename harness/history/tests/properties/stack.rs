@@ -1,4 +1,4 @@
-//! A made-up stack that loses its guardrails and handles it well: the calls of an open load, the probes and counters, and the promises.
+//! A synthetic experiment in which a stack handles the loss of its guardrails correctly: the calls of an open load, probes, counters and promises.
 
 use crate::history::call;
 use harness_history::experiment::{
@@ -16,7 +16,7 @@ pub(crate) const FALLS_BACK: &str = "orchestrator";
 pub(crate) const UNTOUCHED: &str = "memory";
 pub(crate) const RECOVERY_US: u64 = 2 * SECOND_US;
 
-/// The parameters of such a run.
+/// Parameters of a synthetic run.
 #[derive(Debug, Clone)]
 pub(crate) struct Shape {
     /// Arrivals per second.
@@ -27,7 +27,7 @@ pub(crate) struct Shape {
     pub(crate) back_us: u64,
     /// Latency of a call.
     pub(crate) latency_us: u64,
-    /// During the fault, one of this number of calls fails.
+    /// During the fault, every call whose number is a multiple of this fails.
     pub(crate) fails_each: u64,
     /// Seed of the noise of latencies.
     pub(crate) seed: u64,
@@ -93,7 +93,7 @@ impl Run {
     pub(crate) fn change_probes(&mut self, part: &str, from_us: u64, count: usize, change: impl Fn(&mut Probe)) {
         let of_part = |probe: &&mut Probe| probe.part == part && probe.sent_us >= from_us;
         let changed = self.experiment.probes.iter_mut().filter(of_part).take(count).map(change).count();
-        assert_eq!(changed, count, "{part} has so few probes");
+        assert_eq!(changed, count, "{part} has fewer than {count} probes after this time");
     }
 
     /// Position of the first call that was sent at this time or later.

@@ -127,7 +127,7 @@ pub struct MemoryStatsReply {
     pub private: u64,
     /// Number of memories shared with the workspace.
     pub workspace: u64,
-    /// Bytes of content in both.
+    /// Total size of the content of these memories, in bytes.
     pub content_bytes: u64,
     /// Bytes that the whole organisation stores, as its storage quota counts them.
     #[serde(default)]
@@ -135,7 +135,7 @@ pub struct MemoryStatsReply {
     /// Bytes that the plan of the organisation allows.
     #[serde(default)]
     pub organisation_bytes_allowed: u64,
-    /// The 20 most used free tags, most used first.
+    /// The 20 most frequent tags, most frequent first; without `org:`, `user:` and `workspace:`.
     pub tags: Vec<TagCount>,
     /// Oldest creation time (RFC 3339, UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]

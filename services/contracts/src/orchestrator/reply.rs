@@ -14,7 +14,7 @@ pub enum WorkflowStatus {
     Completed,
     /// A dependency was not available and its fallback was used; `reasons` names it.
     Degraded,
-    /// The rules forbid the action, or the guardrails could not be asked and the action is too risky without a verdict.
+    /// The rules forbid the action, or the guardrails gave no verdict and the action is too risky without one.
     Blocked,
     /// A user must acknowledge broken rules first: acknowledge the verdict token, then repeat the request with the new token.
     AcknowledgementRequired,

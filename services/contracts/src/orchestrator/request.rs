@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum AgentName {
     /// Turns facts of an incident into a root-cause report.
     Rca,
-    /// Turns notes of a team into a plan for a retrospective; the next one picks up its action items.
+    /// Turns a team's notes into a plan for a retrospective; the team's next plan includes the action items that are still open.
     Retro,
     /// Any other task: returns a brief with context and a pattern.
     General,

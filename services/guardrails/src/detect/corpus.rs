@@ -24,10 +24,10 @@ pub struct Sample {
     pub labels: Vec<Detection>,
     /// What the text is.
     pub note: String,
-    /// True where the detectors were never tuned on it.
+    /// True if the detectors were never tuned on the text.
     #[serde(default)]
     pub held_out: bool,
-    /// The detection of the file that it is in: a text without labels is a hard one for this.
+    /// Detection of the file of this text. A text without labels is a hard negative for it.
     #[serde(skip, default = "first")]
     pub topic: Detection,
 }
@@ -54,7 +54,7 @@ pub fn samples() -> Result<Vec<Sample>, String> {
     Ok(samples)
 }
 
-/// Replaces each `⟦prefix:signs:length⟧` by the prefix, without its `+`, and as many signs.
+/// Replaces each `⟦prefix:signs:length⟧` by the prefix (without `+`) and `length` random characters of the alphabet `signs`.
 fn filled(text: &str, seed: &str) -> Result<String, String> {
     let mut random = Sequence::of(seed);
     let mut parts = text.split('⟦');
@@ -104,7 +104,7 @@ impl Sequence {
         mixed ^ (mixed >> 31)
     }
 
-    /// Adds signs of an alphabet; a long row has a digit among its first, as generated tokens have somewhere.
+    /// Appends random characters of an alphabet. The third one of a long text is a digit, because generated tokens contain digits.
     fn extend(&mut self, text: &mut String, alphabet: &[u8], length: usize) {
         for at in 0..length {
             let sign = alphabet[(self.next() % alphabet.len() as u64) as usize];

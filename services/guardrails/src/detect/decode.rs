@@ -1,5 +1,5 @@
 //! Passages in an encoding, decoded: base64 and hexadecimal, also over several lines, escapes of addresses, pages and programs, ROT13 and text
-//! that is written backwards. The work is bounded. What decodes to no text is left alone; what a decoded text means is not known here.
+//! that is written backwards. The work is bounded. Passages that do not decode to text are ignored. This module does not interpret the text.
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -13,11 +13,11 @@ const MIN_RUN: usize = 24;
 const MIN_LINE: usize = 16;
 /// Maximum length that is decoded; a longer run is cut to it.
 const MAX_RUN: usize = 4_096;
-/// Most runs of one text that are decoded.
+/// Maximum number of runs of one text that are decoded.
 const MAX_RUNS: usize = 64;
-/// Least escapes of a run that hide something.
+/// Minimum number of escapes in a word that is decoded.
 const MIN_ESCAPES: usize = 3;
-/// Words of orders as ROT13 has them, and backwards.
+/// Words of prompt injections in ROT13, and backwards.
 const ROTATED: [&str; 3] = ["vafgehpgvba", "cebzcg", "vtaber nyy"];
 const BACKWARDS: [&str; 3] = ["noitcurtsni", "tpmorp", "lla erongi"];
 
@@ -105,7 +105,7 @@ fn run(bytes: &[u8], at: usize) -> Range<usize> {
         }
         return at..end;
     }
-    // Lines of an encoded text are of one length, but for the last.
+    // All lines of an encoded text have the same length, except the last.
     if first < MIN_LINE {
         return at..end;
     }
@@ -144,7 +144,7 @@ fn decoded_run(signs: &str) -> Option<String> {
     text.chars().all(|letter| !letter.is_control() || letter.is_whitespace()).then_some(text)
 }
 
-/// Prose and paths have no digits and capitals among small letters; what is encoded has.
+/// Returns true if the run mixes capitals and digits with small letters, as encoded data does and prose and paths do not.
 fn is_mixed(run: &[u8]) -> bool {
     let capitals = run.iter().filter(|byte| byte.is_ascii_uppercase()).count();
     let digits = run.iter().filter(|byte| byte.is_ascii_digit()).count();
@@ -185,7 +185,7 @@ fn unescaped(word: &str) -> (String, usize) {
     (String::from_utf8(decoded).unwrap_or_default(), count)
 }
 
-/// The bytes of the escape at the beginning, and how long it is.
+/// Returns the bytes of the escape at the beginning of `rest`, and its length.
 fn escape(rest: &str) -> Option<(Vec<u8>, usize)> {
     let digits = |from: usize, most: usize| {
         let length = rest.bytes().skip(from).take(most).take_while(u8::is_ascii_hexdigit).count();

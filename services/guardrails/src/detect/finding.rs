@@ -1,4 +1,4 @@
-//! What detectors hand over: places of one detection, without overlaps. No detector's own knowledge belongs here.
+//! Collects the findings of a detector and removes overlaps. Knowledge of single detectors does not belong here.
 
 use super::normal::{Normal, Places};
 use mcp_contracts::guardrails::{Detection, Severity};
@@ -30,17 +30,17 @@ impl Findings {
         Self { detection, first_only: false, length: text.len(), places: Places::default(), found: Vec::new() }
     }
 
-    /// Is satisfied by one place.
+    /// Collects only the first finding.
     pub(super) fn first(text: &str, detection: Detection) -> Self {
         Self { first_only: true, ..Self::all(text, detection) }
     }
 
-    /// From here on places are those of the normal form.
+    /// Treats the places that are added from now on as places in the normal form.
     pub(super) fn read_normal(&mut self, normal: &Normal<'_>) {
         self.places = normal.places();
     }
 
-    /// What a scan of another text finds first, in a place of this one.
+    /// Scans a decoded text with `look`, and adds its first finding at `place` of this text.
     pub(super) fn add_within(&mut self, place: Range<usize>, look: impl FnOnce(&mut Self)) {
         let mut inner = Self { length: usize::MAX, first_only: true, ..Self::all("", self.detection) };
         look(&mut inner);
@@ -57,12 +57,12 @@ impl Findings {
         self.found.is_empty()
     }
 
-    /// True where looking further is of no use.
+    /// Returns true if only the first finding is wanted and was added.
     pub(super) fn done(&self) -> bool {
         self.first_only && !self.found.is_empty()
     }
 
-    /// Notes a place; an empty one is none.
+    /// Adds a finding; ignores an empty place.
     pub(super) fn add(&mut self, kind: &'static str, severity: Severity, place: Range<usize>) {
         let place = self.places.back(place);
         let end = place.end.min(self.length);
@@ -71,8 +71,8 @@ impl Findings {
         }
     }
 
-    /// The places in order. Of several that overlap the worst one stays, of equal ones the first, and it grows over the others, so that
-    /// masking it hides all of them.
+    /// Returns the findings in order. Merges those that overlap: the most severe kind (the first of equals) stays, and its place covers all of
+    /// them, so that masking hides all.
     pub(super) fn into_sorted(mut self) -> Vec<Finding> {
         self.found.sort_by_key(|finding| (finding.start, std::cmp::Reverse(finding.end)));
         let mut kept: Vec<Finding> = Vec::with_capacity(self.found.len());
@@ -91,7 +91,7 @@ impl Findings {
     }
 }
 
-/// Counts lines up to places that come in order.
+/// Computes line numbers of places that are requested in ascending order.
 #[derive(Debug)]
 pub(super) struct Lines<'t> {
     text: &'t str,
@@ -104,7 +104,7 @@ impl<'t> Lines<'t> {
         Self { text, at: 0, line: 1 }
     }
 
-    /// The line of a byte, from 1; bytes must be asked for in rising order.
+    /// Returns the line number of a byte, from 1. Must be called with ascending bytes.
     pub(super) fn line_of(&mut self, byte: usize) -> usize {
         self.line += self.text.as_bytes()[self.at..byte].iter().filter(|byte| **byte == b'\n').count();
         self.at = byte;

@@ -1,5 +1,5 @@
 //! Text that tries to give orders to a model: said openly, said in disguise, hidden from people, wrapped in an encoding, or dressed up as a
-//! part of the dialogue. What is quoted in order to warn of it is left alone.
+//! part of the dialogue. An order that is quoted as a warning is not reported.
 
 mod fold;
 mod hidden;

@@ -1,13 +1,13 @@
-//! What of a match may be shown, and a text without what was matched. Nothing here decides what a match is.
+//! Previews of matches, and texts with their matches masked. This module does not decide what a match is.
 
 use mcp_contracts::guardrails::Match;
 
-/// How many characters of a match its preview shows at most; of a short match fewer.
+/// Maximum number of characters of a match in its preview; short matches show fewer.
 const SHOWN: usize = 4;
-/// What stands for the rest.
+/// Replaces the hidden rest of a match.
 const REST: &str = "…";
 
-/// The first characters of a match and a mark for the rest; never more than an eighth of it.
+/// Returns the first characters of a match, at most an eighth of it, and a mark for the rest.
 pub(super) fn preview(matched: &str) -> String {
     let shown = (matched.chars().count() / 8).min(SHOWN);
     let mut preview: String = matched.chars().take(shown).filter(|shown| !shown.is_control()).collect();

@@ -1,5 +1,4 @@
-//! How well the detectors do on the labelled texts: recall, precision, and how often they cry wolf. It measures and renders; what is good
-//! enough is held by a test.
+//! Measures the detectors on the labelled texts: recall, precision and false alarms. A test holds the required values.
 
 use super::any;
 use super::corpus::{Sample, samples};
@@ -7,7 +6,7 @@ use mcp_contracts::guardrails::Detection;
 use serde::Serialize;
 use std::fmt::Write;
 
-/// Which texts a figure is over.
+/// Texts that a figure covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SampleSet {
@@ -25,38 +24,38 @@ pub struct Figures {
     pub detection: Detection,
     /// The texts.
     pub part: SampleSet,
-    /// How many texts have it.
+    /// Number of texts that contain the detection.
     pub positives: usize,
-    /// How many have not.
+    /// Number of texts that do not contain it.
     pub negatives: usize,
-    /// How many of those were written to be mistaken for it.
+    /// Number of these that were written to look like it.
     pub hard_negatives: usize,
     /// Texts that have it and in which it was not found, by id.
     pub missed: Vec<String>,
     /// Texts that do not have it and in which it was found, by id.
     pub false_alarms: Vec<String>,
-    /// How many of the false alarms are on hard negatives.
+    /// Number of false alarms on hard negatives.
     pub hard_false_alarms: usize,
 }
 
 impl Figures {
-    /// Found among those that are there.
+    /// Share of the positives that were found.
     pub fn recall(&self) -> f64 {
         share(self.positives - self.missed.len(), self.positives)
     }
 
-    /// Right among those that were found.
+    /// Share of the reported texts that are positives.
     pub fn precision(&self) -> f64 {
         let found = self.positives - self.missed.len();
         share(found, found + self.false_alarms.len())
     }
 
-    /// False alarms among the texts without it.
+    /// Share of the negatives with a false alarm.
     pub fn false_positive_rate(&self) -> f64 {
         share(self.false_alarms.len(), self.negatives)
     }
 
-    /// False alarms among the hard ones of these.
+    /// Share of the hard negatives with a false alarm.
     pub fn hard_false_positive_rate(&self) -> f64 {
         share(self.hard_false_alarms, self.hard_negatives)
     }

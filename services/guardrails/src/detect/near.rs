@@ -1,9 +1,9 @@
-//! Looking a bounded way around a place: the words before it, and the bounds of characters. No detector's own words belong here.
+//! Bounded context of a position in a text: the words before it, and character boundaries. Words of single detectors do not belong here.
 
 /// How far back a label may stand, in bytes.
 const LABEL_BYTES: usize = 40;
 
-/// The end of a window of `bytes` from `start`, at a character's bound.
+/// Returns at most `bytes` bytes from `start`, cut at a character boundary.
 pub(super) fn window(text: &str, start: usize, bytes: usize) -> &str {
     let mut end = (start + bytes).min(text.len());
     while !text.is_char_boundary(end) {
@@ -12,7 +12,7 @@ pub(super) fn window(text: &str, start: usize, bytes: usize) -> &str {
     &text[start..end]
 }
 
-/// What stands before `at` on its line, at most `bytes` of it.
+/// Returns the text before `at` on the same line, at most `bytes` of it.
 pub(super) fn before(text: &str, at: usize, bytes: usize) -> &str {
     let mut start = at.saturating_sub(bytes);
     while !text.is_char_boundary(start) {
@@ -23,13 +23,13 @@ pub(super) fn before(text: &str, at: usize, bytes: usize) -> &str {
     &text[start..at]
 }
 
-/// Whether one of the words, in lower case, stands shortly before `at` on its line, as a word of its own.
+/// Returns true if one of the words (in lower case) is within `LABEL_BYTES` before `at` on the same line, as a separate word.
 pub(super) fn labelled(text: &str, at: usize, words: &[&str]) -> bool {
     let window = before(text, at, LABEL_BYTES).to_lowercase();
     words.iter().any(|word| has_word(&window, word))
 }
 
-/// Whether `word` is in `text` with no letter or digit beside it.
+/// Returns true if `text` contains `word` with no letter or digit next to it.
 pub(super) fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let left = text[..at].chars().next_back().is_none_or(|beside| !beside.is_alphanumeric());
@@ -38,7 +38,7 @@ pub(super) fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// The byte at `at`, or a space beyond the text.
+/// Returns the byte at `at`, or a space outside the text.
 pub(super) fn byte(text: &str, at: Option<usize>) -> u8 {
     at.and_then(|at| text.as_bytes().get(at)).copied().unwrap_or(b' ')
 }

@@ -1,5 +1,5 @@
-//! The one normal form that all detectors read: without characters that have no width, and with every character that Unicode takes for a plain
-//! one (full width, mathematical, circled, no-break spaces) as that. Each place in it leads back to the text. What is plain already costs nothing.
+//! The normal form that all detectors read. It has no zero-width characters, and compatibility characters (full width, mathematical, circled,
+//! no-break spaces) are replaced by plain ones. Each place maps back to the original text. Text that is already plain is not copied.
 
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use unicode_normalization::char::{decompose_canonical, decompose_compatible, is_combining_mark};
 
-/// Longest form of one character; a few characters stand for whole sentences.
+/// Longest replacement of one character; the compatibility forms of a few characters are whole sentences.
 const MAX_FORM: usize = 4;
 
 #[derive(Debug, Deserialize)]
@@ -41,7 +41,7 @@ pub(super) struct Normal<'t> {
     places: Places,
 }
 
-/// For each byte of a normal form the beginning and the end of the character that it comes from; none if the two are the same.
+/// For each byte of a normal form, the start and end of its original character; `None` if normal form and text are the same.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places(Option<Rc<[(u32, u32)]>>);
 
@@ -71,7 +71,7 @@ impl<'t> Normal<'t> {
 }
 
 impl Places {
-    /// The place in the text that a place in its normal form comes from.
+    /// Returns the place in the original text for a place in the normal form.
     pub(super) fn back(&self, place: Range<usize>) -> Range<usize> {
         let Some(places) = &self.0 else { return place };
         let start = places.get(place.start).map(|(start, _)| *start as usize);
@@ -105,7 +105,7 @@ pub(super) fn is_invisible(letter: char) -> bool {
         | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The letter without its accents, small, and as the Latin one that it always stands for; `None` for an accent.
+/// Returns the letter in lower case without accents, replaced by the Latin letter that it always looks like; `None` for an accent.
 pub(super) fn base(letter: char) -> Option<char> {
     if is_combining_mark(letter) {
         return None;

@@ -1,5 +1,5 @@
 //! Secrets: tokens of providers, keys, tokens in headers, addresses with a password, and values under names that say that they are secret. One
-//! search for fixed beginnings says where to look; what is looked at there is bounded, so a text full of beginnings costs no more per byte.
+//! search for fixed prefixes finds the places to examine. Each examination is bounded, so that a text full of prefixes costs no more per byte.
 
 mod assignment;
 mod entropy;
@@ -17,7 +17,7 @@ use mcp_contracts::guardrails::Severity;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-/// Something secret.
+/// A secret and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Secret {
     kind: &'static str,
@@ -25,7 +25,7 @@ struct Secret {
     place: Range<usize>,
 }
 
-/// What a beginning leads to.
+/// Detector that a prefix selects.
 #[derive(Debug, Clone, Copy)]
 enum Lead {
     /// The kinds of token with this mark, by their place in the table.

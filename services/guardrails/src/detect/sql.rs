@@ -1,5 +1,5 @@
-//! SQL that removes or rewrites data or access, also inside code, shell commands and logs. A cheap search for the verbs says where a statement
-//! may begin; only there is anything read as SQL. What every reading of the text takes for a comment, for data or for prose is no statement.
+//! Finds SQL that deletes or overwrites data or changes access, also inside code, shell commands and logs. A cheap search for verbs finds the
+//! places where a statement may begin; only these are parsed as SQL. A verb that every reading takes for a comment, data or prose is ignored.
 
 mod condition;
 mod context;
@@ -18,7 +18,7 @@ use mcp_contracts::guardrails::Severity;
 use readings::Readings;
 use std::sync::LazyLock;
 
-/// The words that the statements begin with whose grammar `statement` knows.
+/// First words of the statements that the module `statement` can parse.
 const VERBS: [&str; 17] = [
     "drop",
     "truncate",
@@ -39,7 +39,7 @@ const VERBS: [&str; 17] = [
     "set password",
 ];
 
-/// Most bytes that are read as statements, over all dialects: 16 times the largest text. Ordinary SQL is read once for each dialect.
+/// Maximum number of bytes that are parsed as statements, over all dialects: 16 times the largest text. Ordinary SQL is parsed once per dialect.
 const MAX_WORK: usize = 4 << 20;
 
 static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
@@ -54,7 +54,7 @@ pub(super) fn table_date() -> &'static str {
     &words::WORDS.date
 }
 
-/// Looks for statements. In a text that its sender declares to be SQL, a statement that is not known to be harmless is one of them.
+/// Reports destructive statements. In a text that its sender declares to be SQL, also reports a statement that is not known to be harmless.
 pub(super) fn find(text: &str, declared: bool, findings: &mut Findings) {
     if !declared && !SEARCH.is_match(text) {
         return;
@@ -72,7 +72,7 @@ pub(super) fn find(text: &str, declared: bool, findings: &mut Findings) {
         let places = readings.places(verb.start());
         let statement = places.iter().find_map(|place| statement::read(text, verb.range(), place, &mut work));
         if work > MAX_WORK {
-            // A text that is all verbs and quotes; what cannot be judged is not taken for harmless.
+            // The text consists mostly of verbs and quotes. A part that was not parsed must not count as harmless.
             findings.add("unread", Severity::High, verb.start()..text.len());
             return;
         }

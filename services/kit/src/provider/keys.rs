@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 const REFRESH: Duration = Duration::from_secs(300);
 /// First and longest pause after a failed fetch; each failure doubles the pause.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// Shortest time between two fetches, so that tokens with invented keys are no load for the provider.
+/// Minimum time between two fetches, so that tokens with made-up key ids cause no load on the provider.
 const MIN_PAUSE: Duration = Duration::from_secs(5);
 const FETCH_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a request waits for a key that is unknown.
@@ -38,7 +38,7 @@ struct Shared {
     keys: RwLock<Keys>,
     /// Notified when a token names an unknown key.
     wanted: Notify,
-    /// Time of the last fetch, whatever came of it.
+    /// Time of the last fetch, successful or not.
     attempted: watch::Sender<Option<Instant>>,
 }
 
@@ -58,7 +58,7 @@ struct Key {
 
 /// Builds the client for the keys.
 pub(super) fn client() -> Result<reqwest::Client, reqwest::Error> {
-    // No redirects: the operator names the place of the keys.
+    // No redirects: the keys must come from the URL that the operator configured.
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(FETCH_DEADLINE).build()
 }
 
@@ -88,7 +88,7 @@ impl KeySet {
             return None;
         }
         shared.wanted.notify_one();
-        // Whether the fetch succeeds or not, the keys are looked at once more.
+        // Searches again even if the fetch failed.
         let _ = tokio::time::timeout(KEY_WAIT, attempted.changed()).await;
         shared.find(id, algorithm)
     }
@@ -106,7 +106,7 @@ impl Shared {
         let mut fitting = keys.keys.iter().filter(|key| key.algorithm == algorithm);
         let found = match id {
             Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)),
-            // A token without an id is clear only if there is one key.
+            // A token without a key id is accepted only if exactly one key has its algorithm.
             None => fitting.next().filter(|_| fitting.next().is_none()),
         };
         found.map(|key| (keys.generation, key.key.clone()))
@@ -140,7 +140,7 @@ impl Shared {
                     wait
                 }
             };
-            // Readiness waits only for the first attempt, because tokens of the shared secret need no provider.
+            // Readiness waits only for the first attempt, because tokens signed with the shared secret need no provider.
             drop(first.take());
             self.attempted.send_replace(Some(Instant::now()));
             let wanted = async {
@@ -188,14 +188,14 @@ fn with_sources(error: &dyn Error) -> String {
     text
 }
 
-/// Returns the keys for RS256 and ES256. Keys of other kinds are left out, because providers publish those of all their uses together.
+/// Returns the keys for RS256 and ES256. Skips other keys, because providers publish the keys for all purposes in one document.
 fn parse(document: &[u8]) -> Result<Vec<Key>, String> {
     #[derive(Deserialize)]
     struct Document {
         keys: Vec<serde_json::Value>,
     }
     let document: Document =
-        serde_json::from_slice(document).map_err(|error| format!("the document is no JWKS: {error}"))?;
+        serde_json::from_slice(document).map_err(|error| format!("the document is not a JWKS: {error}"))?;
     if document.keys.len() > MAX_KEYS {
         return Err(format!("the document has more than {MAX_KEYS} keys"));
     }

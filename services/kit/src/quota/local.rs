@@ -92,12 +92,12 @@ pub(super) struct Settlement {
 }
 
 impl LocalLimiter {
-    /// Records the count of Redis after a call, and whether the call was admitted. The highest count is kept, because replies of concurrent
-    /// calls may arrive in any order.
-    pub(super) fn record_reported(&self, org: &str, plan: Plan, day: u64, used: u64, admitted: bool) {
+    /// Records the count of Redis after some calls, and how many of them were admitted. The highest count is kept, because replies may arrive
+    /// in any order.
+    pub(super) fn record_reported(&self, org: &str, plan: Plan, day: u64, used: u64, admitted: u64) {
         self.with(org, plan, day, |counter| {
             counter.reported = counter.reported.max(used);
-            counter.counted += u64::from(admitted);
+            counter.counted += admitted;
         });
     }
 
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn the_fallback_starts_from_the_last_count_and_admits_its_share() {
         let limiter = LocalLimiter::default();
-        limiter.record_reported("acme", Plan::Free, 0, 4, false);
+        limiter.record_reported("acme", Plan::Free, 0, 4, 0);
         let three = Share { instances: 3 };
         let count = (0..30).filter(|second| admitted(&limiter, "acme", *second, three, true)).count();
         assert_eq!(count, 2, "a third of the six remaining calls");
@@ -290,7 +290,7 @@ mod tests {
             open.iter().map(|settlement| (settlement.day, settlement.calls)).collect::<Vec<_>>(),
             [(0, 3), (1, 1)]
         );
-        limiter.record_reported("acme", Plan::Free, 0, 7, false);
+        limiter.record_reported("acme", Plan::Free, 0, 7, 0);
         assert_eq!(limiter.reported("acme", 1), 0, "a late count of yesterday changes nothing");
         open.iter().for_each(|settlement| limiter.confirm(settlement, 1));
         assert_eq!(limiter.settlements(), []);
@@ -301,8 +301,8 @@ mod tests {
         let two = Share { instances: 2 };
         // The first admitted four of ten calls through Redis, in two settlements and by itself; the second has never asked Redis.
         let limiters = [LocalLimiter::default(), LocalLimiter::default()];
-        limiters[0].record_reported("acme", Plan::Free, 0, 1, true);
-        limiters[0].record_reported("acme", Plan::Free, 0, 2, true);
+        limiters[0].record_reported("acme", Plan::Free, 0, 1, 1);
+        limiters[0].record_reported("acme", Plan::Free, 0, 2, 1);
         (10..12).for_each(|at| assert!(admitted(&limiters[0], "acme", at, two, true)));
         limiters[0].confirm(&limiters[0].settlements()[0], 4);
         let count = |limiter| (20..50).filter(|second| admitted(limiter, "acme", *second, two, true)).count();
@@ -312,7 +312,7 @@ mod tests {
     #[test]
     fn one_remaining_call_is_admitted_by_none_of_three_instances() {
         let limiter = LocalLimiter::default();
-        limiter.record_reported("acme", Plan::Free, 0, 9, false);
+        limiter.record_reported("acme", Plan::Free, 0, 9, 0);
         assert!(!admitted(&limiter, "acme", 1, Share { instances: 3 }, true));
     }
 

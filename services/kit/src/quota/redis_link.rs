@@ -2,6 +2,7 @@
 //! so that no later call waits for the deadline. A background task reconnects. Before other calls use the new connection, it settles the
 //! calls that this process admitted while the link was down (decision 0007), and reads which tokens are revoked (decision 0038).
 
+use super::lanes::{LaneKey, Lanes};
 use super::local::{LocalLimiter, Settlement};
 use super::usage::{DAY_SECS, Usage, WindowDecision};
 use crate::auth::now_secs;
@@ -9,12 +10,14 @@ use crate::readiness::{Degraded, Latch, Readiness};
 use crate::redis_target::RedisTarget;
 use crate::revocation::{POLL, Revocations};
 use crate::settings::QuotaLimits;
+use futures::future::BoxFuture;
 use mcp_contracts::{Plan, Service, metric};
 use parking_lot::{Mutex, RwLock};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisResult, Script};
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +29,9 @@ const KEEP_DAY_SECS: u64 = 2 * DAY_SECS;
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Deadline for connecting and settling together, for each server that has to be asked. Longer than that of a call, because no request waits for it.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
+/// Longest time that a call waits for the reply to calls before it. It is above the time that a healthy Redis takes, so that calls gather, and so
+/// short that a slow Redis delays a call by little more than its own round trip.
+const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimResult {
@@ -48,11 +54,12 @@ pub(super) enum RedisDecision {
 
 pub(super) struct RedisLink {
     shared: Arc<Shared>,
-    tracker: TaskTracker,
     stop: CancellationToken,
 }
 
 struct Shared {
+    /// Every task of the link.
+    tracker: TaskTracker,
     service: Service,
     target: RedisTarget,
     deadline: Duration,
@@ -61,6 +68,7 @@ struct Shared {
     lost: Notify,
     /// Notified when calls that this process admitted may have missed the settlement of the last reconnect.
     unsettled: Notify,
+    lanes: Lanes<RedisDecision>,
     decide: Script,
     settle: Script,
     claim: Script,
@@ -71,6 +79,31 @@ struct Shared {
     revocations: Revocations,
     /// Set while Redis answers and the list of revocations cannot be read.
     unread: Mutex<Option<Degraded>>,
+}
+
+/// The decision about calls that waited together.
+struct DecidedCalls {
+    /// Number of admitted calls: the first ones.
+    admitted: u64,
+    /// True if the day refuses the others, false if the second does.
+    day_is_full: bool,
+    /// Counts after all of them.
+    after: Usage,
+}
+
+impl DecidedCalls {
+    /// Returns the decision about one of them, by its number from 1, as if each had been decided alone.
+    const fn of_call(&self, number: u64) -> RedisDecision {
+        let Usage { day, second } = self.after;
+        RedisDecision::Decided(if number <= self.admitted {
+            let later = self.admitted - number;
+            WindowDecision::Admitted(Usage { day: day - later, second: second - later })
+        } else if self.day_is_full {
+            WindowDecision::OverDay(self.after)
+        } else {
+            WindowDecision::OverSecond(self.after)
+        })
+    }
 }
 
 /// The connection with its number: the failure of an old connection must not mark a new one as down.
@@ -96,12 +129,14 @@ impl RedisLink {
         readiness: Readiness,
     ) -> Self {
         let shared = Arc::new(Shared {
+            tracker: TaskTracker::new(),
             service,
             target,
             deadline,
             link: RwLock::new(Link::default()),
             lost: Notify::new(),
             unsettled: Notify::new(),
+            lanes: Lanes::default(),
             decide: Script::new(include_str!("decide.lua")),
             settle: Script::new(include_str!("settle.lua")),
             claim: Script::new(include_str!("claim.lua")),
@@ -112,46 +147,27 @@ impl RedisLink {
             revocations,
             unread: Mutex::default(),
         });
-        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let stop = CancellationToken::new();
         let first = shared.readiness.latch("redis");
-        tracker.spawn(Arc::clone(&shared).keep_connected(Some(first), stop.clone()));
-        tracker.close();
-        Self { shared, tracker, stop }
+        shared.tracker.spawn(Arc::clone(&shared).keep_connected(Some(first), stop.clone()));
+        shared.tracker.close();
+        Self { shared, stop }
     }
 
-    pub(super) async fn decide(&self, org: &str, plan: Plan, limits: QuotaLimits, now: Duration) -> RedisDecision {
-        let shared = &*self.shared;
-        // Clones share one pipelined connection. The lock is released before Redis is called.
-        let (generation, connection) = {
-            let link = shared.link.read();
-            (link.generation, link.connection.clone())
-        };
-        let Some(mut connection) = connection else { return RedisDecision::Down };
-        let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
-        let mut call = shared.decide.key(shared.day_key(org, day));
-        call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", shared.service.name()));
-        call.arg(limits.daily(plan)).arg(limits.burst_per_second).arg(KEEP_DAY_SECS);
-        call.arg(shared.local.reported(org, day));
-        // No retry after the deadline, because Redis may have counted the call (decision 0007).
-        let reply: RedisResult<(u8, u64, u64, u8)> =
-            match tokio::time::timeout(shared.deadline, call.invoke_async(&mut connection)).await {
-                Ok(reply) => reply,
-                Err(_) => return shared.mark_down(generation, "no answer within the deadline"),
-            };
-        match reply {
-            Ok((decision, day, second, lost)) => {
-                if lost > 0 {
-                    shared.count_lost_state();
-                }
-                let usage = Usage { day, second };
-                RedisDecision::Decided(match decision {
-                    0 => WindowDecision::Admitted(usage),
-                    1 => WindowDecision::OverDay(usage),
-                    _ => WindowDecision::OverSecond(usage),
-                })
-            }
-            Err(error) => shared.mark_down(generation, &error.to_string()),
+    /// Decides about a call, together with the calls of its organisation that wait at the same time.
+    pub(super) async fn decide(&self, org: &str, plan: Plan) -> RedisDecision {
+        let shared = &self.shared;
+        if shared.link.read().connection.is_none() {
+            return RedisDecision::Down;
         }
+        let key = (Arc::from(org), plan);
+        let (decision, starts) = shared.lanes.join(&key);
+        if starts {
+            // A task of its own, because the client of a call may go, and the other calls still need the decision.
+            shared.tracker.spawn(Arc::clone(shared).decide_waiting(key));
+        }
+        // Fails only if the runtime ends.
+        decision.await.unwrap_or(RedisDecision::Down)
     }
 
     /// Must be called after a call was admitted without Redis. While the link is down, this does nothing: the reconnect settles the
@@ -208,7 +224,7 @@ impl RedisLink {
 
     pub(super) async fn stop(&self) {
         self.stop.cancel();
-        self.tracker.wait().await;
+        self.shared.tracker.wait().await;
     }
 }
 
@@ -219,6 +235,68 @@ impl Drop for RedisLink {
 }
 
 impl Shared {
+    /// Takes the calls of a lane to Redis until none waits. A box, because a worker can start another one.
+    fn decide_waiting(self: Arc<Self>, key: LaneKey) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            while let Some(calls) = self.lanes.take(&key) {
+                let mut asking = pin!(self.decide_together(&key, calls.len() as u64));
+                let decided = tokio::select! {
+                    biased;
+                    decided = &mut asking => decided,
+                    () = tokio::time::sleep(LONGEST_WAIT) => {
+                        if self.lanes.give_up_waiting(&key) {
+                            self.tracker.spawn(Arc::clone(&self).decide_waiting(key.clone()));
+                        }
+                        asking.await
+                    }
+                };
+                for (number, call) in (1..).zip(calls) {
+                    // A client that has gone in the meantime needs no decision.
+                    let _ = call.send(decided.as_ref().map_or(RedisDecision::Down, |decided| decided.of_call(number)));
+                }
+            }
+        })
+    }
+
+    /// Decides about `calls` calls. Returns `None`, and marks the link as down, if Redis does not answer.
+    async fn decide_together(&self, (org, plan): &LaneKey, calls: u64) -> Option<DecidedCalls> {
+        // Clones share one pipelined connection. The lock is released before Redis is called.
+        let (generation, connection) = {
+            let link = self.link.read();
+            (link.generation, link.connection.clone())
+        };
+        let mut connection = connection?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
+        let mut call = self.decide.key(self.day_key(org, day));
+        call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", self.service.name()));
+        call.arg(self.limits.daily(*plan)).arg(self.limits.burst_per_second).arg(KEEP_DAY_SECS);
+        call.arg(self.local.reported(org, day)).arg(calls);
+        // No retry after the deadline, because Redis may have counted the calls (decision 0007).
+        let reply: RedisResult<(u64, u8, u64, u64, u8)> =
+            match tokio::time::timeout(self.deadline, call.invoke_async(&mut connection)).await {
+                Ok(reply) => reply,
+                Err(_) => {
+                    self.mark_down(generation, "no answer within the deadline");
+                    return None;
+                }
+            };
+        match reply {
+            Ok((admitted, full, today, second, lost)) => {
+                if lost > 0 {
+                    self.count_lost_state();
+                }
+                // The fallback starts from this count if Redis fails. The next call sends it to Redis, which restores it if it lost its counters.
+                self.local.record_reported(org, *plan, day, today, admitted);
+                Some(DecidedCalls { admitted, day_is_full: full == 1, after: Usage { day: today, second } })
+            }
+            Err(error) => {
+                self.mark_down(generation, &error.to_string());
+                None
+            }
+        }
+    }
+
     fn day_key(&self, org: &str, day: u64) -> String {
         day_key(self.service, org, day)
     }
@@ -229,14 +307,13 @@ impl Shared {
     }
 
     /// Marks the link as down, unless a newer connection has replaced the failed one. Only the first call that notices is logged.
-    fn mark_down(&self, generation: u64, why: &str) -> RedisDecision {
+    fn mark_down(&self, generation: u64, why: &str) {
         let mut link = self.link.write();
         if link.generation == generation && link.connection.take().is_some() {
             tracing::warn!(why, "the quota continues without redis");
             // `notify_one` keeps one notice, so this one is not lost while the task settles calls.
             self.lost.notify_one();
         }
-        RedisDecision::Down
     }
 
     /// Reconnects whenever the connection is lost, until `stop` is cancelled.

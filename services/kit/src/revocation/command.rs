@@ -12,7 +12,7 @@ use redis::{AsyncConnectionConfig, RedisError};
 use std::io::Write;
 use std::time::Duration;
 
-/// Deadline of a command, for each server that has to be asked.
+/// Deadline of a command, for each server that it may have to contact.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Longest id of a token, in bytes. With `MAX_ENTRIES` it limits the list to 5 MiB.
 const MAX_JTI_BYTES: usize = 512;
@@ -26,7 +26,7 @@ pub(crate) struct Revoke {
     /// Every token of this organisation that was issued until now.
     #[arg(long)]
     organisation: Option<String>,
-    /// Only its tokens that were issued until this time, such as `2026-11-30T08:00:00Z`.
+    /// Revoke only tokens of the organisation that were issued until this time, such as `2026-11-30T08:00:00Z`.
     #[arg(long, value_name = "TIME", requires = "organisation", conflicts_with = "token")]
     issued_until: Option<Timestamp>,
 }
@@ -49,7 +49,7 @@ impl Revoke {
         .and_then(|is_full| {
             if is_full {
                 return Err(format!(
-                    "{MAX_ENTRIES} revocations are in force, and there is room for no more\n\
+                    "the list of revocations is full: it has the maximum of {MAX_ENTRIES} entries\n\
                      hint: revoke the whole organisation, or rotate the key"
                 ));
             }
@@ -63,7 +63,7 @@ impl Revoke {
         let latest = now + MAX_CLOCK_SKEW_SECS;
         let usable = |text: &str, what: &str| {
             let fits = !text.is_empty() && text.len() <= MAX_JTI_BYTES;
-            if fits { Ok(text.to_owned()) } else { Err(format!("{what} has 1 to {MAX_JTI_BYTES} bytes")) }
+            if fits { Ok(text.to_owned()) } else { Err(format!("{what} must have 1 to {MAX_JTI_BYTES} bytes")) }
         };
         if let Some(organisation) = &self.organisation {
             let until = self.issued_until.map_or(now, |time| u64::try_from(time.as_second()).unwrap_or(0));
@@ -85,7 +85,7 @@ impl Revoke {
     }
 }
 
-/// Prints the revocations that are in force, those that end first before the others.
+/// Prints the revocations that are in force, in order of their end.
 pub(crate) fn print_list(settings: &Settings) -> Result<(), String> {
     let now = now_secs();
     let entries = on_list(settings, async |connection| list::read(connection, now).await)?;
@@ -135,7 +135,7 @@ fn on_list<T>(
     };
     match runtime.block_on(async { tokio::time::timeout(DEADLINE * target.places(), work).await }) {
         Ok(done) => done.map_err(|error| format!("the list of revocations in Redis cannot be used: {error}")),
-        Err(_) => Err("Redis does not answer; nothing may have been revoked\nhint: try again".to_owned()),
+        Err(_) => Err("Redis does not answer; it is unknown if a revocation was stored\nhint: try again".to_owned()),
     }
 }
 

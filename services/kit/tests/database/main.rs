@@ -1,5 +1,5 @@
 //! The database of a service: acknowledged writes are durable, a failing write affects no other, an unusable file is refused.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 mod readiness;
 mod turns;

@@ -28,7 +28,7 @@ pub(super) fn new_memory(request: StoreMemory) -> Result<NewMemory, ToolError> {
         idempotency(request.idempotency_key.as_deref(), &StoreMemory { idempotency_key: None, ..request.clone() })?;
     let mut tags = own_tags(request.tags)?;
     if let Some(intent) = request.intent {
-        // Checked apart, so that the tag of the intent does not count against `MAX_TAGS`.
+        // Checked separately, so that the tag of the intent does not count against `MAX_TAGS`.
         tags.extend(own_tags(vec![format!("{TOPIC}{intent}")])?);
     }
     Ok(NewMemory {
@@ -48,7 +48,7 @@ pub(crate) fn imported_memory(memory: ImportedMemory, keep_ids: bool) -> Result<
     let created_us = time_us("createdAt", memory.created_at.as_deref())?;
     let id = memory.id.filter(|_| keep_ids).as_deref().map(kept_id).transpose()?;
     let set_by_service = |tag: &String| RESERVED_TAG_PREFIXES.iter().any(|prefix| tag.starts_with(prefix));
-    // The tags of the service follow from the token, so those of another tenant must not come along.
+    // The tags of the service follow from the token, so those of another tenant must not be imported.
     let mut tags: Vec<String> = memory.tags.into_iter().filter(|tag| !set_by_service(tag)).collect();
     let intent = memory.intent.or_else(|| intent_beyond_limit(&mut tags));
     let request = StoreMemory {
@@ -62,7 +62,7 @@ pub(crate) fn imported_memory(memory: ImportedMemory, keep_ids: bool) -> Result<
     };
     let mut new = NewMemory { created_us, id, ..new_memory(request)? };
     if let (Some(idempotency), Some(id)) = (&mut new.idempotency, id) {
-        // With another id it is another request.
+        // An import with a different id is a different request for the idempotency key.
         idempotency.request =
             Sha256::new().chain_update(idempotency.request).chain_update(id.as_bytes()).finalize().into();
     }
@@ -75,7 +75,8 @@ fn kept_id(id: &str) -> Result<Uuid, ToolError> {
     })
 }
 
-/// Removes the tag of an intent from more than `MAX_TAGS` tags, and returns the intent. A memory that was stored with one has that tag besides the others.
+/// If there are more than `MAX_TAGS` tags, removes the `topic:` tag and returns its intent: a memory that was stored with an intent has this
+/// tag in addition to its other tags.
 fn intent_beyond_limit(tags: &mut Vec<String>) -> Option<String> {
     let at = tags.iter().position(|tag| tags.len() > MAX_TAGS && tag.starts_with(TOPIC))?;
     Some(tags.remove(at).split_off(TOPIC.len()))
@@ -162,8 +163,8 @@ pub(super) fn selection(filter: &Filter) -> Result<Selection, ToolError> {
 }
 
 fn time_us(name: &str, text: Option<&str>) -> Result<Option<i64>, ToolError> {
-    // Clients write the last second of the year 9999 for the end of time, which is beyond the range of the type. 9997 has the
-    // same days, so the rest of the text is still checked.
+    // Clients send the last second of the year 9999 as the end of time, but the type cannot represent it. The rest of the text is
+    // checked with the year 9997, which has 365 days as well.
     let end = |text: &str| {
         let earlier = format!("9997{}", text.strip_prefix("9999")?);
         earlier.parse::<jiff::Timestamp>().ok().map(|_| i64::MAX)

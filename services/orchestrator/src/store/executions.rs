@@ -143,9 +143,9 @@ impl Store {
         self.database.read_for(&org, move |connection| list(connection, &listing)).await
     }
 
-    /// Deletes executions that are too old, and the oldest of an organisation that has too many. An execution with a young idempotency key does
-    /// not count among those: it is kept for its own user, so that other users' runs do not make a retry run again. Returns the number of
-    /// deleted executions.
+    /// Deletes executions that are too old, and the oldest ones of an organisation that has too many. An execution with a recent idempotency key
+    /// counts against a limit of its user instead: otherwise the runs of other users could delete it, and a retry would run again. Returns the
+    /// number of deleted executions.
     pub async fn delete_old_executions(&self, retention: Retention) -> Result<usize, StoreError> {
         let before = |age: Duration| now_us().saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX));
         let (oldest, oldest_key) = (before(retention.age), before(retention.key_age));
@@ -176,7 +176,7 @@ struct StoredRun {
 }
 
 fn find_run(connection: &Connection, owner: &Owner, column: &str, value: &str) -> rusqlite::Result<Option<StoredRun>> {
-    // `column` is a word of this file; text of a client is only ever a parameter.
+    // `column` is always a constant of this file; text from a client is passed only as a parameter.
     let text = format!("SELECT id, request, settled, body FROM execution WHERE {OWNED} AND {column} = ?4");
     let read = |row: &rusqlite::Row<'_>| {
         Ok(StoredRun { id: row.get(0)?, request: row.get(1)?, settled: row.get(2)?, body: row.get(3)? })

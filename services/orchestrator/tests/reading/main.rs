@@ -1,6 +1,6 @@
 //! What the agents read in a text: tables of sentences, times, figures and notes, each with the reading that it must have. Where
 //! words can be read in two ways, the reading is none.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 mod notes;
 mod symptoms;

@@ -1,5 +1,5 @@
 //! Workflows with failing peers: their replies, the effects that must never happen, and those that must happen exactly once.
-#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 mod calls;
 mod executions;

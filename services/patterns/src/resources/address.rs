@@ -1,4 +1,4 @@
-//! Parses the URI of a resource. A parameter that is unknown, repeated or empty is refused by name.
+//! Parses the URI of a resource. An unknown, repeated or empty parameter is refused, and the error names it.
 
 use mcp_contracts::patterns::{CATALOG_URI, DETAIL_URI_PREFIX, RECOMMENDATIONS_URI};
 use mcp_contracts::{ErrorCode, ToolError};
@@ -85,7 +85,7 @@ fn decode(text: &str, plus: bool) -> Result<String, ToolError> {
                 let byte = digits.filter(|two| two.bytes().all(|digit| digit.is_ascii_hexdigit()));
                 let byte = byte.and_then(|two| u8::from_str_radix(two, 16).ok());
                 rest = &after[after.len().min(2)..];
-                byte.ok_or_else(|| invalid("the URI has a `%` that two hexadecimal digits do not follow"))?
+                byte.ok_or_else(|| invalid("the URI has a `%` that is not followed by two hexadecimal digits"))?
             }
             b'+' if plus => b' ',
             other => *other,

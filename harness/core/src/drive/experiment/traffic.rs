@@ -93,7 +93,7 @@ impl<'s> Traffic<'s> {
     async fn live(&self, mut user: User, scene: &Scene) {
         self.tally.user_starts();
         while let Some(due) = user.next(scene, &self.pace, &self.clock).await {
-            // A token of a stage outlives the run, so that this signs one per user, at its first call.
+            // Tokens of a stage are valid for the whole run, so this signs one token for each user, at its first call.
             if user.refresh(self.stage.minter()).is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! Records what happens on a stage as it happens: operations in `history.jsonl`, expectations in `expectations.jsonl`.
+//! Records the calls and expectations of a stage immediately: operations in `history.jsonl`, expectations in `expectations.jsonl`.
 
 use crate::drive::token::Grant;
 use crate::observe::clock::monotonic_us;
@@ -89,7 +89,7 @@ impl Ledger {
         });
     }
 
-    /// As [`Ledger::expect`], for what had to be met by a time.
+    /// Like [`Ledger::expect`], for an expectation with a deadline.
     pub(super) fn expect_in_time(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
         self.note(Expectation {
             at_us: self.now_us(),

@@ -4,7 +4,7 @@ use crate::op::Visibility;
 use crate::timeline::{Event, Kind};
 use crate::view::StateRef;
 
-/// Whether the record exists.
+/// Existence of the record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Existence {
     NotYet,

@@ -1,9 +1,9 @@
-//! A text as its reader means it: lower case, without accents, invisible characters and punctuation, with look-alikes, digits for letters and
-//! spread letters read as the words that they spell. One pass, no more output than input; it knows no phrase.
+//! Folds a text to the words that a reader sees: lower case, without accents, invisible characters and punctuation; look-alikes, digits in place
+//! of letters, and spaced-out letters become plain words. One pass; the output is not longer than the input. It knows no phrases.
 
 use crate::detect::normal::{base, is_invisible, twin};
 
-/// Stands for the end of a sentence.
+/// Marks the end of a sentence in a folded text.
 pub(super) const STOP: char = '|';
 
 /// A folded text, and where each of its bytes comes from.
@@ -55,7 +55,7 @@ impl Folded {
         folded
     }
 
-    /// Takes the plain letters and digits from `at` on at once, since most of a text is made of them; answers how many there are.
+    /// Takes all plain letters and digits from `at` in one step, because most text consists of them. Returns their number.
     fn plain_run(&mut self, text: &str, at: usize) -> usize {
         let length = text.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         let run = &text[at..at + length];
@@ -73,7 +73,7 @@ impl Folded {
         length
     }
 
-    /// The place in the text that a place here comes from.
+    /// Returns the place in the original text for a place in the folded text.
     pub(super) fn place(&self, text: &str, start: usize, end: usize) -> std::ops::Range<usize> {
         let from = |at: usize| self.from.get(at).map_or(text.len(), |at| *at as usize);
         let last = from(end.saturating_sub(1));
@@ -160,7 +160,7 @@ impl Folded {
         if word.letters >= 1 && (word.disguises || word.foreign) {
             self.undisguise(&word);
         }
-        // Single letters with one sign between them spell a word; a wider gap ends it.
+        // Single letters with one character between them form a word (`i g n o r e`); a wider gap ends the word.
         let single = word.chars == 1;
         if single && self.spelled && self.text[..word.start].ends_with(' ') {
             let blank = word.start - 1;
@@ -186,7 +186,7 @@ impl Folded {
     }
 }
 
-/// The letter that a digit or sign stands for inside a word with enough letters.
+/// Returns the letter that a digit or sign replaces in a word.
 fn undigit(letter: char, letters: usize) -> char {
     match letter {
         '0' => 'o',

@@ -1,5 +1,5 @@
-//! Orders to a model, from the patterns of `fixtures/lexicon/orders.toml`, and the search that says which patterns are worth running. No word of
-//! an order is known here.
+//! Finds prompt injections with the patterns of `fixtures/lexicon/orders.toml`. A search for word stems selects the patterns to run. The words
+//! themselves are only in the table.
 
 use super::fold::{Folded, STOP};
 use super::quoted;
@@ -24,7 +24,7 @@ static PHRASES: LazyLock<Phrases> = LazyLock::new(Phrases::new);
 struct Phrases {
     phrases: Vec<Phrase>,
     stems: AhoCorasick,
-    /// By stem: its phrase.
+    /// For each stem, the index of its phrase.
     owners: Vec<usize>,
 }
 
@@ -42,7 +42,7 @@ impl Phrases {
     }
 }
 
-/// A pattern or stem without accents, as a folded text has none.
+/// Removes the accents of a pattern or stem, because a folded text has none.
 fn folded(text: &str) -> String {
     text.chars().filter_map(|letter| if letter.is_ascii() { Some(letter) } else { base(letter) }).collect()
 }
@@ -60,7 +60,7 @@ fn regex(pattern: &str) -> Regex {
     compiled.expect("the patterns are fixed, and a test builds them all")
 }
 
-/// Finds orders in a folded text and tells where they are in the text itself.
+/// Finds orders in a folded text and adds their places in the original text.
 pub(super) fn find(text: &str, folded: &Folded, findings: &mut Findings) {
     for_each(&folded.text, |phrase, range| {
         let place = folded.place(text, range.start, range.end);
@@ -72,7 +72,7 @@ pub(super) fn find(text: &str, folded: &Folded, findings: &mut Findings) {
     });
 }
 
-/// Whether a folded text holds an order.
+/// Returns true if a folded text contains an order.
 pub(super) fn has_order(folded: &Folded) -> bool {
     let mut found = false;
     for_each(&folded.text, |_, _| {
@@ -105,15 +105,15 @@ fn for_each(folded: &str, mut each: impl FnMut(&Phrase, std::ops::Range<usize>) 
     }
 }
 
-/// The sentence that a place is in; `from` is a place before it that is in no later one.
+/// Returns the sentence that contains `place`. The search begins at `from`, which is in this sentence or an earlier one.
 fn sentence_at(folded: &str, from: usize, place: usize) -> std::ops::Range<usize> {
     let start = folded[from..place].rfind(STOP).map_or(from, |stop| from + stop + STOP.len_utf8());
     let end = folded[place..].find(STOP).map_or(folded.len(), |stop| place + stop);
     start..end
 }
 
-/// Whether what stands before it in its sentence makes an instruction of a manual of "ignore the previous instructions". An order that names all
-/// of them, or those of the model, stays one.
+/// Returns true if the beginning of the sentence makes the order an instruction in a manual: "If you use Windows, ignore the previous
+/// instructions". An order that names all instructions, or those of the model, remains an order.
 fn for_some(folded: &str, range: &std::ops::Range<usize>) -> bool {
     const READERS: [&str; 6] =
         ["if you use ", "if you are using ", "if you run ", "if you are on ", "if you have ", "if you prefer "];
@@ -123,7 +123,7 @@ fn for_some(folded: &str, range: &std::ops::Range<usize>) -> bool {
     READERS.iter().any(|reader| sentence.starts_with(reader)) && !OF_THE_MODEL.iter().any(|word| order.contains(word))
 }
 
-/// Whether what follows makes an instruction of a manual of it: "ignore the above instructions if you use Windows".
+/// Returns true if a condition after the order makes it an instruction in a manual: "ignore the above instructions if you use Windows".
 fn conditional(rest: &str) -> bool {
     [" if you", " if your", " unless", " when you", " when using", " in case"].iter().any(|word| rest.starts_with(word))
 }

@@ -1,5 +1,5 @@
 //! Orders that are quoted in order to warn of them, as documentation and tests of defences do. Only an order that stands in quotes as a whole,
-//! behind words that name it as an attack, counts as quoted; anything beyond is an order.
+//! after words that name it as an attack, counts as quoted. Every other order is reported.
 
 use super::table::TABLE;
 use crate::detect::near::{before, has_word};
@@ -10,7 +10,7 @@ const BEFORE_BYTES: usize = 160;
 /// How far from the order its quotes may stand, in bytes.
 const QUOTE_BYTES: usize = 60;
 
-/// Whether the order at `place` is quoted as an example of what to beware of.
+/// Returns true if the order at `place` is quoted as an example of an attack.
 pub(super) fn is_warned_of(text: &str, place: &Range<usize>) -> bool {
     let before = before(text, place.start, BEFORE_BYTES);
     let Some((at, quote)) = opening(before) else { return false };
@@ -21,7 +21,7 @@ pub(super) fn is_warned_of(text: &str, place: &Range<usize>) -> bool {
     closes && TABLE.warnings.iter().any(|word| has_word(&introduced, word))
 }
 
-/// The quote that is open where a line's beginning ends.
+/// Returns the last opening quote in `before`, if it is near the end.
 fn opening(before: &str) -> Option<(usize, char)> {
     let near = before.len().saturating_sub(QUOTE_BYTES);
     before

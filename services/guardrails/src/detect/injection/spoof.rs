@@ -1,5 +1,5 @@
-//! Text dressed up as a part of the dialogue: the marks that separate its turns, tool calls and their results. A mark that stands alone in
-//! quotes is a program's constant and no dress.
+//! Text that imitates a part of the dialogue: marks that separate turns, tool calls and their results. A mark alone in quotes is a constant of a
+//! program and is not reported.
 
 use super::table::TABLE;
 use crate::detect::finding::Findings;
@@ -28,21 +28,21 @@ pub(super) fn find(text: &str, findings: &mut Findings) {
     }
 }
 
-/// Whether an element follows a name, as the parameter of a type does.
+/// Returns true if `<…` directly follows a name, as a type parameter does.
 fn is_joined(text: &str, start: usize) -> bool {
     let bytes = text.as_bytes();
     let joined = start.checked_sub(1).is_some_and(|before| bytes[before].is_ascii_alphanumeric());
     joined && bytes[start] == b'<' && bytes.get(start + 1).is_some_and(u8::is_ascii_alphabetic)
 }
 
-/// Whether a mark stands alone in quotes, as in a list of a tokenizer.
+/// Returns true if a mark is alone in quotes, as in the token list of a tokenizer.
 fn is_constant(text: &str, start: usize, end: usize) -> bool {
     let (left, right) = (byte(text, start.checked_sub(1)), byte(text, Some(end)));
     let quoted = |byte: u8| matches!(byte, b'"' | b'\'' | b'`');
     quoted(left) && quoted(right)
 }
 
-/// Whether anything but a program's template comes after it on its line or the next.
+/// Returns true unless the text after the mark, on its line or the next one with text, is a template of a program.
 fn goes_on(text: &str, end: usize) -> bool {
     let rest = crate::detect::near::window(text, end, 120);
     let rest = rest.trim_start_matches(|letter: char| letter.is_whitespace());

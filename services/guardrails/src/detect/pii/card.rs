@@ -23,7 +23,7 @@ const TESTS: [&str; 13] = [
 ];
 /// Labels of numbers that are cards, whatever else stands there.
 const CARDS: [&str; 6] = ["card", "pan", "cc", "visa", "mastercard", "amex"];
-/// Labels of numbers that are no cards.
+/// Labels of numbers that are not cards.
 const IDS: [&str; 14] = [
     "id",
     "ids",
@@ -61,7 +61,7 @@ pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
     (!other).then(|| number.matched("payment_card", High, number.start..end))
 }
 
-/// Whether an issuer has numbers that begin like this and are as long.
+/// Returns true if an issuer has numbers with this prefix and length.
 fn issued(digits: &str) -> bool {
     let begin = |length: usize| digits.get(..length).and_then(|begin| begin.parse::<u32>().ok()).unwrap_or(0);
     match digits.len() {

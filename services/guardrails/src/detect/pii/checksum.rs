@@ -48,7 +48,7 @@ pub(super) fn verhoeff(digits: &str) -> bool {
         && digits.bytes().rev().enumerate().fold(0, |check, (at, digit)| product(check, shifted(digit - b'0', at))) == 0
 }
 
-/// Whether a day exists; `year` has four digits.
+/// Returns true if the date exists; `year` has four digits.
 pub(super) fn is_day(year: u32, month: u32, day: u32) -> bool {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {

@@ -1,4 +1,4 @@
-//! Addresses of mail that belong to a person. Addresses of programs and departments, of examples, and what only has the sign are none.
+//! Email addresses of persons. Addresses of programs, departments and examples, and other text with an `@`, are not reported.
 
 use super::Personal;
 use crate::detect::near::{before, window};
@@ -67,7 +67,7 @@ const NOWHERE: [&str; 16] = [
     ".internal",
     ".gserviceaccount.com",
 ];
-/// Ends of files that look like domains.
+/// File name extensions that look like domains.
 const FILES: [&str; 20] = [
     "png", "jpg", "jpeg", "gif", "svg", "webp", "js", "ts", "tsx", "jsx", "mjs", "css", "json", "html", "yml", "yaml",
     "service", "lock", "toml", "git",

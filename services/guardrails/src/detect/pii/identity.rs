@@ -1,4 +1,4 @@
-//! Numbers that states give to people: those whose form and check digits tell them by themselves, and those that need a label.
+//! Identity numbers issued by states: those that their form and check digits identify, and those that need a label.
 
 use super::Personal;
 use super::checksum::{is_day, luhn, verhoeff, weighted};

@@ -1,5 +1,5 @@
-//! Addresses of machines that can lead to a person: public ones. Private, documented and well-known addresses, networks and versions of programs
-//! are none.
+//! IP addresses that can identify a person: public ones. Private, documentation and well-known addresses, networks and version numbers are
+//! not reported.
 
 use super::Personal;
 use super::number::Number;
@@ -7,7 +7,7 @@ use crate::detect::near::{before, byte, has_word, window};
 use mcp_contracts::guardrails::Severity::Low;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Resolvers that everybody uses.
+/// Public DNS resolvers, and addresses that are used as placeholders.
 const KNOWN: [&str; 12] = [
     "8.8.8.8",
     "8.8.4.4",
@@ -62,12 +62,13 @@ fn four(number: &Number<'_>) -> Option<Personal> {
     .then(|| number.matched("ip_address", Low, number.start..end))
 }
 
-/// Whether it is a version or a number of a section: something names it so, or it is small and nothing names it otherwise.
+/// Returns true for a version, a section number or an object identifier: a word before it names a version, or its octets are small (or it begins
+/// like an object identifier) and no word before it names an address.
 fn is_version(number: &Number<'_>, address: Ipv4Addr) -> bool {
     let before = before(number.text, number.start, 24).to_lowercase();
     let small = address.octets().iter().filter(|octet| **octet < 30).count() >= 3;
     let named = VERSIONS.iter().any(|word| has_word(&before, word));
-    // Numbers of sections, versions and objects are small; addresses of machines seldom are, and then something says so.
+    // Section numbers, versions and object identifiers have small parts. IP addresses rarely do, and then a word before them usually says so.
     let object = matches!(address.octets(), [1, 3, ..] | [2, 5, ..]);
     let said = ["ip", "addr", "address", "host", "client", "remote", "peer"].iter().any(|word| has_word(&before, word));
     (small || object) && !said || named && !has_word(&before, "ip")
@@ -81,7 +82,7 @@ fn number_closes(number: &Number<'_>, end: usize) -> bool {
         || right == b'-' && byte(number.text, Some(end + 1)).is_ascii_alphanumeric())
 }
 
-/// Addresses of the sixth version; those that are given out begin with 2 or 3.
+/// Reads an IPv6 address. Assigned public addresses begin with 2 or 3.
 fn six(number: &Number<'_>) -> Option<Personal> {
     let first = number.text.as_bytes()[number.start];
     if !matches!(first, b'2' | b'3')

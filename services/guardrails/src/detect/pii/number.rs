@@ -1,4 +1,4 @@
-//! Numbers in a text: where a run of digits begins, and the digits that go on behind single separators. What a number means is not known here.
+//! Numbers in a text: runs of digits, and digit groups joined by single separators. This module does not know what a number means.
 
 use crate::detect::near::{byte, labelled, window};
 use std::ops::Range;
@@ -6,13 +6,13 @@ use std::ops::Range;
 /// Longest number with its separators, in bytes.
 const MAX_BYTES: usize = 48;
 
-/// A run of digits, and what stands around it.
+/// A run of digits and the text around it.
 #[derive(Debug)]
 pub(super) struct Number<'t> {
     pub(super) text: &'t str,
     /// The first digit.
     pub(super) start: usize,
-    /// How many digits there are without a separator.
+    /// Number of digits before the first separator.
     pub(super) run: usize,
 }
 
@@ -35,7 +35,7 @@ impl<'t> Number<'t> {
         byte(self.text, self.start.checked_sub(1))
     }
 
-    /// Whether it begins a word.
+    /// Returns true if the number is not the continuation of a word, a path or a longer number.
     pub(super) fn is_free(&self) -> bool {
         let left = self.previous();
         !(left.is_ascii_alphanumeric()
@@ -64,13 +64,13 @@ impl<'t> Number<'t> {
         self.text[self.start..end].split(|letter: char| !letter.is_ascii_digit()).map(str::len).collect()
     }
 
-    /// Whether each group up to `end` repeats one digit, as numbers of examples do.
+    /// Returns true if each group up to `end` repeats one digit, as example numbers do.
     pub(super) fn is_repeated(&self, end: usize) -> bool {
         let mut groups = self.text[self.start..end].split(|letter: char| !letter.is_ascii_digit());
         groups.all(|group| group.bytes().all(|digit| Some(&digit) == group.as_bytes().first()))
     }
 
-    /// Whether nothing goes on at `end` that would make it a part of something longer.
+    /// Returns true if the number ends at `end` and is not a part of a longer word or number.
     pub(super) fn closes(&self, end: usize) -> bool {
         let (right, beyond) = (byte(self.text, Some(end)), byte(self.text, Some(end + 1)));
         !(right.is_ascii_alphanumeric()
@@ -78,7 +78,7 @@ impl<'t> Number<'t> {
             || matches!(right, b'.' | b'-' | b'/' | b',') && beyond.is_ascii_digit())
     }
 
-    /// Whether one of the words stands shortly before it.
+    /// Returns true if one of the words is shortly before the number.
     pub(super) fn labelled(&self, words: &[&str]) -> bool {
         labelled(self.text, self.start, words)
     }

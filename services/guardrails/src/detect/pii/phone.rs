@@ -1,5 +1,5 @@
 //! Telephone numbers: in international form, in the American form with parentheses, and in national forms behind a label. Numbers that are
-//! reserved for films and examples are none.
+//! reserved for films and examples are not reported.
 
 use super::Personal;
 use super::number::Number;
@@ -142,7 +142,7 @@ fn spread(number: &Number<'_>) -> (String, usize) {
     (digits, number.start + end)
 }
 
-/// Whether a unit follows.
+/// Returns true if a unit follows, so that the number is an amount.
 fn is_amount(rest: &str) -> bool {
     let unit = rest.trim_start().split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
     ["ns", "us", "ms", "s", "sec", "seconds", "bytes", "b", "kb", "rows", "eur", "usd"]

@@ -1,5 +1,5 @@
-//! Values under names that say that they are secret, in code, settings, shells and sentences. The name alone is never enough: the value must
-//! look generated or chosen as a password, and must not be a reference, a word of a program, or a stand-in.
+//! Values that are assigned to a name such as `password` or `token`, in code, settings, shells and sentences. The name alone is never enough: the
+//! value must look like a generated key or a password, and must not be a reference, an identifier or a placeholder.
 
 use super::Secret;
 use super::entropy::{Mix, bits, changes};
@@ -9,12 +9,12 @@ use crate::detect::near::{before, byte, window};
 use mcp_contracts::guardrails::Severity::High;
 use std::ops::Range;
 
-/// Longest rest of a name after what makes it secret, in bytes.
+/// Longest suffix of a name after its secret word, as in `token_for_ci`, in bytes.
 const MAX_SUFFIX: usize = 24;
 /// Longest value, in bytes.
 const MAX_VALUE: usize = 300;
 
-/// How much a value must look like a secret.
+/// The form of an assignment. It decides how much its value must look like a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// In quotes.
@@ -25,7 +25,7 @@ enum Form {
     Said,
 }
 
-/// Reads the assignment whose name holds what is at `name`.
+/// Reads the assignment whose name contains the secret word at `name`.
 pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
     let word = text[name.clone()].to_ascii_lowercase();
     let left = before(text, name.start, 24);
@@ -78,20 +78,20 @@ pub(super) fn read(text: &str, name: Range<usize>) -> Option<Secret> {
     })
 }
 
-/// Whether what stands before a name is the login of a `.netrc` file, where a blank parts a name from its value.
+/// Returns true if the text before a name is the login of a `.netrc` file, in which a blank separates a name from its value.
 fn is_login_file(left: &str) -> bool {
     let mut words = left.split_whitespace().rev();
     words.next().is_some() && words.next() == Some("login")
 }
 
-/// How much stands between a name and its value, and what that says of the value. After an option of a command and in a file of logins a blank
-/// is enough.
+/// Returns the length of the separator between a name and its value, and the form of the assignment. After a command-line option and in a
+/// `.netrc` file, a blank is enough.
 fn separator(rest: &str, blank_is_enough: bool) -> Option<(usize, Form)> {
     let unquoted = rest.trim_start_matches(['"', '\'', '`', ']']);
     let closing = rest.len() - unquoted.len();
     let trimmed = unquoted.trim_start_matches([' ', '\t']);
     let at = rest.len() - trimmed.len();
-    // A path of Rust or C++ is no assignment.
+    // A path of Rust or C++ is not an assignment.
     if trimmed.starts_with("::") {
         return None;
     }
@@ -121,7 +121,7 @@ fn starts_with_any_case(text: &str, start: &str) -> bool {
     text.as_bytes().get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start.as_bytes()))
 }
 
-/// The value at the beginning, where it begins, and in which form it is.
+/// Returns the value at the beginning of `rest`: its offset, its text and its form.
 fn value(rest: &str, form: Form) -> Option<(usize, &str, Form)> {
     let body = rest.trim_start_matches(['b', 'r', 'f', '@']);
     let body = if body.starts_with(['"', '\'', '`']) { body } else { rest };
@@ -145,7 +145,7 @@ fn value(rest: &str, form: Form) -> Option<(usize, &str, Form)> {
     Some((0, body[..end].trim_end_matches(['.', '!', '?', '\\']), form))
 }
 
-/// A number of a program, a colour, or the beginning of a token that has readers of its own.
+/// Returns true for a number, a colour, an address of a blockchain, or the beginning of a JWT, for which there is a separate detector.
 fn is_plain(value: &str) -> bool {
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'_');
     // An account or a contract of a chain; a private key has 64 digits.
@@ -184,13 +184,13 @@ fn is_a_key(value: &str, form: Form) -> bool {
     let least = if form == Form::Said { 16 } else { 12 };
     let fits = (least..=MAX_VALUE).contains(&value.len()) && !value.contains(char::is_whitespace);
     let mixed = mix.digit > 0 && mix.letters() > 0 && changes(value) * 8 >= value.len();
-    // What is generated does not spell what it is.
+    // A generated key does not contain words such as `token`.
     let lower = value.to_ascii_lowercase();
     let spelled = ["token", "secret", "password", "credential"].iter().any(|word| lower.contains(word));
     fits && mixed && !spelled && bits(value) >= 2.9 && !is_code(value, form) && !is_words(value)
 }
 
-/// An expression, a path or a name of a program.
+/// Returns true for an expression, a path or an identifier.
 fn is_code(value: &str, form: Form) -> bool {
     // The closing bracket of a call ends a bare value, so the name of a function before the opening one must do.
     let named = |name: &str| {
@@ -220,14 +220,14 @@ fn is_name(value: &str) -> bool {
     wordy && !value.starts_with(|first: char| first.is_ascii_digit()) && (one_case || breaks(value) * 4 <= value.len())
 }
 
-/// How often the kind of character changes, but for the capital that begins a word.
+/// Returns the number of changes between kinds of characters, without those after the capital at the beginning of a word.
 fn breaks(value: &str) -> usize {
     let starts =
         value.as_bytes().windows(2).filter(|pair| pair[0].is_ascii_uppercase() && pair[1].is_ascii_lowercase());
     changes(value) - starts.count()
 }
 
-/// Words with hyphens or underscores and perhaps a number at the end: a name and no secret.
+/// Returns true for words joined by separators, each with an optional number at its end: a name and not a secret.
 fn is_words(value: &str) -> bool {
     let parts: Vec<&str> = value.split(['-', '_', '.', '/', ':']).collect();
     let plain = |part: &&str| {

@@ -2,7 +2,7 @@
 
 use super::words::WORDS;
 
-/// Whether a value stands in for a secret.
+/// Returns true if a value is a placeholder for a secret.
 pub(super) fn is_placeholder(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
     WORDS.references.iter().any(|reference| value.starts_with(reference.as_str()))

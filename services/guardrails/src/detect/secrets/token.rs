@@ -1,5 +1,5 @@
-//! Tokens that their vendors mark, from the table `fixtures/lexicon/tokens.toml`. A token that looks drawn by hand is an example. No vendor is
-//! known here.
+//! Tokens with a vendor's prefix, from the table `fixtures/lexicon/tokens.toml`. A token that looks typed by hand is an example and is not reported.
+//! Names of vendors are only in the table.
 
 use super::Secret;
 use super::entropy::bits;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// Least bits per byte of what follows a mark.
+/// Minimum entropy of the text after a mark, in bits per byte.
 const MIN_BITS: f64 = 2.7;
 /// The length of keys that are a UUID behind their mark.
 const UUID_LENGTH: (usize, usize) = (36, 36);
@@ -119,13 +119,13 @@ impl Token {
         let after = mark + word.len();
         let body = window(text, after, self.length.1 + 1);
         let mut length = body.bytes().take_while(|byte| self.signs.has(*byte)).count();
-        // A full stop or a hyphen at the end belongs to the sentence.
+        // A full stop or hyphen at the end belongs to the sentence around the token.
         length = body[..length].trim_end_matches(['.', '-']).len();
         let right = byte(text, Some(after + length));
         if !(self.length.0..=self.length.1).contains(&length) || right.is_ascii_alphanumeric() || right == b'_' {
             return None;
         }
-        // What stands before the mark is as random as what follows it.
+        // The part before the mark is as random as the part after it.
         let body = if self.before.is_some() { &text[start..after + length] } else { &body[..length] };
         let real = bits(body) >= self.bits.unwrap_or(MIN_BITS)
             // Without its mark a value in the form of a UUID is an id, and `is_placeholder` takes it for one.

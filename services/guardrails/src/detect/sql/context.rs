@@ -12,26 +12,26 @@ const BEFORE_BYTES: usize = 400;
 /// Where a verb stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    /// The quote that ends the statement at the latest.
+    /// The innermost open quote; the statement ends at its closing quote at the latest.
     pub(super) quote: Option<u8>,
-    /// True where a word of a sentence stands right before it on the same line.
+    /// True if a word precedes the verb on the same line, as in a sentence.
     pub(super) after_word: bool,
     pub(super) text: TextKind,
     pub(super) dialect: Dialect,
 }
 
-/// What is known of a text.
+/// Kind of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextKind {
     /// A program, a log or a sentence with statements in it.
     Mixed,
-    /// It begins as SQL does.
+    /// The text begins like SQL.
     Sql,
     /// Its sender declares it to be SQL.
     Declared,
 }
 
-/// Why a verb begins no statement.
+/// Why a verb does not begin a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hidden {
     Comment,
@@ -39,7 +39,7 @@ pub(super) enum Hidden {
     Explained,
 }
 
-/// The verbs of a text that is not only SQL.
+/// A text that is not only SQL, with the positions of its block comments.
 #[derive(Debug)]
 pub(super) struct Context<'t> {
     text: &'t str,
@@ -53,7 +53,7 @@ impl<'t> Context<'t> {
         Self { text, comments: blocks.map(|span| span.range).collect() }
     }
 
-    /// Where the verb at `at` stands, or why it is no statement.
+    /// Returns the place of the verb at `at`, or the reason why it does not begin a statement.
     pub(super) fn at(&self, at: usize) -> Result<Place, Hidden> {
         let next = self.comments.partition_point(|comment| comment.end <= at);
         let line = before(self.text, at, BEFORE_BYTES);
@@ -72,13 +72,13 @@ impl<'t> Context<'t> {
     }
 }
 
-/// The word that a verb follows on its line, with blanks between.
+/// Returns the word before a verb on its line, if blanks separate them.
 pub(super) fn word_before(line: &str) -> Option<&str> {
     let word = line.trim_end().rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next();
     word.filter(|word| !word.is_empty() && line.ends_with([' ', '\t']))
 }
 
-/// Whether the verb behind `before` is only explained and not run: `EXPLAIN ANALYZE` runs it.
+/// Returns true if the verb after `before` is only explained and not run. `EXPLAIN ANALYZE` runs it.
 pub(super) fn is_explained(before: &str) -> bool {
     let statement = before.rsplit(';').next().unwrap_or_default().to_lowercase();
     let words = statement.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
@@ -86,19 +86,19 @@ pub(super) fn is_explained(before: &str) -> bool {
     words.next().is_some() && words.all(|word| WORDS.explains.iter().any(|known| known == word))
 }
 
-/// The part of a line that belongs to the client of a database, where a shell starts one behind `--`: that is no comment.
+/// Returns the command of a database client after ` -- `, as in `kubectl exec pod -- psql`, or the whole line. This `--` begins no comment.
 fn command(line: &str) -> &str {
     let client = line.match_indices(" -- ").map(|(at, dashes)| &line[at + dashes.len()..]);
     client.filter(|client| WORDS.runs.iter().any(|word| client.starts_with(word.as_str()))).last().unwrap_or(line)
 }
 
-/// Whether a verb is a word of its own and neither a method nor a part of a name.
+/// Returns true if a verb is a separate word, not a method or a part of a name.
 pub(super) fn is_whole_word(text: &str, verb: Range<usize>) -> bool {
     let left = byte(text, verb.start.checked_sub(1));
-    // Written as text, a line's end before the verb is `\n`.
+    // In escaped text, the line break before the verb is the two characters `\n`.
     let escaped = matches!(left, b'n' | b't' | b'r') && byte(text, verb.start.checked_sub(2)) == b'\\';
     let encoded = text[..verb.start].ends_with("%20") || text[..verb.start].ends_with("%0A");
-    // The version behind the mark of a comment that MySQL runs: `/*!50000DROP`.
+    // MySQL runs the content of a comment that begins with `/*!` and a version, such as `/*!50000DROP`.
     let hinted = text[..verb.start].trim_end_matches(|sign: char| sign.is_ascii_digit()).ends_with("/*!");
     let left = escaped
         || encoded
@@ -107,12 +107,12 @@ pub(super) fn is_whole_word(text: &str, verb: Range<usize>) -> bool {
     left && !is_wordy(byte(text, Some(verb.end)))
 }
 
-/// Whether nothing but the sign of a diff stands before it.
+/// Returns true if only one character, the sign of a diff, precedes `at` on its line.
 fn starts_line(text: &str, at: usize) -> bool {
     at == 1 || byte(text, at.checked_sub(2)) == b'\n'
 }
 
-/// The quotes that are open at the end of a line's beginning.
+/// The quotes that are open at the end of the part of a line before a verb.
 #[derive(Debug, Default)]
 struct Quotes {
     outer: Option<(u8, usize)>,
@@ -160,7 +160,7 @@ impl Quotes {
         self.inner.or(self.outer).map(|(quote, _)| quote)
     }
 
-    /// Whether the innermost quote holds data of another statement.
+    /// Returns true if the innermost quote contains data of another statement.
     fn data(&self, line: &str) -> bool {
         let Some((b'\'', at)) = self.inner.or(self.outer) else { return false };
         let from = if self.inner.is_some() { self.outer.map_or(0, |(_, at)| at + 1) } else { 0 };

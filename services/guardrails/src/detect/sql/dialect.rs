@@ -1,12 +1,12 @@
-//! What databases read as a string, a quoted name or a comment. They contradict each other: `'\'` is a whole string for one and half of one for
-//! another. So a text is read once for each dialect, and a statement that one of them would run is a statement. An opening mark without a
+//! Strings, quoted names and comments in the dialects of SQL. The dialects contradict each other: `'\'` is a complete string in one and an open
+//! string in another. So a text is read once per dialect, and a statement that one dialect would run is reported. An opening mark without a
 //! closing one hides nothing. The library `sqlparser` was considered and is not used: its tokenizers end with an error at a string or comment that is
 //! not closed, and give lines and columns in place of byte offsets.
 
 use crate::detect::near::{byte, is_wordy};
 use std::ops::Range;
 
-/// Most opening marks of dollar quotes that are tried without success; a text may have a different one at every place.
+/// Maximum number of dollar quotes without an end that are searched for; a text may have a different tag at every place.
 const MAX_DOLLARS: usize = 64;
 
 /// The marks that a dialect knows, as a set of bits.
@@ -21,7 +21,7 @@ const E_STRING: u16 = 1 << 1;
 const BRACKET: u16 = 1 << 2;
 /// `` `name` ``.
 const BACKTICK: u16 = 1 << 3;
-/// Comments lie inside comments.
+/// Comments can be nested.
 const NESTED: u16 = 1 << 4;
 /// `# comment`.
 const HASH: u16 = 1 << 5;
@@ -37,7 +37,7 @@ const HINT: u16 = 1 << 9;
 const Q_STRING: u16 = 1 << 10;
 /// `'''…'''`.
 const TRIPLE: u16 = 1 << 11;
-/// A program, a log or a sentence: a string ends on its line, and an apostrophe in a word is none.
+/// A program, a log or a sentence: a string ends on its line, and an apostrophe inside a word begins no string.
 const LINES: u16 = 1 << 12;
 
 /// PostgreSQL with both settings of `standard_conforming_strings`, MySQL with both of `NO_BACKSLASH_ESCAPES`, SQL Server, SQLite, Oracle,
@@ -109,7 +109,7 @@ pub(super) struct Span {
     pub(super) range: Range<usize>,
 }
 
-/// Everything that is no word of a statement, in order.
+/// Returns the strings, quoted names and comments of a text, in order.
 pub(super) fn spans(text: &str, dialect: Dialect) -> Vec<Span> {
     let mut reader = SpanReader { text, bytes: text.as_bytes(), dialect, open: [false; 256], dollars: 0 };
     let (mut spans, mut at) = (Vec::new(), 0);
@@ -129,7 +129,7 @@ struct SpanReader<'t> {
     text: &'t str,
     bytes: &'t [u8],
     dialect: Dialect,
-    /// The opening marks that have no closing one any more, so that none is looked for twice.
+    /// True for each opening mark without a closing mark in the rest of the text, so that the search is not repeated.
     open: [bool; 256],
     dollars: usize,
 }
@@ -165,7 +165,7 @@ impl SpanReader<'_> {
             b'$' if dialect.has(DOLLAR) => return self.dollar(at).map(|end| (false, end)),
             _ => return None,
         };
-        // A string of a line says nothing of the next line.
+        // In mixed text a string ends with its line, so an open string says nothing about later lines.
         self.open[usize::from(mark)] = end.is_none() && !dialect.has(LINES);
         end.map(|end| (false, end))
     }
@@ -260,7 +260,7 @@ impl SpanReader<'_> {
         end
     }
 
-    /// The end of the first `what` at or after `from`.
+    /// Returns the end of the first `what` at or after `from`.
     fn find(&self, from: usize, what: &[u8]) -> Option<usize> {
         let rest = self.text.get(from..)?;
         let what = std::str::from_utf8(what).ok()?;
@@ -268,7 +268,7 @@ impl SpanReader<'_> {
     }
 }
 
-/// Whether the quote stands in a word: `don't`.
+/// Returns true if the quote at `at` is an apostrophe inside a word, as in `don't`.
 pub(super) fn is_apostrophe(bytes: &[u8], at: usize) -> bool {
     let letter = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphabetic());
     bytes[at] == b'\''

@@ -1,17 +1,17 @@
-//! Tokens of SQL, read from where a statement may begin to where it ends: at a semicolon, at the quote that a program put around it, or after
-//! a bounded number of tokens. What a token means is not known here.
+//! Splits a possible SQL statement into tokens, up to its end: a semicolon, the closing quote of the program's string around it, or a maximum
+//! number of tokens. It does not know what a token means.
 
 use super::dialect::Dialect;
 use crate::detect::near::{byte, is_wordy, window};
 
-/// Most tokens of one statement that are read.
+/// Maximum number of tokens of one statement.
 pub(super) const MAX_TOKENS: usize = 400;
 /// Longest comment and longest quoted text that are read, in bytes.
 const MAX_SPAN: usize = 2_000;
-/// Longest gap between two strings of a program that are one text, in bytes.
+/// Longest gap between two string literals that a program joins to one text, in bytes.
 const MAX_GAP: usize = 120;
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A keyword or a name.
@@ -22,7 +22,7 @@ pub(super) enum Kind {
     Text,
     /// A number.
     Number,
-    /// Something that a program or a driver fills in.
+    /// A placeholder that a program or a database driver replaces.
     Hole,
     /// One sign.
     Sign(u8),
@@ -30,7 +30,7 @@ pub(super) enum Kind {
     Semicolon,
     /// The text or the string around the statement ended.
     End,
-    /// The statement goes on where it cannot be read.
+    /// The statement continues, but the rest cannot be read.
     Unknown,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Token<'t> {
     pub(super) kind: Kind,
     pub(super) text: &'t str,
     pub(super) end: usize,
-    /// True where a line ends before it.
+    /// True if a line break precedes the token.
     pub(super) new_line: bool,
 }
 
@@ -53,7 +53,7 @@ impl Token<'_> {
         words.iter().any(|word| self.is(word))
     }
 
-    /// Whether it may name something.
+    /// Returns true if the token may be a name, or the beginning of one.
     pub(super) fn is_named(&self) -> bool {
         matches!(self.kind, Kind::Word | Kind::Name | Kind::Hole | Kind::Sign(b'('))
     }
@@ -63,7 +63,7 @@ impl Token<'_> {
     }
 }
 
-/// The first tokens from `at`, as a dialect reads them, and an end.
+/// Returns at most `most` tokens from `at`, read as `dialect`, and a final token that ends the list.
 pub(super) fn tokens(text: &str, at: usize, quote: Option<u8>, dialect: Dialect, most: usize) -> Vec<Token<'_>> {
     let mut lexer = Lexer { text, at, quote, dialect };
     let mut tokens = Vec::new();
@@ -95,7 +95,7 @@ impl<'t> Lexer<'t> {
             return self.token(Kind::End, start, 0, new_line);
         };
         if Some(first) == self.quote {
-            // Inside single quotes a doubled one is a quote of the statement.
+            // Inside single quotes, a doubled quote belongs to the statement.
             if first == b'\'' && self.peek(1) == first && self.peek(2) != first {
                 return self.doubled(new_line);
             }
@@ -140,13 +140,13 @@ impl<'t> Lexer<'t> {
         self.text.as_bytes()[self.at + skip..].iter().take_while(|byte| is_wordy(**byte)).count()
     }
 
-    /// A hole in a template, to its closing brace; a short one.
+    /// Returns the length of the placeholder at the cursor, up to its closing bracket, within 120 bytes.
     fn hole(&self) -> usize {
         let ahead = window(self.text, self.at, 120);
         ahead.find(['}', ')', '\n']).map_or(2, |end| end + 1)
     }
 
-    /// Skips blanks, comments, and line ends that are written out.
+    /// Skips white space, comments, and escaped white space such as `\n` or `%20`.
     fn space(&mut self) {
         let bytes = self.text.as_bytes();
         loop {
@@ -166,7 +166,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// How far a comment goes. It never leaves the line that the statement's own quote ends.
+    /// Returns the length of a comment. A line comment ends at the latest at the quote around the statement.
     fn until(&self, end: &str, skip: usize) -> usize {
         let rest = window(self.text, self.at + skip, MAX_SPAN);
         let closing = rest.find(end).map_or(rest.len(), |at| at + end.len());
@@ -192,12 +192,12 @@ impl<'t> Lexer<'t> {
                 let kind = if quote == b'\'' { Kind::Text } else { Kind::Name };
                 self.token(kind, start, length + end + 1, new_line)
             }
-            // The quote of a text that began before the statement.
+            // This quote closes a string that began before the statement.
             Some(_) | None => self.token(Kind::End, start, 0, new_line),
         }
     }
 
-    /// A text of SQL in doubled quotes; two quotes and no more close nothing and hold nothing.
+    /// Reads an SQL string in doubled quotes, as written inside a program's string. Without doubled quotes at its end, the program's string ends.
     fn doubled(&mut self, new_line: bool) -> Token<'t> {
         let start = self.at;
         let rest = window(self.text, start + 2, MAX_SPAN);
@@ -207,7 +207,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// The program's string ends; the statement may go on in the next one.
+    /// Reads the end of the program's string. The statement may continue in the next string.
     fn closing(&mut self, new_line: bool) -> Token<'t> {
         let start = self.at;
         let quote = self.quote;

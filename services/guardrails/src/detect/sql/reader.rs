@@ -1,23 +1,23 @@
-//! Goes through the tokens of one statement. What a word means is not known here.
+//! A cursor over the tokens of one statement. It does not know what a word means.
 
 use super::lex::{Kind, Token};
 use mcp_contracts::guardrails::Severity;
 use std::collections::BTreeMap;
 
-/// What a statement does, if it destroys.
+/// Kind and severity of a destructive statement; `None` for a harmless one.
 pub(super) type Found = Option<(&'static str, Severity)>;
 
 pub(super) const ACCESS: Found = Some(("change_access", Severity::High));
 pub(super) const OVERWRITE: Found = Some(("overwrite", Severity::Critical));
 
-/// The tokens behind the verb of a statement, and what is known of its text.
+/// The tokens after the verb of a statement, and facts about its text.
 pub(super) struct Reader<'a, 't> {
     pub(super) tokens: &'a [Token<'t>],
     pub(super) at: usize,
     pub(super) end: usize,
-    /// True in a text that is SQL: every object of every dialect counts there.
+    /// True if the whole text is SQL. Then the objects of all dialects count.
     pub(super) sql: bool,
-    /// True where the verb begins a line, a statement or a string.
+    /// True if the verb begins a line, a statement or a string.
     pub(super) begins: bool,
     pub(super) upper_case: bool,
 }
@@ -73,7 +73,7 @@ impl<'a, 't> Reader<'a, 't> {
         }
     }
 
-    /// A name with its qualifiers; its last part.
+    /// Reads a name with its qualifiers; returns its last part.
     pub(super) fn name(&mut self) -> Option<&'a Token<'t>> {
         loop {
             let part = self.peek();
@@ -106,7 +106,7 @@ impl<'a, 't> Reader<'a, 't> {
         Some(first)
     }
 
-    /// Whether the statement is over here.
+    /// Returns true if the statement ends before the next token.
     pub(super) fn over(&self) -> bool {
         let token = self.peek();
         token.ends()
@@ -115,7 +115,7 @@ impl<'a, 't> Reader<'a, 't> {
             || self.sql && token.is_any(&["commit", "go", "end", "rollback"])
     }
 
-    /// What is left of the statement, to its end.
+    /// Takes and returns the remaining tokens of the statement.
     pub(super) fn rest(&mut self) -> &'a [Token<'t>] {
         let start = self.at;
         while !self.peek().ends() {
@@ -124,7 +124,7 @@ impl<'a, 't> Reader<'a, 't> {
         &self.tokens[start..self.at]
     }
 
-    /// Skips any of the words; what follows them.
+    /// Skips any of the words; returns the token after them.
     pub(super) fn skip(&mut self, words: &[&str]) -> &'a Token<'t> {
         while self.peek().is_any(words) {
             self.next();
@@ -132,12 +132,12 @@ impl<'a, 't> Reader<'a, 't> {
         self.peek()
     }
 
-    /// Reads the rest of the statement; whether one of the words is in it.
+    /// Takes the rest of the statement; returns true if it contains one of the words.
     pub(super) fn finds(&mut self, words: &[&str]) -> bool {
         self.rest().iter().any(|token| token.is_any(words))
     }
 
-    /// Takes the longest of the groups of words that comes next; its kind.
+    /// Takes the longest group of words that matches the next tokens; returns its kind.
     pub(super) fn take_one_of(&mut self, groups: &'static BTreeMap<String, Vec<String>>) -> Option<&'static str> {
         let follows = |words: &&'static String| {
             words
@@ -151,7 +151,7 @@ impl<'a, 't> Reader<'a, 't> {
         Some(kind)
     }
 
-    /// Whether it stands as a statement does even where its words are common ones.
+    /// Returns true if the context shows a statement, so that even common words count as SQL.
     pub(super) fn stands_alone(&self) -> bool {
         let ends = self.tokens.last().is_some_and(|last| matches!(last.kind, Kind::Semicolon | Kind::End));
         self.sql || self.upper_case || self.begins && ends

@@ -1,5 +1,5 @@
-//! The readings of one text: as a mix of all sorts, and as SQL of each dialect if it looks like SQL. A verb is a statement if one reading says
-//! so. What a statement does is not known here.
+//! Interpretations of one text: as mixed text and, if it looks like SQL, as SQL of each dialect. A verb begins a statement if one of them
+//! accepts it. This module does not know what a statement does.
 
 use super::context::{Context, Hidden, Place, TextKind, is_explained, word_before};
 use super::dialect::{Dialect, Span, spans};
@@ -8,7 +8,7 @@ use crate::detect::near::{before, has_word, window};
 
 /// How far back an `explain` may stand, in bytes.
 const EXPLAIN_BYTES: usize = 200;
-/// How far behind its first word a statement says that it is harmless, in bytes.
+/// Number of bytes after the first word of a statement in which a word can show that the statement is harmless.
 const UNLESS_BYTES: usize = 400;
 
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Readings<'t> {
     text: &'t str,
     kind: TextKind,
     mixed: Context<'t>,
-    /// None for a text in which no line begins as SQL does.
+    /// Empty if no line of the text begins like SQL.
     dialects: Vec<(Dialect, Vec<Span>)>,
     /// True if the text as a whole runs what is in its strings.
     runs_strings: bool,
@@ -39,13 +39,13 @@ impl<'t> Readings<'t> {
         Self { text, kind, mixed: Context::new(text), dialects, runs_strings }
     }
 
-    /// Every place at which the verb may begin a statement.
+    /// Returns the interpretations in which the verb at `at` may begin a statement.
     pub(super) fn places(&self, at: usize) -> Vec<Place> {
         let mixed = self.mixed.at(at);
         if self.kind == TextKind::Mixed {
             return match mixed {
                 Ok(place) => vec![place],
-                // What a program takes for data may be a statement of the SQL around it.
+                // Data for the program may still be a statement in the SQL around it.
                 Err(Hidden::Data) => self.in_dialects(at),
                 Err(Hidden::Comment | Hidden::Explained) => Vec::new(),
             };
@@ -69,7 +69,7 @@ impl<'t> Readings<'t> {
         live.map(|(dialect, _)| Place { quote: None, after_word, text: self.kind, dialect: *dialect }).collect()
     }
 
-    /// The place in the string that holds the verb for the first dialect.
+    /// Returns the place of a verb inside a string, in the first dialect that reads a string or comment there; `None` for a comment.
     fn in_string(&self, at: usize) -> Option<Place> {
         let (dialect, span) = self.dialects.iter().find_map(|(dialect, spans)| Some((*dialect, span(spans, at)?)))?;
         if span.comment {
@@ -83,7 +83,8 @@ impl<'t> Readings<'t> {
         self.dialects.iter().any(|(_, spans)| span(spans, at).is_some_and(|span| !span.comment))
     }
 
-    /// The first word of each statement that no dialect takes for a known one, of a text that its sender declares to be SQL.
+    /// Returns the first word of the first statement that is unknown in the first dialect, if every dialect has an unknown statement. Only for a
+    /// text that its sender declares to be SQL.
     pub(super) fn unknown(&self) -> Option<std::ops::Range<usize>> {
         if self.kind != TextKind::Declared {
             return None;
@@ -94,7 +95,7 @@ impl<'t> Readings<'t> {
     }
 }
 
-/// What stands before a verb, to the beginning of a statement's explanation.
+/// Returns the text before a verb in which an `EXPLAIN` may be, also on earlier lines.
 fn around(text: &str, at: usize) -> &str {
     let mut start = at.saturating_sub(EXPLAIN_BYTES);
     while !text.is_char_boundary(start) {
@@ -108,7 +109,7 @@ fn span(spans: &[Span], at: usize) -> Option<&Span> {
     spans.get(next).filter(|span| span.range.start <= at)
 }
 
-/// Whether the first word of a text begins a statement and does not look like a program's.
+/// Returns true if the first word of a text begins an SQL statement and does not look like program code.
 fn begins_as_sql(text: &str) -> bool {
     let start = skip_blanks(text, 0);
     let length = text[start..].bytes().take_while(|byte| byte.is_ascii_alphabetic() || *byte == b'_').count();

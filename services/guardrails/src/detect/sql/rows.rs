@@ -1,11 +1,11 @@
-//! Statements that remove or rewrite rows: which of them name what goes, and which take everything.
+//! Statements that delete or update rows. Decides if a condition or a limit restricts the rows, or if the statement affects all of them.
 
 use super::condition::always_holds;
 use super::lex::{Kind, Token};
 use super::reader::{Found, Reader};
 use mcp_contracts::guardrails::Severity;
 
-/// Most rows of a `LIMIT` that still confines a statement.
+/// Highest `LIMIT` that still counts as a restriction.
 const MAX_LIMIT: u64 = 10_000;
 
 pub(super) fn truncate(reader: &mut Reader<'_, '_>) -> Found {
@@ -18,7 +18,7 @@ pub(super) fn truncate(reader: &mut Reader<'_, '_>) -> Found {
     if table && reader.peek().kind == Kind::Unknown {
         return found;
     }
-    // Without its keyword it is also a word of programs: `Truncate { bytes: 1 }`.
+    // Without `TABLE`, the verb may be an identifier of a program: `Truncate { bytes: 1 }`.
     if !table && next == Kind::Hole {
         return None;
     }
@@ -125,7 +125,7 @@ pub(super) fn merge(reader: &mut Reader<'_, '_>) -> Found {
     (deletes && rest.iter().any(|token| token.is("when"))).then_some(("merge_delete", Severity::Critical))
 }
 
-/// Whether nothing confines a `DELETE` or an `UPDATE`, from here to its end.
+/// Returns true if no condition or limit restricts a `DELETE` or `UPDATE`. Takes the rest of the statement.
 pub(super) fn unconfined(reader: &mut Reader<'_, '_>, table: &Token<'_>) -> bool {
     let end = reader.end;
     let rest = reader.rest();
@@ -169,7 +169,7 @@ pub(super) fn unconfined(reader: &mut Reader<'_, '_>, table: &Token<'_>) -> bool
     ends != Kind::Unknown && (always_holds(condition) || selects_itself(condition, table))
 }
 
-/// `id IN (SELECT id FROM users)` of the same table, without a condition.
+/// Returns true for a condition such as `id IN (SELECT id FROM users)` that selects every row of the same table.
 fn selects_itself(condition: &[Token<'_>], table: &Token<'_>) -> bool {
     let closes = |token: &Token<'_>| token.kind == Kind::Sign(b')');
     let mut from = condition.windows(3).filter(|tokens| tokens[0].is("from") && closes(&tokens[2]));
@@ -178,7 +178,7 @@ fn selects_itself(condition: &[Token<'_>], table: &Token<'_>) -> bool {
         && from.next().is_some_and(|tokens| tokens[1].text.eq_ignore_ascii_case(table.text))
 }
 
-/// A condition without what closes a parenthesis that began before it.
+/// Cuts a condition before a parenthesis that closes one opened before the condition.
 fn balanced<'a, 't>(tokens: &'a [Token<'t>]) -> &'a [Token<'t>] {
     let mut depth = 0_usize;
     let end = tokens.iter().position(|token| {
@@ -193,7 +193,7 @@ fn balanced<'a, 't>(tokens: &'a [Token<'t>]) -> &'a [Token<'t>] {
     &tokens[..end.unwrap_or(tokens.len())]
 }
 
-/// Whether a word begins another statement on a line of its own.
+/// Returns true if the token begins another statement on a new line.
 fn next_statement(token: &Token<'_>) -> bool {
     token.new_line
         && token.is_any(&[

@@ -1,4 +1,5 @@
-//! The statements that remove or rewrite data or access: which verb leads to which grammar, and what tells a statement from prose.
+//! Statements that delete or overwrite data or change access. Chooses the parser for each verb, and decides whether a match is a statement
+//! or prose.
 
 use super::context::{Place, TextKind};
 use super::dialect::Dialect;
@@ -8,13 +9,13 @@ use super::{objects, rows};
 use mcp_contracts::guardrails::Severity;
 use std::ops::Range;
 
-/// How many tokens after its verb say whether a text may be a statement.
+/// Number of tokens after the verb that [`may_begin`] reads.
 const FIRST_TOKENS: usize = 16;
 
-/// Work of reading a statement beside that of its bytes.
+/// Fixed cost of reading a statement, in addition to one unit for each byte.
 const READ_WORK: usize = 64;
 
-/// A statement that destroys.
+/// A destructive statement.
 #[derive(Debug)]
 pub(super) struct Statement {
     pub(super) kind: &'static str,
@@ -22,7 +23,7 @@ pub(super) struct Statement {
     pub(super) end: usize,
 }
 
-/// Whether the words after the verb may be those of a statement; a cheap look before the whole is read.
+/// Returns true if the words after the verb may be those of a statement. A cheap check before the whole statement is read.
 pub(super) fn may_begin(text: &str, verb: Range<usize>) -> bool {
     let ahead = tokens(text, verb.end, None, Dialect::MIXED, FIRST_TOKENS);
     let next = ahead[0];
@@ -79,7 +80,7 @@ pub(super) fn read(text: &str, verb: Range<usize>, place: &Place, work: &mut usi
     is_statement.then_some(Statement { kind, severity, end: reader.end })
 }
 
-/// Whether a line or a statement begins at `at`.
+/// Returns true if a line or a statement begins at `at`.
 fn begins_line(text: &str, at: usize) -> bool {
     let before = text[..at].trim_end_matches([' ', '\t', '+', '-']);
     before.is_empty() || before.ends_with(['\n', ';'])

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 /// Columns of a [`Row`], in order; [`SHARED`] is the last one.
 const MEMORY_COLUMNS: &str = "sequence, coalesce(kept_id, id), scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
-/// SQL condition on `memory m`: the memory is shown with the id of parameter 4.
+/// SQL condition on `memory m` that is true if parameter 4 is the id that clients see (an imported memory may keep its id).
 pub(super) const WITH_ID: &str = "(m.kept_id = ?4 OR m.id = ?4 AND m.kept_id IS NULL)";
 /// SQL expression that is true if the scope of a row is the whole workspace.
 pub(super) const SHARED: &str = "(SELECT s.owner = '' FROM scope s WHERE s.id = scope)";
@@ -70,8 +70,7 @@ fn parse_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-/// Returns an SQL condition: the tenant of parameters 1 to 3 can read the scope with this `id`, which is an SQL
-/// expression.
+/// Returns an SQL condition that is true if the tenant (parameters 1 to 3) can read the scope `id`. `id` is an SQL expression.
 // For statements that read one scope. `scope IN VISIBLE` builds temporary tables each time the statement runs, and SQLite allocates 20 pages
 // (80 KiB) for each. When glibc returned that memory to the system, page faults doubled the CPU time of a search.
 pub(super) fn is_visible(id: &str) -> String {
@@ -93,7 +92,7 @@ fn rows(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> rusqlite::
         .collect()
 }
 
-/// Returns the row for which the condition `sql` is true of parameter 4. Fails if there is none that the tenant can see.
+/// Returns the row that meets the condition `sql` with `value` as parameter 4. Fails if the tenant can see no such row.
 pub(super) fn visible_row(
     connection: &Connection,
     tenant: &Tenant,
@@ -192,7 +191,7 @@ fn add_tags(condition: &mut Condition, filter: &TagFilter, first: usize) {
     condition.sql.push_str(&format!(" AND ({})", alternatives.join(operator)));
 }
 
-/// Returns the number of the newest memory of all tenants.
+/// Returns the sequence number of the newest memory of all tenants.
 pub(super) fn newest(connection: &Connection) -> rusqlite::Result<i64> {
     let sql = "SELECT coalesce(max(sequence), 0) FROM memory";
     connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
@@ -207,7 +206,7 @@ pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) 
     };
     let mut listed = Vec::new();
     for owner in [tenant.user(), ""] {
-        // The end of time stands for the first page, so that both cases have one statement.
+        // For the first page, the position is the end of time, so that every page uses the same statement.
         let (after_us, after_sequence) =
             query.after.map_or((i64::MAX, i64::MAX), |after| (after.created_us, after.sequence));
         let mut values = identity(tenant);
@@ -235,7 +234,8 @@ pub(super) fn list(connection: &Connection, tenant: &Tenant, query: &ListQuery) 
     Ok(listed)
 }
 
-/// Returns the user's own memories with these tags: what a confirmation is for, and their sequence numbers with their versions. No content is read.
+/// Returns the count and the digest of the user's own memories with these tags, to which a confirmation token is bound, and the sequence
+/// number and version of each. Reads no content.
 pub(super) fn own_by_tag(
     connection: &Connection,
     tenant: &Tenant,
