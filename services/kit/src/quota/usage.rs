@@ -10,14 +10,6 @@ pub(super) enum WindowDecision {
     OverSecond(Usage),
 }
 
-impl WindowDecision {
-    pub(super) const fn usage(self) -> Usage {
-        match self {
-            Self::Admitted(usage) | Self::OverDay(usage) | Self::OverSecond(usage) => usage,
-        }
-    }
-}
-
 /// Calls counted in the two windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {

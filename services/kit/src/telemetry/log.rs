@@ -4,7 +4,7 @@
 use super::files::LogFiles;
 use crate::settings::Settings;
 use serde::Serialize;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::BufWriter;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
