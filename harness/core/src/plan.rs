@@ -4,10 +4,12 @@
 pub mod data_file;
 pub mod hardening;
 pub mod history_files;
+pub mod operation;
 pub mod run_dir;
 pub mod seal;
 pub mod settings;
 pub mod target;
+pub mod target_form;
 pub mod topology;
 pub mod workload;
 
