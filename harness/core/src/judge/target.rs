@@ -3,7 +3,7 @@
 
 use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::workload::Workload;
-use harness_history::{EffectRef, Finding, History, Verdict, check};
+use harness_history::{EffectRef, Finding, History, OpRef, Verdict, check};
 
 /// The order of a list and its pages are promises of our own services, and of no other.
 const OF_OUR_LISTS: &str = "index-agrees";
@@ -78,10 +78,11 @@ pub(super) fn corrected(workload: &Workload, history: &History, findings: Vec<Fi
 /// Returns the pointer that may be wrong: records were read or listed, and none of the replies had a value where the profile says that it is.
 fn blind_spot(history: &History) -> Option<&'static str> {
     let mut reads = history.reads().peekable();
-    let mut lists = history.answered().filter(|(_, op)| matches!(op.effect(), EffectRef::Scan { .. })).peekable();
+    let is_list = |op: &OpRef<'_>| op.is_ok() && matches!(op.effect(), EffectRef::Scan { .. });
+    let mut lists = history.ops().filter(is_list).peekable();
     if reads.peek().is_some() && reads.all(|(_, _, _, value)| value.is_none()) {
         Some("reads.value")
-    } else if lists.peek().is_some() && lists.all(|(_, op)| op.effect().returned().next().is_none()) {
+    } else if lists.peek().is_some() && lists.all(|op| op.effect().returned().next().is_none()) {
         Some("lists")
     } else {
         None
