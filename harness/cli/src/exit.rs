@@ -102,6 +102,10 @@ impl Failure {
         Self { exit: Exit::Internal, text: text.to_string() }
     }
 
+    pub(crate) fn new(exit: Exit, text: impl ToString) -> Self {
+        Self { exit, text: text.to_string() }
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }
@@ -123,7 +127,10 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let exit = match &error {
             RunError::Stack(StackError::Interrupted) => Exit::Interrupted,
-            RunError::Stack(_) => Exit::Stack,
+            RunError::Misfit(_) | RunError::Plan(_) => Exit::Usage,
+            RunError::Stack(StackError::TargetOutOfReach { .. }) => Exit::Usage,
+            RunError::Access(error) if error.is_in_the_plan() => Exit::Usage,
+            RunError::Stack(_) | RunError::Access(_) => Exit::Stack,
             // The run started, but its record is incomplete, so it proves nothing.
             RunError::Unrecorded { .. } | RunError::Record(_) => Exit::Unknown,
             RunError::RunDir { .. }

@@ -13,10 +13,12 @@ pub use load::DRIVE_SUBCOMMAND;
 
 use crate::drive::hardening::HardeningCheck;
 use crate::drive::scenario::{Scenario, Stage, StageRequest};
+use crate::drive::target::AccessError;
 use crate::drive::{Plan, Subject};
 use crate::judge::{JudgeMemory, Judgement, Recorded, judge};
 use crate::observe;
-use crate::plan::run_dir;
+use crate::plan::data_file::{Problem, problem_lines};
+use crate::plan::{PlanError, run_dir};
 use crate::plan::seal::write_whole;
 use crate::report::summary::Summary;
 use crate::report::{self, ReportError};
@@ -67,6 +69,15 @@ pub enum RunError {
     Unrecorded { path: PathBuf, why: String },
     #[error(transparent)]
     Stack(#[from] StackError),
+    /// The target cannot be called.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The load is larger than the user allows for this host.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The operations of a profile do not fit the tools of the target.
+    #[error("the operations do not fit the target{}", problem_lines(.0))]
+    Misfit(Vec<Problem>),
     /// The plan comes from a program with other scenarios.
     #[error("there is no scenario `{0}`\nhint: `harness scenario --list` lists them")]
     NoScenario(String),
@@ -216,7 +227,7 @@ fn stage<'a>(
 fn identity(plan: &Plan) -> String {
     match &plan.subject {
         // A store that outlives the run may have the records of an earlier run with the same seed.
-        _ if matches!(plan.backend, crate::plan::Backend::External { .. }) => plan.run_id.clone(),
+        _ if plan.backend.is_external() => plan.run_id.clone(),
         // The contents of an experiment must be the same in every run with its seed, because the fault proxy draws from what it forwards.
         Subject::Experiment(experiment) => format!("{} {}", plan.seed, experiment.name),
         Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => plan.run_id.clone(),

@@ -21,6 +21,7 @@ mod fixture;
 mod ports;
 mod ready;
 mod runtime;
+mod target;
 mod wiring;
 
 pub use control::{Ended, ProgramEnd};
@@ -29,6 +30,7 @@ pub use fixture::Fixture;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
+use crate::plan::reach::Reached;
 use crate::plan::run_dir;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
 use crate::stack::undo_log::UndoLog;
@@ -80,7 +82,7 @@ pub struct RunningPart {
     /// Name of the part in the topology.
     pub name: String,
     pub kind: PartKind,
-    /// The base URL of a service, or `redis://…`.
+    /// The base URL of a service, the MCP endpoint of a target, or `redis://…`.
     pub url: String,
     /// Id of the process, if it is visible from this machine.
     pub pid: Option<u32>,
@@ -156,6 +158,7 @@ impl Stack {
             Backend::External { urls, hosts } => {
                 Box::new(external::External::check(request, urls, hosts, &http).await?)
             }
+            Backend::Target(target) => Box::new(target::RunningTarget::find(target).await?),
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
@@ -287,6 +290,11 @@ impl Stack {
         self.runtime.label()
     }
 
+    /// Returns the addresses of the target, which were resolved once; `None` if the stack is one of this product.
+    pub fn reached(&self) -> Option<Reached> {
+        self.runtime.reached()
+    }
+
     /// Returns the MCP endpoints by part name. If a proxy is between the clients and a part, the endpoint is the
     /// proxy's.
     pub fn endpoints(&self) -> BTreeMap<String, String> {
@@ -295,7 +303,9 @@ impl Stack {
         let services = parts.iter().filter(|part| part.kind != PartKind::Redis);
         let endpoint = |part: &RunningPart| {
             let base = entrances.get(&part.name).unwrap_or(&part.url);
-            (part.name.clone(), format!("{base}{}", mcp_contracts::service::MCP_PATH))
+            // The URL of a target is its endpoint.
+            let path = if part.kind == PartKind::Target { "" } else { mcp_contracts::service::MCP_PATH };
+            (part.name.clone(), format!("{base}{path}"))
         };
         services.map(endpoint).collect()
     }

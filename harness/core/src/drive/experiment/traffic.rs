@@ -78,7 +78,7 @@ impl<'s> Traffic<'s> {
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
         let identities: Vec<Identity> = people.iter().map(|(identity, _)| identity.clone()).collect();
         // No call comes before the load: an experiment stores no memories in advance.
-        Scene::new(Mix::new(self.stage.seed(), &self.load.mix), &identities, 0, options)
+        Scene::new(Mix::new(self.stage.seed(), &self.load.mix, &[]), &identities, 0, options)
     }
 
     /// Lets every user walk through everything that it can list, after the load.
@@ -178,7 +178,7 @@ impl Walk for Walks<'_, '_> {
         let mut user = User::new(identity.clone(), grant.clone(), user as u64, &self.scene);
         user.refresh(stage.minter()).ok()?;
         let turn = Turn::quiet(Phase::Final);
-        let (mut next, mut records) = (Some(user.walk(tag, turn)), 0);
+        let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
         let mut whole = false;
         while let Some(due) = next {
             let instance = stage.instance_for(due.service()).await;

@@ -4,19 +4,20 @@ use super::clock::Clock;
 use super::content::Corpus;
 use super::directory::Identity;
 use super::ledger::{Known, Ledger, Place, Ring};
-use super::mix::Mix;
-use super::operation::{Draw, Operation, Request, ToolReply};
+use super::mix::{Choice, Mix};
+use super::operation::{Draw, Request, ToolReply};
 use super::operations::{get_memory, store_memory, walk_memories};
 use super::pace::{After, Pace, Turn};
 use crate::drive::canary::{Names, strays};
-use crate::drive::client::{Call as Answer, Client, ClientOptions, Endpoint};
-use crate::drive::effect;
+use crate::drive::client::{Bearer, Call as Answer, Client, ClientOptions, Endpoint, Handshake};
+use crate::drive::effect::{self, DataReply};
 use crate::drive::token::{Grant, Minter, TokenError, wall_clock_s};
 use crate::observe::clock::monotonic_us;
 use harness_history::{Effect, ErrorKind, Op, Outcome, RecordState, Visibility};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A token is replaced this long before its end, in seconds.
 const REFRESH_BEFORE_S: u64 = 300;
@@ -42,7 +43,8 @@ impl Scene {
             .flat_map(|identity| [Some(&identity.tenant), Some(&identity.user), identity.workspace.as_ref()])
             .flatten()
             .cloned();
-        let operations = super::operations::names().into_iter().map(Arc::from);
+        let operations: Vec<Arc<str>> =
+            super::operations::names().into_iter().chain(mix.data_names()).map(Arc::from).collect();
         Self {
             mix,
             users: identities.len() as u64,
@@ -68,14 +70,22 @@ impl Due {
 }
 
 struct Call {
-    operation: &'static dyn Operation,
+    operation: Choice,
     request: Request,
+}
+
+/// What a user proves its identity with.
+enum Credentials {
+    /// Tokens that the harness signs.
+    Grant(Grant),
+    /// The token of a target, or none.
+    Bearer(Option<Arc<Bearer>>),
 }
 
 /// A virtual user. Its calls never overlap.
 pub struct User {
     identity: Identity,
-    grant: Grant,
+    credentials: Credentials,
     token: String,
     /// The times between which the token is used, in seconds of the wall clock.
     token_times_s: Range<u64>,
@@ -91,9 +101,18 @@ pub struct User {
 impl User {
     /// Creates user number `index` (from 0) of a scene.
     pub fn new(identity: Identity, grant: Grant, index: u64, scene: &Scene) -> Self {
+        Self::with(identity, Credentials::Grant(grant), index, scene)
+    }
+
+    /// Creates user number `index` (from 0) of a target. It negotiates the protocol with the server before its first call.
+    pub fn of_target(identity: Identity, bearer: Option<Arc<Bearer>>, index: u64, scene: &Scene) -> Self {
+        Self::with(identity, Credentials::Bearer(bearer), index, scene)
+    }
+
+    fn with(identity: Identity, credentials: Credentials, index: u64, scene: &Scene) -> Self {
         Self {
             identity,
-            grant,
+            credentials,
             token: String::new(),
             token_times_s: 0..0,
             clients: Vec::new(),
@@ -115,12 +134,27 @@ impl User {
     }
 
     fn refresh_at(&mut self, minter: &Minter, now_s: u64) -> Result<(), TokenError> {
+        // The client of a target reads its token itself.
+        let Credentials::Grant(grant) = &self.credentials else { return Ok(()) };
         if !self.token_times_s.contains(&now_s) {
-            self.token = minter.mint_at(&self.grant, now_s)?;
-            self.token_times_s = now_s..now_s + self.grant.lifetime.as_secs().saturating_sub(REFRESH_BEFORE_S).max(1);
+            self.token = minter.mint_at(grant, now_s)?;
+            self.token_times_s = now_s..now_s + grant.lifetime.as_secs().saturating_sub(REFRESH_BEFORE_S).max(1);
             self.clients.iter_mut().for_each(|(_, client)| client.set_token(&self.token));
         }
         Ok(())
+    }
+
+    /// Returns the handshakes since the last call of this function.
+    pub fn take_handshakes(&mut self) -> impl Iterator<Item = Handshake> {
+        self.clients.iter_mut().filter_map(|(_, client)| client.take_handshake())
+    }
+
+    /// Closes the sessions of this user.
+    pub async fn end(&mut self) {
+        for (_, client) in &mut self.clients {
+            // A server that does not close a session keeps it until it expires. The load is over.
+            let _ = client.end().await;
+        }
     }
 
     /// Waits for the next call of this user: the follow-up of its last call, or a call of the mix. Returns `None` when the run is over.
@@ -137,14 +171,25 @@ impl User {
         Some(Due { call: self.call(scene, operation, number, rng), turn })
     }
 
-    /// Returns the call that stores memory `number` before the load.
+    /// Returns the call that stores record `number` before the load.
     pub fn seed(&self, scene: &Scene, number: u64, turn: Turn) -> Due {
-        Due { call: self.call(scene, &store_memory::OPERATION, number, scene.mix.numbers_of(number)), turn }
+        let operation = scene.mix.creator().cloned().map_or(Choice::BuiltIn(&store_memory::OPERATION), Choice::Data);
+        Due { call: self.call(scene, operation, number, scene.mix.numbers_of(number)), turn }
     }
 
     /// The first call of a walk through everything that the user can list, or through the memories with a tag.
-    pub fn walk(&self, tag: Option<&str>, turn: Turn) -> Due {
-        Due { call: Call { operation: &walk_memories::WHOLE, request: walk_memories::whole(tag) }, turn }
+    pub fn walk(&self, scene: &Scene, tag: Option<&str>, turn: Turn) -> Due {
+        if let Some(lister) = scene.mix.lister() {
+            let number = u64::from(self.identity.process);
+            return Due {
+                call: self.call(scene, Choice::Data(Arc::clone(lister)), number, scene.mix.numbers_of(number)),
+                turn,
+            };
+        }
+        Due {
+            call: Call { operation: Choice::BuiltIn(&walk_memories::WHOLE), request: walk_memories::whole(tag) },
+            turn,
+        }
     }
 
     /// The call that follows the last one, without a pause.
@@ -153,15 +198,27 @@ impl User {
     }
 
     /// The call that reads a record after the load.
-    pub fn read(&self, id: &str, turn: Turn) -> Due {
-        Due { call: Call { operation: &get_memory::OPERATION, request: get_memory::request(Some(id)) }, turn }
+    pub fn read(&self, scene: &Scene, id: &str, turn: Turn) -> Due {
+        let call = match scene.mix.reader() {
+            None => Call { operation: Choice::BuiltIn(&get_memory::OPERATION), request: get_memory::request(Some(id)) },
+            Some(reader) => {
+                let number = xxh3_64(id.as_bytes());
+                let mut rng = scene.mix.numbers_of(number);
+                let request = reader.request_for(id, &mut self.draw(scene, number, &mut rng));
+                Call { operation: Choice::Data(Arc::clone(reader)), request }
+            }
+        };
+        Due { call, turn }
     }
 
-    fn call(&self, scene: &Scene, operation: &'static dyn Operation, number: u64, mut rng: ChaCha8Rng) -> Call {
-        let Scene { corpus, ledger, .. } = scene;
-        let (identity, own) = (&self.identity, &self.own);
-        let request = operation.request(&mut Draw { rng: &mut rng, number, identity, corpus, own, ledger });
+    fn call(&self, scene: &Scene, operation: Choice, number: u64, mut rng: ChaCha8Rng) -> Call {
+        let request = operation.request(&mut self.draw(scene, number, &mut rng));
         Call { operation, request }
+    }
+
+    fn draw<'d>(&'d self, scene: &'d Scene, number: u64, rng: &'d mut ChaCha8Rng) -> Draw<'d> {
+        let Scene { corpus, ledger, .. } = scene;
+        Draw { rng, number, identity: &self.identity, corpus, own: &self.own, ledger }
     }
 
     /// Sends a call to an instance, and updates the user's records from the reply. If `instance` is `None`, because no instance can be called,
@@ -172,15 +229,21 @@ impl User {
         let (tool, arguments) = (&*request.tool, &*request.arguments);
         let call = match instance {
             Some((name, endpoint)) => {
-                let client = client(&mut self.clients, name, endpoint, scene.options, &self.token);
+                let client = client(&mut self.clients, name, (endpoint, scene.options), &self.credentials, &self.token);
                 client.call_json(tool, arguments).await
             }
             None => {
                 let (now_us, outcome) = (now_us(), Outcome::Failed(ErrorKind::Connect));
-                Answer { invoke_us: now_us, complete_us: now_us, outcome, structured: None, raw: &[] }
+                Answer { invoke_us: now_us, complete_us: now_us, outcome, structured: None, content: None, raw: &[] }
             }
         };
-        let (outcome, mut effect) = effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names);
+        let (outcome, mut effect) = match &operation {
+            Choice::BuiltIn(_) => effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names),
+            Choice::Data(operation) => {
+                let reply = DataReply { structured: call.structured, content: call.content };
+                operation.effect(&request.sent, &call.outcome, reply, &scene.names)
+            }
+        };
         if let Effect::Scan { query: Some(query), .. } = &mut effect {
             query.page = request.page;
         }
@@ -201,6 +264,10 @@ impl User {
             effect,
         };
         op.strays = strays(call.raw, &op, &scene.names);
+        if matches!(operation, Choice::Data(_)) {
+            // The store of a target outlives the run. The marks of an earlier run, whose organisations had other names, leak nothing.
+            op.strays.retain(|canary| scene.names.has(&canary.tenant));
+        }
         self.after = if op.outcome == Outcome::Failed(ErrorKind::Connect) { After::NoConnection } else { After::Call };
         if let Some((tag, cursor)) = next.as_ref().and_then(walk_memories::place)
             && let Effect::Scan { hits, .. } = &op.effect
@@ -254,13 +321,24 @@ impl User {
 fn client<'c>(
     clients: &'c mut Vec<(Arc<str>, Client)>,
     instance: &str,
-    endpoint: &Arc<Endpoint>,
-    options: ClientOptions,
+    (endpoint, options): (&Arc<Endpoint>, ClientOptions),
+    credentials: &Credentials,
     token: &str,
 ) -> &'c mut Client {
     let at = clients.iter().position(|(name, _)| &**name == instance).unwrap_or_else(|| {
-        let mut client = Client::new(Arc::clone(endpoint), options);
-        client.set_token(token);
+        let endpoint = Arc::clone(endpoint);
+        let client = match credentials {
+            Credentials::Grant(_) => {
+                let mut client = Client::new(endpoint, options);
+                client.set_token(token);
+                client
+            }
+            Credentials::Bearer(bearer) => {
+                let mut client = Client::negotiating(endpoint, options);
+                bearer.iter().for_each(|bearer| client.set_bearer(Arc::clone(bearer)));
+                client
+            }
+        };
         clients.push((instance.into(), client));
         clients.len() - 1
     });
@@ -278,7 +356,7 @@ mod tests {
     #[test]
     fn a_token_is_replaced_before_its_end_and_after_every_jump_of_the_wall_clock() {
         let identities = users_of_load(1, 1, 1);
-        let scene = Scene::new(Mix::new(1, &[].into()), &identities, 0, ClientOptions::default());
+        let scene = Scene::new(Mix::new(1, &[].into(), &[]), &identities, 0, ClientOptions::default());
         let mut user = User::new(identities[0].clone(), Grant::memory("o", "u"), 0, &scene);
         let minter = Minter::new("0123456789abcdef0123456789abcdef");
         let mut token_at = |now_s: u64| {

@@ -1,0 +1,36 @@
+//! The tools of a server, as its `tools/list` describes them.
+
+use serde_json::Value;
+
+/// A tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tool {
+    pub name: String,
+    /// First line of the description; empty if it has none.
+    pub about: String,
+    /// JSON Schema of the arguments.
+    pub input_schema: Value,
+}
+
+impl Tool {
+    /// Reads one tool of the list; `None` if it has no name, so that no client can call it.
+    pub fn read(listed: &Value) -> Option<Self> {
+        let name = listed["name"].as_str()?.to_owned();
+        let about = listed["description"].as_str().and_then(|text| text.trim().lines().next()).unwrap_or_default();
+        Some(Self { name, about: about.to_owned(), input_schema: listed["inputSchema"].clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tool;
+    use serde_json::json;
+
+    #[test]
+    fn a_tool_has_its_name_its_first_line_and_its_schema() {
+        let listed = json!({ "name": "add", "description": "\n Adds.\nSlowly.", "inputSchema": { "type": "object" } });
+        let expected = Tool { name: "add".to_owned(), about: "Adds.".to_owned(), input_schema: json!({ "type": "object" }) };
+        assert_eq!(Tool::read(&listed), Some(expected));
+        assert_eq!(Tool::read(&json!({ "description": "no name" })), None);
+    }
+}
