@@ -21,7 +21,7 @@ pub(crate) use harden::HardenArguments;
 pub(crate) use load::{Changes, LoadArguments};
 pub(crate) use plan::{PlanArguments, Planned};
 pub(crate) use record::RecordArguments;
-pub(crate) use runs::{CheckArguments, RunArguments, RunsAction, RunsArguments};
+pub(crate) use runs::{CheckArguments, CompareArguments, RunArguments, RunsAction, RunsArguments};
 pub(crate) use scenario::ScenarioArguments;
 pub(crate) use stack::{
     BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
@@ -119,6 +119,12 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
+    /// Shows which findings appeared and which disappeared between two runs. Exits with 1 if something fails that did not fail before.
+    #[command(
+        after_help = "Examples:\n  harness compare 2026-11-30T09-00-00Z-harden-catalogue-1c2d\n  \
+        harness compare runs/before runs/after --json | jq '.changes[]'"
+    )]
+    Compare(CompareArguments),
     /// Lists recorded runs, opens a report, or removes old runs.
     #[command(after_help = "Examples:\n  harness runs list\n  harness runs open\n  harness runs prune --keep 5")]
     Runs(RunsArguments),

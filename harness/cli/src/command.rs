@@ -5,6 +5,7 @@ pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod check;
 pub(crate) mod client_config;
+pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod down;
 pub(crate) mod flow;

@@ -72,6 +72,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Chaos(arguments) => command::chaos::run(&arguments, context),
         Command::ClientConfig(arguments) => command::client_config::run(&arguments, context),
         Command::Check(arguments) => command::check::run(&arguments, context),
+        Command::Compare(arguments) => command::compare::run(&arguments, context),
         Command::Report(arguments) => command::report::run(&arguments, context),
         Command::Runs(arguments) => command::runs::run(&arguments, context),
         Command::Token(arguments) => command::token::run(&arguments, context),
