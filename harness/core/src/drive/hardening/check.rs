@@ -36,8 +36,12 @@ pub struct HardeningCheck {
 /// What a check needs besides a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The key that signs tokens.
+    /// A token that the stack accepts.
     Token,
+    /// The key that signs tokens, because the check signs tokens that no honest client has.
+    Key,
+    /// The services of this product, because the check is about what only they promise.
+    Product,
     /// Tokens of two organisations.
     SecondTenant,
     /// This service.
@@ -53,6 +57,8 @@ impl Need {
     pub fn name(self) -> String {
         match self {
             Self::Token => "token".to_owned(),
+            Self::Key => "key of tokens".to_owned(),
+            Self::Product => "a service of this product".to_owned(),
             Self::SecondTenant => "second tenant".to_owned(),
             Self::Service(service) => service.name().to_owned(),
             Self::Control => "control of the stack".to_owned(),

@@ -31,6 +31,17 @@ impl HttpRequest {
         }
     }
 
+    /// Calls a method of MCP in a revision before 2026-07-28.
+    pub(super) fn legacy(method: &str, params: &Value) -> Self {
+        Self::post(json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string().into_bytes())
+    }
+
+    /// Sends a notification in a revision before 2026-07-28. The header of the revision is that of the handshake.
+    pub(super) fn legacy_notification(method: &str) -> Self {
+        let body = json!({ "jsonrpc": "2.0", "method": method }).to_string().into_bytes();
+        Self::post(body).header(headers::MCP_PROTOCOL_VERSION, PROTOCOL_MODERN)
+    }
+
     /// Lists the tools, which needs a token but no scope, and costs no quota.
     pub fn tools_list() -> Self {
         Self::rpc("tools/list", json!({}))
@@ -85,9 +96,10 @@ impl HttpRequest {
         self.without(name).header(name, value)
     }
 
+    /// Adds a token. An empty one is that of a user of a server without tokens, and adds nothing.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
-        self.with("authorization", &format!("Bearer {token}"))
+        if token.is_empty() { self } else { self.with("authorization", &format!("Bearer {token}")) }
     }
 
     #[must_use]
@@ -113,7 +125,12 @@ impl HttpRequest {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.headers.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
+        self.value_of(name).is_some()
+    }
+
+    /// Returns the first value of a header.
+    pub(super) fn value_of(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Returns the bytes to send to an endpoint.
