@@ -83,6 +83,8 @@ impl Context {
         let secret = match &backend {
             Backend::Process | Backend::Docker => random_secret(),
             Backend::External { .. } => external_secret()?,
+            // No token is minted for a target.
+            Backend::Target(_) => String::new(),
         };
         Ok((backend, secret))
     }

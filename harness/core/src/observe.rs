@@ -94,7 +94,7 @@ fn read(watched: &WatchedProcess, epoch_us: u64) -> Option<Sample> {
 /// Writes the metrics of every service to `metrics/<part>-<moment>.prom`. Skips a service that does not answer.
 pub async fn metrics(run_dir: &Path, parts: &[RunningPart], moment: &str) {
     let folder = run_dir.join(run_dir::METRICS);
-    for part in parts.iter().filter(|part| part.kind != PartKind::Redis) {
+    for part in parts.iter().filter(|part| part.kind.service().is_some()) {
         if let Some(text) = fetch(&format!("{}{METRICS_PATH}", part.url)).await {
             // No check reads these files, so a failure to write them must not end the run.
             let _ = std::fs::create_dir_all(&folder)
@@ -109,6 +109,8 @@ pub async fn surroundings(parts: &[RunningPart], stack_start: Duration) -> Surro
     for part in parts {
         let version = match part.kind {
             PartKind::Redis => redis_version(&part.url).await,
+            // A target has no route for it that every server has.
+            PartKind::Target => None,
             PartKind::Service(_) => fetch(&format!("{}{VERSION_PATH}", part.url))
                 .await
                 .and_then(|text| serde_json::from_str::<VersionInfo>(&text).ok())

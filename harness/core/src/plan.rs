@@ -7,6 +7,7 @@ pub mod history_files;
 pub mod run_dir;
 pub mod seal;
 pub mod settings;
+pub mod target;
 pub mod topology;
 pub mod workload;
 

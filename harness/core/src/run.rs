@@ -216,7 +216,7 @@ fn stage<'a>(
 fn identity(plan: &Plan) -> String {
     match &plan.subject {
         // A store that outlives the run may have the records of an earlier run with the same seed.
-        _ if matches!(plan.backend, crate::plan::Backend::External { .. }) => plan.run_id.clone(),
+        _ if plan.backend.is_external() => plan.run_id.clone(),
         // The contents of an experiment must be the same in every run with its seed, because the fault proxy draws from what it forwards.
         Subject::Experiment(experiment) => format!("{} {}", plan.seed, experiment.name),
         Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => plan.run_id.clone(),

@@ -21,6 +21,7 @@ mod fixture;
 mod ports;
 mod ready;
 mod runtime;
+mod target;
 mod wiring;
 
 pub use control::{Ended, ProgramEnd};
@@ -80,7 +81,7 @@ pub struct RunningPart {
     /// Name of the part in the topology.
     pub name: String,
     pub kind: PartKind,
-    /// The base URL of a service, or `redis://…`.
+    /// The base URL of a service, the MCP endpoint of a target, or `redis://…`.
     pub url: String,
     /// Id of the process, if it is visible from this machine.
     pub pid: Option<u32>,
@@ -156,6 +157,7 @@ impl Stack {
             Backend::External { urls, hosts } => {
                 Box::new(external::External::check(request, urls, hosts, &http).await?)
             }
+            Backend::Target(target) => Box::new(target::RunningTarget::of(target)?),
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
@@ -295,7 +297,9 @@ impl Stack {
         let services = parts.iter().filter(|part| part.kind != PartKind::Redis);
         let endpoint = |part: &RunningPart| {
             let base = entrances.get(&part.name).unwrap_or(&part.url);
-            (part.name.clone(), format!("{base}{}", mcp_contracts::service::MCP_PATH))
+            // The URL of a target is its endpoint.
+            let path = if part.kind == PartKind::Target { "" } else { mcp_contracts::service::MCP_PATH };
+            (part.name.clone(), format!("{base}{path}"))
         };
         services.map(endpoint).collect()
     }

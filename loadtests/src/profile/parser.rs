@@ -108,7 +108,8 @@ pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec
     let (model, duration) = model(&profile);
     let workload = Workload {
         name: name.to_owned(),
-        service: profile.service,
+        service: Some(profile.service),
+        operations: Vec::new(),
         users: profile.users,
         organisations: profile.organisations,
         model,

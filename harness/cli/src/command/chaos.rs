@@ -12,7 +12,6 @@ use crate::settings;
 use harness_core::drive::experiment::{self, Experiment};
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::fault;
-use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
@@ -82,7 +81,7 @@ pub(crate) fn resolve(
     for experiment in experiments {
         // Called for each experiment, because each stack gets its own random key.
         let (backend, secret) = context.backend(&arguments.place)?;
-        let external = matches!(backend, Backend::External { .. });
+        let external = backend.is_external();
         let impossible = experiment.faults.iter().find_map(|order| order.fault.impossible_here(&backend));
         let topology = lying(experiment.topology.clone(), lies);
         let wish = PlanRequest {

@@ -64,6 +64,7 @@ pub(crate) fn resolve_from(
 fn topology(backend: &Backend) -> Topology {
     match backend {
         Backend::External { urls, .. } => Topology::full().reduced_to(|service| urls.contains_key(service.name())),
+        Backend::Target(_) => Topology::target(),
         // On a busy machine Redis may answer after its default deadline, and the fallback would admit calls beyond a limit.
         Backend::Process | Backend::Docker => Topology::full().everywhere(env::REDIS_DEADLINE_MS, 5_000),
     }

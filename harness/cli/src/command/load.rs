@@ -28,7 +28,7 @@ pub(crate) fn resolve(
 ) -> Result<(Plan, String), Failure> {
     let workload = loadtests::workload(&arguments.workload, &overrides(&arguments.changes)).map_err(Failure::usage)?;
     let (backend, secret) = context.backend(&arguments.place)?;
-    let topology = Topology::for_load(workload.service);
+    let topology = workload.service.map_or_else(Topology::target, Topology::for_load);
     let topology = spoiled(topology, &arguments.lies.lie, &arguments.delays.slow);
     let wish =
         PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Load(workload) };

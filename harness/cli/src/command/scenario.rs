@@ -62,6 +62,7 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
                 return Err(format!("`{}` needs a stack of its own; remove `--url`", scenario.name));
             }
             (Backend::External { .. }, Places::Everywhere) => topology.needs_own_stack(),
+            (Backend::Target(_), _) => return Err("scenarios call the services of this product".to_owned()),
             (Backend::Docker, Places::OwnProcesses) => {
                 let needs = "it changes settings of a running stack, or runs programs beside it";
                 return Err(format!("`{}` needs `--backend process`: {needs}", scenario.name));

@@ -58,7 +58,7 @@ impl Purpose for Subject {
 fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &Backend) -> Vec<String> {
     let mut problems: Vec<String> =
         descriptors::problem(descriptors::of_experiment(&experiment.load)).into_iter().collect();
-    if matches!(backend, Backend::External { .. }) {
+    if backend.is_external() && backend.target().is_none() {
         problems.extend(not_on_a_running_stack(topology));
     }
     let (load, promises) = (&experiment.load, &experiment.promises);

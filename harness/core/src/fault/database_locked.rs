@@ -50,7 +50,7 @@ impl Fault for DatabaseLocked {
                 "locks a file of this machine, which `--backend docker` keeps in a container; use `--backend process`"
                     .to_owned(),
             ),
-            Backend::Process | Backend::External { .. } => needs_own_stack(backend),
+            Backend::Process | Backend::External { .. } | Backend::Target(_) => needs_own_stack(backend),
         }
     }
 

@@ -41,8 +41,7 @@ impl Fault for Network {
     }
 
     fn unsupported(&self, backend: &Backend) -> Option<String> {
-        let external = matches!(backend, Backend::External { .. });
-        (external && self.from != CLIENT).then(|| {
+        (backend.is_external() && self.from != CLIENT).then(|| {
             format!(
                 "acts between two parts, and `--backend {}` has no proxy there; use `--backend process`, or the edge from `{CLIENT}`",
                 backend.name()

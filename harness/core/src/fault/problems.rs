@@ -8,8 +8,7 @@ use mcp_contracts::env;
 use std::ops::RangeInclusive;
 
 pub(super) fn needs_own_stack(backend: &Backend) -> Option<String> {
-    let external = matches!(backend, Backend::External { .. });
-    external.then(|| "needs a stack that the harness started; use `--backend process`".to_owned())
+    backend.is_external().then(|| "needs a stack that the harness started; use `--backend process`".to_owned())
 }
 
 pub(super) fn out_of_range(key: &str, value: u32, allowed: &RangeInclusive<u32>) -> Option<String> {
@@ -41,6 +40,9 @@ pub(super) fn no_database(topology: &Topology, part: &str, kind: &str) -> Vec<St
         None => unknown_part(topology, part),
         Some(Part { kind: PartKind::Redis, .. }) => {
             vec![format!("`{kind}` does not apply to Redis: it has no persistence here")]
+        }
+        Some(Part { kind: PartKind::Target, .. }) => {
+            vec![format!("`{kind}` does not apply to a target: the harness does not know its database")]
         }
         Some(Part { settings, .. }) => {
             let elsewhere = settings.get(env::DATABASE_URL).is_some_and(|url| !url.starts_with("sqlite://"));

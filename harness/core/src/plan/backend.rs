@@ -1,5 +1,6 @@
 //! The backends that run a stack, and the addresses that the harness may send load to.
 
+use super::target::Target;
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub enum Backend {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         hosts: Vec<String>,
     },
+    /// One server that is not part of this product.
+    Target(Box<Target>),
 }
 
 impl Backend {
@@ -29,14 +32,34 @@ impl Backend {
             Self::Process => "process",
             Self::Docker => "docker",
             Self::External { .. } => "external",
+            Self::Target(_) => "target",
+        }
+    }
+
+    /// Returns the target; `None` if the stack is one of this product.
+    pub fn target(&self) -> Option<&Target> {
+        match self {
+            Self::Target(target) => Some(target),
+            Self::Process | Self::Docker | Self::External { .. } => None,
+        }
+    }
+
+    /// Returns true if the harness did not start the stack, so that it can neither stop nor change a part.
+    pub fn is_external(&self) -> bool {
+        match self {
+            Self::External { .. } => true,
+            Self::Target(target) => target.start.is_none(),
+            Self::Process | Self::Docker => false,
         }
     }
 
     /// Returns the reasons why this backend cannot run the topology, one line each.
     pub(super) fn problems(&self, topology: &super::topology::Topology) -> Vec<String> {
-        let Self::External { urls, hosts } = self else {
-            let needs = if matches!(self, Self::Docker) { topology.needs_processes() } else { Vec::new() };
-            return self.unsupported(needs);
+        let (urls, hosts) = match self {
+            Self::Process => return Vec::new(),
+            Self::Docker => return self.unsupported(topology.needs_processes()),
+            Self::Target(target) => return target.problems(),
+            Self::External { urls, hosts } => (urls, hosts),
         };
         let mut problems = self.unsupported(topology.needs_own_stack());
         let services = topology.services().into_iter().map(Service::name);

@@ -4,6 +4,7 @@
 mod check;
 mod proxied;
 
+use crate::plan::target::TARGET;
 use mcp_contracts::{Service, env};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -59,6 +60,8 @@ pub enum PartKind {
     /// One of the four MCP services.
     Service(Service),
     Redis,
+    /// A server that is not part of this product.
+    Target,
 }
 
 /// The connection from one part to another.
@@ -107,6 +110,12 @@ impl Topology {
             Service::Memory => Self::memory().under_load(),
             Service::Guardrails | Service::Patterns | Service::Orchestrator => Self::full().under_load(),
         }
+    }
+
+    /// One server that is not part of this product.
+    pub fn target() -> Self {
+        let part = Part { name: TARGET.to_owned(), kind: PartKind::Target, data: TARGET.to_owned(), ..Part::redis() };
+        Self { parts: vec![part] }
     }
 
     /// Removes Redis. Each service then counts its quotas alone.
@@ -294,16 +303,16 @@ impl PartKind {
     pub const fn service(self) -> Option<Service> {
         match self {
             Self::Service(service) => Some(service),
-            Self::Redis => None,
+            Self::Redis | Self::Target => None,
         }
     }
 }
 
-/// Returns the environment variable in which a service gets the address of a peer; `None` if no service calls the peer.
+/// Returns the environment variable in which a service gets the address of a peer; `None` if no service calls the part.
 pub const fn peer_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Redis => Some(env::REDIS_URL),
-        PartKind::Service(Service::Orchestrator) => None,
+        PartKind::Service(Service::Orchestrator) | PartKind::Target => None,
         PartKind::Service(service) => Some(client_variable(service)),
     }
 }

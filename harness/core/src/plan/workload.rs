@@ -1,6 +1,7 @@
 //! A resolved workload: operations, users, arrivals, durations and thresholds, and the reasons why it cannot be driven.
 //! `loadtests` reads the profiles (TOML).
 
+use super::target::OperationData;
 use harness_history::percentile;
 pub use harness_history::{Metric, Threshold};
 use mcp_contracts::Service;
@@ -13,7 +14,12 @@ use std::time::Duration;
 pub struct Workload {
     /// Name of the profile, such as `memory`.
     pub name: String,
-    pub service: Service,
+    /// The service whose stack is loaded; `None` if the load is on a target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+    /// The operations of a load on a target; empty if the load is on a stack of this product, whose operations are built in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationData>,
     /// Number of concurrent users, each with one kept-alive connection.
     pub users: u32,
     /// Number of organisations, over which the users are spread.
@@ -45,6 +51,11 @@ pub struct Workload {
 }
 
 impl Workload {
+    /// Returns true if the load is on a server that is not part of this product.
+    pub const fn is_on_target(&self) -> bool {
+        !self.operations.is_empty()
+    }
+
     /// Returns the number of all users: those of the model, and those that make the additional arrivals.
     pub fn all_users(&self) -> u32 {
         self.users + self.beside.as_ref().map_or(0, |beside| beside.users)

@@ -52,6 +52,7 @@ fn repeat(id: &str, backend: &Backend) -> String {
     let place = match backend {
         Backend::Process => String::new(),
         Backend::Docker => " --backend docker".to_owned(),
+        Backend::Target(target) => format!(" --target {}", target.url),
         Backend::External { urls, .. } => urls.iter().map(|(service, url)| format!(" --url {service}={url}")).collect(),
     };
     format!("harness harden --repeat {id}{place}")

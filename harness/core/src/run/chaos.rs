@@ -12,7 +12,6 @@ use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::{ScenarioEnd, ScenarioReport};
 use crate::observe;
 use crate::observe::clock::monotonic_us;
-use crate::plan::Backend;
 use crate::plan::run_dir;
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
@@ -71,7 +70,7 @@ pub(super) async fn run(
     stage.close()?;
     // After the final read, whose calls are logged as well.
     (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
-    happened.logs_elsewhere = matches!(request.plan.backend, Backend::External { .. });
+    happened.logs_elsewhere = request.plan.backend.is_external();
     if happened.logs_elsewhere {
         view.show(Event::Note("the logs of an external stack are not searched for secrets".to_owned()));
     }

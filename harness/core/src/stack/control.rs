@@ -2,7 +2,6 @@
 //! exchanges on its tapped edges. Every wait has a deadline.
 
 use super::{RunningPart, Stack, StackError, fixture, ready};
-use crate::plan::topology::PartKind;
 use crate::stack::process_id::is_alive;
 use chaos_proxy::{Exchange, Proxy};
 use mcp_contracts::Service;
@@ -175,7 +174,7 @@ impl Stack {
 
     /// Returns the file of a part's SQLite database, if it is on this machine.
     pub(crate) fn database(&self, name: &str) -> Option<PathBuf> {
-        let part = self.request.topology.part(name).filter(|part| part.kind != PartKind::Redis)?;
+        let part = self.request.topology.part(name).filter(|part| part.kind.service().is_some())?;
         self.runtime.database(&self.request, part)
     }
 
@@ -185,7 +184,7 @@ impl Stack {
     /// It does not answer.
     pub async fn metrics(&self, name: &str) -> Result<String, StackError> {
         let unreadable = |why: String| StackError::control(name, "queried for its metrics", why);
-        let part = self.part(name).filter(|part| part.kind != PartKind::Redis);
+        let part = self.part(name).filter(|part| part.kind.service().is_some());
         let part = part.ok_or_else(|| unreadable("there is no such service".to_owned()))?;
         let reply = self.http.get(format!("{}{METRICS_PATH}", part.url)).send().await;
         let reply = reply.and_then(reqwest::Response::error_for_status);

@@ -63,7 +63,7 @@ impl PartRuntime for Containers {
             let id = container.id().to_owned();
             let url = match part.kind {
                 PartKind::Redis => format!("redis://127.0.0.1:{port}"),
-                PartKind::Service(_) => format!("http://127.0.0.1:{port}"),
+                PartKind::Service(_) | PartKind::Target => format!("http://127.0.0.1:{port}"),
             };
             let mut running = RunningPart {
                 name: part.name.clone(),
@@ -165,6 +165,7 @@ impl PartRuntime for Containers {
         match part.kind {
             PartKind::Redis => format!("redis://{host}:{REDIS_PORT}"),
             PartKind::Service(service) => format!("http://{host}:{}", service.default_port()),
+            PartKind::Target => part.url.clone(),
         }
     }
 
@@ -183,7 +184,7 @@ impl Containers {
         let docker = labelled::connect().await?;
         // Checked first: testcontainers would pull a missing image and report the error of the registry.
         for part in &request.topology.parts {
-            let (name, tag) = container::image(request, part);
+            let (name, tag) = container::image(request, part)?;
             let image = format!("{name}:{tag}");
             if docker.inspect_image(&image).await.is_err() {
                 return Err(StackError::MissingImage { image });

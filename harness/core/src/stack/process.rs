@@ -276,6 +276,9 @@ impl Processes {
                 let command = slot.command_of(request, service)?;
                 (command, format!("http://127.0.0.1:{}", slot.port))
             }
+            PartKind::Target => {
+                return Err(StackError::start(&part.name, "this backend starts only parts of this product"));
+            }
         };
         let folder = request.dir.join("data").join(&part.name);
         let tls = slot.tls_port.map(|port| tls::listen(&mut command, &folder, port)).transpose().map_err(failed)?;

@@ -34,7 +34,7 @@ pub(super) const fn folder_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Service(Service::Guardrails) => Some(env::RULES_DIR),
         PartKind::Service(Service::Patterns) => Some(env::CATALOG_DIR),
-        PartKind::Service(Service::Memory | Service::Orchestrator) | PartKind::Redis => None,
+        PartKind::Service(Service::Memory | Service::Orchestrator) | PartKind::Redis | PartKind::Target => None,
     }
 }
 

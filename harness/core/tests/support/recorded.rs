@@ -31,7 +31,8 @@ pub(crate) fn plan() -> Plan {
         topology: Topology::memory(),
         subject: Subject::Load(Workload {
             name: "memory".to_owned(),
-            service: mcp_contracts::Service::Memory,
+            service: Some(mcp_contracts::Service::Memory),
+            operations: Vec::new(),
             users: 2,
             organisations: 2,
             model: Model::Closed { think_time: Duration::ZERO },

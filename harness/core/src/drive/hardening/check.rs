@@ -76,6 +76,11 @@ impl Need {
             (Self::Service(service), Backend::Process | Backend::Docker) => {
                 topology.of(service).next().is_none().then(|| format!("it needs {}", service.name()))
             }
+            (Self::Service(service), Backend::Target(_)) => {
+                Some(format!("it needs {}, which a target is not; remove `--target`", service.name()))
+            }
+            (Self::Control, Backend::Target(_)) => Some("it reads the logs of the parts of this product".to_owned()),
+            (Self::Processes, Backend::Target(_)) => Some("it needs the parts of this product".to_owned()),
             (Self::Control, Backend::External { .. }) => {
                 Some("it reads the logs of the parts; remove `--url`".to_owned())
             }

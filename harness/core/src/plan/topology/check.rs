@@ -25,6 +25,9 @@ impl Topology {
             if part.kind == PartKind::Redis && !part.lies.is_empty() {
                 problems.push("Redis cannot lie; add the lie to a service".to_owned());
             }
+            if part.kind == PartKind::Target && !part.lies.is_empty() {
+                problems.push("a target cannot lie on demand; add the lie to a service of this product".to_owned());
+            }
             if part.kind == PartKind::Redis && !part.entrance.is_direct() {
                 problems.push("clients do not call Redis, so there cannot be a proxy between them".to_owned());
             }

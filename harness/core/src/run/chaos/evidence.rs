@@ -3,7 +3,7 @@
 
 use crate::drive::experiment::{CounterName, Experiment};
 use crate::drive::scenario::sum;
-use crate::plan::topology::{Part, PartKind};
+use crate::plan::topology::Part;
 use crate::stack::Stack;
 use harness_history::Quota;
 use harness_history::experiment::{Counter, Fault, Span, Way};
@@ -118,7 +118,7 @@ impl HitCounters {
         if let Some(name) = &experiment.evidence {
             return Self { names: vec![name.clone()], of_every_fault: true };
         }
-        let services = experiment.topology.parts.iter().filter(|part| part.kind != PartKind::Redis);
+        let services = experiment.topology.parts.iter().filter(|part| part.kind.service().is_some());
         let unverified = |part: &Part| CounterName {
             part: part.name.clone(),
             metric: metric::RATE_LIMIT_UNVERIFIED_TOTAL.to_owned(),

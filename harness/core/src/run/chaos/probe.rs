@@ -1,7 +1,6 @@
 //! Probes `/healthz` and `/readyz` of every service ten times a second while an experiment runs.
 
 use crate::observe::clock::monotonic_us;
-use crate::plan::topology::PartKind;
 use crate::stack::Stack;
 use harness_history::experiment::Probe;
 use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH, Readiness};
@@ -14,7 +13,7 @@ const DEADLINE: Duration = Duration::from_millis(500);
 /// Probes until the run is over.
 pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken) -> Vec<Probe> {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build() else { return Vec::new() };
-    let parts = stack.parts().into_iter().filter(|part| part.kind != PartKind::Redis);
+    let parts = stack.parts().into_iter().filter(|part| part.kind.service().is_some());
     let looking = parts.map(|part| look(client.clone(), stack, part.name, epoch_us, over));
     let mut probes: Vec<Probe> = futures::future::join_all(looking).await.into_iter().flatten().collect();
     probes.sort_by_key(|probe| probe.sent_us);

@@ -27,15 +27,16 @@ pub(super) fn request(
     environment: BTreeMap<String, String>,
     log: &Path,
 ) -> Result<ContainerRequest<GenericImage>, StackError> {
-    let (name, tag) = image(request, part);
+    let (name, tag) = image(request, part)?;
     let inside = match part.kind {
         PartKind::Redis => REDIS_PORT,
         PartKind::Service(service) => service.default_port(),
+        PartKind::Target => return Err(no_image(part)),
     };
     let generic = GenericImage::new(name, tag).with_exposed_port(inside.tcp());
     let generic = match part.kind {
         PartKind::Redis => generic.with_wait_for(WaitFor::log(LogWaitStrategy::stdout("Ready to accept connections"))),
-        PartKind::Service(_) => generic,
+        PartKind::Service(_) | PartKind::Target => generic,
     };
     let file = std::fs::File::options().create(true).append(true).open(log);
     let file = Arc::new(Mutex::new(file.map_err(|error| StackError::start(&part.name, error))?));
@@ -97,11 +98,17 @@ pub(super) fn request(
     }))
 }
 
-pub(super) fn image<'a>(request: &'a StackRequest, part: &Part) -> (&'static str, &'a str) {
+/// Returns the name and the tag of the image of a part.
+pub(super) fn image<'a>(request: &'a StackRequest, part: &Part) -> Result<(&'static str, &'a str), StackError> {
     match part.kind {
-        PartKind::Redis => ("redis", "7"),
-        PartKind::Service(service) => (service.binary(), &request.image_tag),
+        PartKind::Redis => Ok(("redis", "7")),
+        PartKind::Service(service) => Ok((service.binary(), &request.image_tag)),
+        PartKind::Target => Err(no_image(part)),
     }
+}
+
+fn no_image(part: &Part) -> StackError {
+    StackError::start(&part.name, "a target has no image of this product")
 }
 
 /// Returns the address of this machine on a network.

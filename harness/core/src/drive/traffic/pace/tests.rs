@@ -63,7 +63,8 @@ fn open(rate: f64, seconds: u64) -> Workload {
     let duration = Duration::from_secs(seconds);
     Workload {
         name: "paced".to_owned(),
-        service: mcp_contracts::Service::Memory,
+        service: Some(mcp_contracts::Service::Memory),
+        operations: Vec::new(),
         users: 100,
         organisations: 10,
         model: Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] },

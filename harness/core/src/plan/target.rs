@@ -1,0 +1,91 @@
+//! A target: one MCP server of any maker and language, which the harness knows by its URL alone, or by the command that starts it. Nothing here
+//! connects to it.
+
+mod operation;
+mod pointer;
+mod template;
+
+pub use operation::{Expected, OperationData, ReadPlace, WritePlace};
+pub use pointer::Pointer;
+pub use template::{PLACEHOLDERS, Piece, Placeholder, Template};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Name of the only part of the stack of a target.
+pub const TARGET: &str = "target";
+/// What the URL of a target that the harness starts has in place of the port.
+pub const PORT_MARK: &str = "{{port}}";
+
+/// A server that is not part of this product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The MCP endpoint, such as `https://staging.example/mcp`. If the harness starts the server, [`PORT_MARK`] stands for its port.
+    pub url: String,
+    /// Where the tokens of the clients come from. Each token stands for one organisation. Without a token all clients are of one organisation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenSource>,
+    /// PEM file with the certificates of the issuers; `None` for those that the system trusts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Hosts that the user allows in addition to loopback and the container network of the harness.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
+    /// How the harness starts the server; `None` if it runs already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
+}
+
+/// Where a bearer token comes from. A plan never has the token itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenSource {
+    /// Name of an environment variable.
+    Env(String),
+    /// A file, which is read again when it changes.
+    File(PathBuf),
+}
+
+/// How the harness starts a target, and when the target is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// Program and arguments. [`PORT_MARK`] stands for the port, `{{data}}` for a folder of the run.
+    pub command: Vec<String>,
+    /// Working directory; `None` is that of the harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Environment variables with a value, and names of variables that are passed on (`None`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, Option<String>>,
+    /// Path that must answer with a status below 500, such as `/health`. `None`: the server is ready when it lists its tools.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<String>,
+    /// Maximum time until the server is ready.
+    pub deadline: Duration,
+}
+
+impl Target {
+    /// Returns the number of organisations: one for each token.
+    pub fn organisations(&self) -> u32 {
+        (self.tokens.len() as u32).max(1)
+    }
+
+    /// Returns the reasons why the target cannot be used, one line each.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        match (&self.start, self.url.contains(PORT_MARK)) {
+            (None, true) => problems.push(format!(
+                "the URL `{}` of the target has `{PORT_MARK}`, which stands for the port of a server that the harness starts; \
+                 add `[target.start]`, or write the port",
+                self.url
+            )),
+            (Some(start), _) if start.command.is_empty() => {
+                problems.push("`target.start.command` is empty; it needs a program".to_owned());
+            }
+            _ => {}
+        }
+        problems
+    }
+}
