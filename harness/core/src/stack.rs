@@ -133,10 +133,10 @@ impl Stack {
     ) -> Result<Self, StackError> {
         // A detached stack outlives the harness, and an external one does not belong to it.
         let undo_log = match request.backend {
-            Backend::Process | Backend::Docker if !request.detached => {
-                Some(UndoLog::new(request.dir.join(run_dir::UNDO), &request.executable))
-            }
-            _ => None,
+            Backend::External { .. } => None,
+            Backend::Target(target) if target.start.is_none() => None,
+            Backend::Process | Backend::Docker | Backend::Target(_) => (!request.detached)
+                .then(|| UndoLog::new(request.dir.join(run_dir::UNDO), &request.executable)),
         };
         // If this returns early, the guards of the parts are dropped, which ends the parts that have been started.
         tokio::select! {
@@ -153,6 +153,9 @@ impl Stack {
         let http = ready::http_client()?;
         let runtime: Box<dyn PartRuntime> = match &request.backend {
             Backend::Process => Box::new(process::Processes::new(undo_log.clone(), http.clone())),
+            Backend::Target(target) if target.start.is_some() => {
+                Box::new(process::Processes::new(undo_log.clone(), http.clone()))
+            }
             Backend::Docker => Box::new(docker::Containers::prepare(request, undo_log.as_ref(), http.clone()).await?),
             Backend::External { urls, hosts } => {
                 Box::new(external::External::check(request, urls, hosts, &http).await?)

@@ -17,9 +17,6 @@ impl PartRuntime for RunningTarget {
 
 impl RunningTarget {
     pub(super) fn of(target: &Target) -> Result<Self, StackError> {
-        if target.start.is_some() {
-            return Err(StackError::start(TARGET, "this backend starts only parts of this product"));
-        }
         let part = RunningPart {
             name: TARGET.to_owned(),
             kind: PartKind::Target,

@@ -49,7 +49,9 @@ impl Access {
         let greeted = modern.send(endpoint, &request).await;
         let Some(version) = greeted.message["result"]["protocolVersion"].as_str() else {
             let (modern, legacy) = (listed.describe(), greeted.describe());
-            return Err(format!("`tools/list` of {PROTOCOL_MODERN} has no result ({modern}), and `initialize` has none either ({legacy})"));
+            return Err(format!(
+                "`tools/list` of {PROTOCOL_MODERN} has no result ({modern}), and `initialize` has none either ({legacy})"
+            ));
         };
         let revision = Revision::Legacy { version: version.to_owned(), session: greeted.session };
         let legacy = Self { revision, ..modern };
@@ -138,7 +140,10 @@ mod tests {
         let revision = Revision::Legacy { version: "2025-06-18".to_owned(), session: Some("s-1".to_owned()) };
         let access = Access { tokens: vec!["t".to_owned()], revision };
         let adapted = access.adapted(&HttpRequest::tools_list());
-        assert_eq!((adapted.value_of(MCP_PROTOCOL_VERSION), adapted.value_of(SESSION)), (Some("2025-06-18"), Some("s-1")));
+        assert_eq!(
+            (adapted.value_of(MCP_PROTOCOL_VERSION), adapted.value_of(SESSION)),
+            (Some("2025-06-18"), Some("s-1"))
+        );
         let changed = access.adapted(&HttpRequest::tools_list().with(MCP_PROTOCOL_VERSION, "latest"));
         assert_eq!(changed.value_of(MCP_PROTOCOL_VERSION), Some("latest"), "what a check tests is not changed");
         assert_eq!((access.token(0), access.token(1), access.secrets()), ("t", "t", vec!["t", "s-1"]));

@@ -127,7 +127,12 @@ impl<'s> Probe<'s> {
         if self.is_foreign() {
             return vec![(None, TARGET.to_owned())];
         }
-        Service::ALL.into_iter().filter_map(|service| Some((Some(service), self.part(service)?))).collect()
+        self.services().into_iter().map(|(service, part)| (Some(service), part)).collect()
+    }
+
+    /// Returns the first instance of each service of the stack.
+    pub fn services(&self) -> Vec<(Service, String)> {
+        Service::ALL.into_iter().filter_map(|service| Some((service, self.part(service)?))).collect()
     }
 
     /// Returns the first instance of a service.
@@ -311,10 +316,8 @@ impl<'s> Probe<'s> {
         let other = format!("the status is not {status}");
         let is_refusal = answer.has_status(status)
             || self.is_foreign() && answer.status.is_some_and(|status| (400..500).contains(&status));
-        let signs = [
-            (other.as_str(), answer.status.is_some() && !is_refusal),
-            ("the reply has a result", answer.has_result()),
-        ];
+        let signs =
+            [(other.as_str(), answer.status.is_some() && !is_refusal), ("the reply has a result", answer.has_result())];
         self.judge(part, case, is_refusal && !answer.has_result(), &signs, &[&answer]);
         answer
     }

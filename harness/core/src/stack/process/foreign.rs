@@ -25,13 +25,17 @@ pub(super) fn command(request: &StackRequest, start: &Start, port: u16) -> Resul
     let failed = |why: String| StackError::start(TARGET, why);
     let data = data_folder(&request.dir);
     std::fs::create_dir_all(&data).map_err(|error| failed(format!("`{}`: {error}", data.display())))?;
-    let filled = |text: &str| text.replace(PORT_MARK, &port.to_string()).replace(DATA_MARK, &data.display().to_string());
+    let filled =
+        |text: &str| text.replace(PORT_MARK, &port.to_string()).replace(DATA_MARK, &data.display().to_string());
     let words: Vec<String> = start.command.iter().map(|word| filled(word)).collect();
     let (program, arguments) = words.split_first().ok_or_else(|| failed("its command is empty".to_owned()))?;
     let folder = start.directory.clone().map_or_else(std::env::current_dir, Ok);
     let folder = folder.and_then(std::path::absolute).map_err(|error| failed(error.to_string()))?;
     if !folder.is_dir() {
-        return Err(failed(format!("its folder `{}` does not exist\nhint: correct `target.start.directory`", folder.display())));
+        return Err(failed(format!(
+            "its folder `{}` does not exist\nhint: correct `target.start.directory`",
+            folder.display()
+        )));
     }
     let program = find_program(program, &folder).ok_or_else(|| StackError::MissingBinary {
         binary: program.clone(),
@@ -51,7 +55,10 @@ fn data_folder(dir: &Path) -> PathBuf {
 
 /// Returns the variables of the server: those of [`PASSED`] that are set here, and those of the plan. The values of variables that are passed on are
 /// read only now, so that no plan has them.
-fn environment(start: &Start, filled: &impl Fn(&str) -> String) -> Result<BTreeMap<String, std::ffi::OsString>, StackError> {
+fn environment(
+    start: &Start,
+    filled: &impl Fn(&str) -> String,
+) -> Result<BTreeMap<String, std::ffi::OsString>, StackError> {
     let passed = PASSED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var_os(name)?)));
     let mut values: BTreeMap<String, std::ffi::OsString> = passed.collect();
     for (name, value) in &start.environment {
