@@ -15,6 +15,7 @@ use crate::observe::clock::monotonic_us;
 use crate::plan::run_dir;
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
+use logs::Sought;
 use phases::PhaseRunner;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,10 +70,14 @@ pub(super) async fn run(
     };
     stage.close()?;
     // After the final read, whose calls are logged as well.
-    (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
-    happened.logs_elsewhere = request.plan.backend.is_external();
+    let target = request.plan.backend.target();
+    let sought = Sought { secrets: vec![&request.secret], contents: target.is_none() };
+    (happened.secrets, happened.log_lines) = logs::search(stack, &sought).await;
+    // A target that writes nothing has no log that could be searched.
+    happened.logs_elsewhere = request.plan.backend.is_external() || target.is_some() && happened.log_lines == 0;
+    happened.unprobed = target.is_some();
     if happened.logs_elsewhere {
-        view.show(Event::Note("the logs of an external stack are not searched for secrets".to_owned()));
+        view.show(Event::Note("there are no logs on this machine that could be searched for secrets".to_owned()));
     }
     super::record(run_dir, run_dir::SCENARIO, &report)?;
     super::record(run_dir, run_dir::EXPERIMENT, &happened)

@@ -8,6 +8,7 @@ use crate::drive::client::Endpoint;
 use crate::drive::token::{Grant, Minter};
 use crate::drive::traffic::final_read::{Read, choose, read_back};
 use crate::observe::record::RecordError;
+use crate::plan::target::TARGET;
 use crate::plan::workload::FINAL_READ_RECORDS;
 use crate::stack::Stack;
 use crate::stack::view::View;
@@ -314,6 +315,9 @@ impl<'a> Stage<'a> {
     /// Returns the instance that a call goes to, and its endpoint. If there are several instances, it is a ready one,
     /// as a load balancer would choose.
     pub(crate) async fn instance_for(&self, service: &str) -> Option<(String, Arc<Endpoint>)> {
+        if service == TARGET {
+            return Some((TARGET.to_owned(), Arc::clone(self.endpoints.get(TARGET)?)));
+        }
         let service = Service::ALL.into_iter().find(|known| known.name() == service)?;
         // A single instance is called without a probe: there is no choice, and a call to an instance that is down shows
         // the outage.
