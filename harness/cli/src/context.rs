@@ -70,7 +70,7 @@ impl Context {
 
     /// Returns the backend that the arguments name, and the key that signs tokens for it. A stack that the harness starts gets a random key.
     pub(crate) fn backend(&self, place: &BackendArguments) -> Result<(Backend, String), Failure> {
-        let external = |urls| Ok::<_, Failure>(Backend::External { urls, hosts: settings::load(None)?.external.hosts });
+        let external = |urls| Ok::<_, Failure>(Backend::External { urls, hosts: settings::load(None)?.reach().hosts });
         let backend = match (place.backend, place.url.is_empty()) {
             (BackendChoice::Auto | BackendChoice::External, false) => external(place.url.iter().cloned().collect())?,
             (BackendChoice::External, true) => external(urls_from_env()?)?,

@@ -1,14 +1,17 @@
 //! The plan of a run, resolved and validated before anything starts, and the layout of the run directory. Nothing here
-//! starts, connects or waits.
+//! starts or connects, and nothing waits, except for the name of a host to be resolved.
 
+pub mod bearer;
 pub mod data_file;
 pub mod hardening;
 pub mod history_files;
+pub mod reach;
 pub mod run_dir;
 pub mod seal;
 pub mod settings;
 pub mod target;
 pub mod topology;
+pub mod trust;
 pub mod workload;
 
 pub(crate) mod backend;

@@ -2,20 +2,30 @@
 //! call. It never retries, follows a redirect or pools connections, because a run measures resets, stalls and refusals
 //! (decision 0003).
 
+mod bearer;
+mod contact;
 mod endpoint;
+mod events;
 mod exchange;
 mod framing;
+mod handshake;
 mod local;
 mod open;
 mod page;
 mod reply;
+mod session;
+mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use bearer::{Bearer, BearerError};
+pub use contact::{Contact, ContactError, Obstacle, contact};
 pub use endpoint::{Endpoint, EndpointError};
 pub(crate) use exchange::exchange;
+pub use handshake::Handshake;
 pub use open::{Era, Heard, Message};
 pub use page::{check_reply, headers_of_page, hidden_headers};
+pub use session::Protocol;
 
 use crate::observe::clock::monotonic_us;
 use framing::{Frame, Received};
@@ -23,11 +33,11 @@ use harness_history::{ErrorKind, Outcome};
 use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
 use serde_json::Value;
+use session::Session;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use stream::Stream;
 use tokio::time::timeout;
 
 /// Minimum free space for one read, in bytes.
@@ -35,6 +45,11 @@ const READ_CHUNK: usize = 4 << 10;
 /// Maximum capacity that a reply buffer keeps between calls, in bytes. Each user has a buffer, so a larger one is
 /// shrunk.
 const KEPT_BUFFER: usize = 64 << 10;
+/// Time for a server to end an event stream after the response. Most servers end it with the next packet; a connection whose stream stays open is
+/// dropped, because its bytes would be read as the next reply.
+const STREAM_END: Duration = Duration::from_millis(50);
+/// Number of streams that may stay open before the client no longer waits for their ends.
+const PATIENCE: u8 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientOptions {
@@ -74,36 +89,85 @@ pub struct Client {
     /// `_meta` of every request (MCP 2026-07-28, basic). It is serialized only once.
     meta: String,
     head: Vec<u8>,
-    token: Option<String>,
+    token: Option<Arc<str>>,
+    /// Where the token comes from and its version, if it can change during a run.
+    bearer: Option<(Arc<Bearer>, u64)>,
+    session: Session,
+    /// The last handshake, until it is taken.
+    made: Option<Handshake>,
     // The buffers are reused, because the driver may cost little more than a bare loop (decision 0003).
     body: Vec<u8>,
     request: Vec<u8>,
     reply: Vec<u8>,
-    stream: Option<TcpStream>,
+    frame: Frame,
+    stream: Option<Stream>,
+    /// Number of event streams for whose ends the client still waits.
+    patience: u8,
     last_id: u64,
 }
 
 impl Client {
-    /// Creates a client. The first call opens the connection. No token is sent before [`Client::set_token`] is called.
+    /// Creates a client that speaks 2026-07-28. The first call opens the connection. No token is sent before [`Client::set_token`] or
+    /// [`Client::set_bearer`] is called.
     pub fn new(endpoint: Arc<Endpoint>, options: ClientOptions) -> Self {
-        let head = render_head(&endpoint, None);
+        Self::with_session(endpoint, options, Session::modern())
+    }
+
+    /// Creates a client that finds out by a handshake before its first call which protocol the server speaks, and opens a session if the server has
+    /// sessions. The time of the handshake is not in that of the call; see [`Client::take_handshake`].
+    pub fn negotiating(endpoint: Arc<Endpoint>, options: ClientOptions) -> Self {
+        Self::with_session(endpoint, options, Session::unknown())
+    }
+
+    fn with_session(endpoint: Arc<Endpoint>, options: ClientOptions, session: Session) -> Self {
+        let head = render_head(&endpoint, None, &session);
         Self {
             endpoint,
             options,
             meta: request_meta().to_string(),
             head,
             token: None,
+            bearer: None,
+            session,
+            made: None,
             body: Vec::with_capacity(1 << 10),
             request: Vec::with_capacity(2 << 10),
             reply: Vec::with_capacity(READ_CHUNK),
+            frame: Frame::default(),
             stream: None,
+            patience: PATIENCE,
             last_id: 0,
         }
     }
 
     pub fn set_token(&mut self, token: &str) {
-        self.head = render_head(&self.endpoint, Some(token));
-        self.token = Some(token.to_owned());
+        self.bearer = None;
+        self.token = Some(Arc::from(token));
+        self.render_head();
+    }
+
+    /// Sends the token of `bearer` from now on, and each later token that its file gets.
+    pub fn set_bearer(&mut self, bearer: Arc<Bearer>) {
+        let (token, version) = bearer.current();
+        self.bearer = Some((bearer, version));
+        self.token = Some(token);
+        self.render_head();
+    }
+
+    /// Takes a token that has changed.
+    fn renew_token(&mut self) {
+        if let Some((bearer, version)) = &mut self.bearer {
+            let (token, current) = bearer.current();
+            if current != *version {
+                *version = current;
+                self.token = Some(token);
+                self.render_head();
+            }
+        }
+    }
+
+    fn render_head(&mut self) {
+        self.head = render_head(&self.endpoint, self.token.as_deref(), &self.session);
     }
 
     /// See [`Client::call_json`].
@@ -112,22 +176,23 @@ impl Client {
     }
 
     /// Calls a tool once and waits for the complete reply, at most for the deadline. `arguments` is a JSON object.
+    ///
+    /// If the client has to make a handshake first and it fails, the call is not sent, and it has failed for the same reason.
     pub async fn call_json(&mut self, tool: &str, arguments: &str) -> Call<'_> {
+        if let Err(kind) = self.prepare().await {
+            let now_us = self.now_us();
+            let outcome = Outcome::Failed(kind);
+            return Call { invoke_us: now_us, complete_us: now_us, outcome, structured: None, raw: &[] };
+        }
         let invoke_us = self.now_us();
         self.render(tool, arguments);
         let (complete_us, received) = self.converse().await;
         match received {
             Ok(received) => {
-                if !received.reusable {
-                    self.stream = None;
-                }
                 let (outcome, structured, raw) = reply::judge(&mut self.reply, &received, self.last_id);
                 Call { invoke_us, complete_us, outcome, structured, raw }
             }
-            Err(outcome) => {
-                self.stream = None;
-                Call { invoke_us, complete_us, outcome, structured: None, raw: &self.reply }
-            }
+            Err(outcome) => Call { invoke_us, complete_us, outcome, structured: None, raw: &self.reply },
         }
     }
 
@@ -143,7 +208,55 @@ impl Client {
             Err(_) => Err(Outcome::Failed(ErrorKind::Connect)),
         };
         // Read before the reply is parsed: the time for parsing is a cost of the harness, not a latency of the service.
-        (self.now_us(), received)
+        let complete_us = self.now_us();
+        match &received {
+            Ok(received) => {
+                if !received.reusable && !(received.open && self.stream_ends().await) {
+                    self.stream = None;
+                }
+                self.notice(received.status);
+            }
+            Err(_) => self.stream = None,
+        }
+        (complete_us, received)
+    }
+
+    /// Waits a moment for the end of an event stream whose response has arrived. Returns true if the connection can carry another request.
+    async fn stream_ends(&mut self) -> bool {
+        let Some(stream) = self.stream.as_mut().filter(|_| self.patience > 0 && self.frame.keeps()) else {
+            return false;
+        };
+        let (frame, reply, max) = (&mut self.frame, &mut self.reply, self.options.max_reply_bytes);
+        let rest = async {
+            loop {
+                // What arrived with the response may have the end already.
+                match frame.advance(reply) {
+                    Ok(Some(received)) => return received.reusable,
+                    Ok(None) => {}
+                    Err(_) => return false,
+                }
+                if reply.len() > max || stream.read_buf(reply).await.unwrap_or(0) == 0 {
+                    return false;
+                }
+            }
+        };
+        let ended = timeout(STREAM_END, rest).await;
+        self.patience = if ended.is_ok() { PATIENCE } else { self.patience - 1 };
+        ended.unwrap_or(false)
+    }
+
+    /// Draws conclusions from the status of a reply: a token that is refused is read again, and a session that is lost is opened again before the next
+    /// call. The call itself has failed.
+    fn notice(&mut self, status: u16) {
+        match status {
+            401 => {
+                if let Some((bearer, version)) = &self.bearer {
+                    bearer.refused(*version);
+                }
+            }
+            404 => self.session.lost(),
+            _ => {}
+        }
     }
 
     fn now_us(&self) -> u64 {
@@ -154,16 +267,20 @@ impl Client {
     fn render(&mut self, tool: &str, arguments: &str) {
         self.last_id += 1;
         self.body.clear();
-        let (id, meta) = (self.last_id, &self.meta);
+        let id = self.last_id;
         write!(self.body, r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"#)
             .and_then(|()| Ok(serde_json::to_writer(&mut self.body, tool)?))
-            .and_then(|()| write!(self.body, r#","arguments":{arguments},"_meta":{meta}}}}}"#))
+            .and_then(|()| write!(self.body, r#","arguments":{arguments}"#))
             .expect("a vector takes every write");
         self.request.clear();
         self.request.extend_from_slice(&self.head);
-        // Not encoded, unlike a name in `open`: the name of a tool has only letters, digits and `_.-`.
-        write!(self.request, "{}: {tool}\r\ncontent-length: {}\r\n\r\n", headers::MCP_NAME, self.body.len())
-            .expect("a vector takes every write");
+        if self.session.is_modern() {
+            write!(self.body, r#","_meta":{}"#, self.meta).expect("a vector takes every write");
+            // Not encoded, unlike a name in `open`: the name of a tool has only letters, digits and `_.-`.
+            write!(self.request, "{}: {tool}\r\n", headers::MCP_NAME).expect("a vector takes every write");
+        }
+        self.body.extend_from_slice(b"}}");
+        write!(self.request, "content-length: {}\r\n\r\n", self.body.len()).expect("a vector takes every write");
         self.request.extend_from_slice(&self.body);
     }
 
@@ -173,11 +290,11 @@ impl Client {
         self.reply.shrink_to(KEPT_BUFFER);
         // The stream leaves `self` for the exchange. If the deadline drops this future, the stream is closed with it,
         // so that the next call cannot take the late reply for its own.
-        let mut stream = match self.stream.take().filter(is_alive) {
+        let mut stream = match self.stream.take().and_then(alive) {
             Some(stream) => stream,
-            None => {
-                self.connect().await.map_err(|error| Outcome::Failed(local::kind_of(&error, ErrorKind::Connect)))?
-            }
+            None => Stream::open(&self.endpoint)
+                .await
+                .map_err(|error| Outcome::Failed(local::kind_of(&error, ErrorKind::Connect)))?,
         };
         let written = stream.write_all(&self.request);
         // Set before the write is polled, because a write that the deadline cuts may have sent a part of the request.
@@ -189,32 +306,20 @@ impl Client {
         {
             return Err(Outcome::Unknown(local::kind_of(&error, ErrorKind::Reset)));
         }
-        let received = receive(&mut stream, &mut self.reply, self.options.max_reply_bytes).await?;
+        self.frame = Frame::default();
+        let received = receive(&mut stream, &mut self.frame, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
         Ok(received)
     }
-
-    async fn connect(&self) -> std::io::Result<TcpStream> {
-        let stream = match self.endpoint.address() {
-            Some(address) => TcpStream::connect(address).await?,
-            None => TcpStream::connect(&*local::resolve(self.endpoint.host(), self.endpoint.port()).await?).await?,
-        };
-        // Without it, Nagle's algorithm waits for a delayed ACK: 44 ms per request, measured with bodies of 16 KiB.
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
 }
 
-/// Returns true if a kept connection can carry another request: the server has not closed it, and no data is unread.
-/// Without this check, a connection that the server closed while it was idle would count as a lost call.
-fn is_alive(stream: &TcpStream) -> bool {
-    // The byte that a successful read takes is not missed, because a connection with unread data is dropped. The server
-    // may still close between this check and the send. That call is a reset: a retry would hide it.
-    matches!(stream.try_read(&mut [0; 1]), Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+/// Returns the stream if it can carry another request.
+fn alive(mut stream: Stream) -> Option<Stream> {
+    stream.is_alive().then_some(stream)
 }
 
-async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Result<Received, Outcome> {
-    let mut frame = Frame::default();
+async fn receive(stream: &mut Stream, frame: &mut Frame, reply: &mut Vec<u8>, max: usize) -> Result<Received, Outcome> {
+    let mut scan = events::Scan::default();
     loop {
         if reply.capacity() - reply.len() < READ_CHUNK / 2 {
             // At least doubled, so that a large reply is not moved for every read.
@@ -236,6 +341,12 @@ async fn receive(stream: &mut TcpStream, reply: &mut Vec<u8>, max: usize) -> Res
             None if read == 0 => return Err(Outcome::Unknown(ErrorKind::Reset)),
             None => {}
         }
+        // A server may leave an event stream open after the response.
+        if let Some(stream) = frame.events_so_far(reply.len())
+            && let Some(end) = scan.end_of_response(&reply[stream.clone()])
+        {
+            return Ok(frame.cut(stream.start + end));
+        }
     }
 }
 
@@ -253,22 +364,19 @@ pub(crate) fn request_meta() -> Value {
     })
 }
 
-fn render_head(endpoint: &Endpoint, token: Option<&str>) -> Vec<u8> {
+/// Renders the head of a call, up to the fields that depend on the call.
+fn render_head(endpoint: &Endpoint, token: Option<&str>, session: &Session) -> Vec<u8> {
+    let mut head = open::request_line("POST", endpoint);
     // Both media types are named, because servers that use the SDK answer 406 to a request that accepts JSON alone.
-    let mut head = format!(
-        "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
-         accept: application/json, text/event-stream\r\nuser-agent: harness/{}\r\n{}: {}\r\n{}: tools/call\r\n",
-        endpoint.path(),
-        endpoint.authority(),
-        env!("CARGO_PKG_VERSION"),
-        headers::MCP_PROTOCOL_VERSION,
-        PROTOCOL_MODERN,
-        headers::MCP_METHOD,
-    );
+    head.push_str("content-type: application/json\r\naccept: application/json, text/event-stream\r\n");
+    for (name, value) in session.fields() {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if session.is_modern() {
+        head.push_str(&format!("{}: tools/call\r\n", headers::MCP_METHOD));
+    }
     if let Some(token) = token {
-        head.push_str("authorization: Bearer ");
-        head.push_str(token);
-        head.push_str("\r\n");
+        head.push_str(&format!("authorization: Bearer {token}\r\n"));
     }
     head.into_bytes()
 }

@@ -7,6 +7,7 @@ mod tests;
 
 use super::data_file::form::{self, NameSet};
 use super::data_file::{Problem, duration, problem_lines, threshold};
+use super::reach::{Caps, Reach};
 use harness_history::Threshold;
 use schemars::JsonSchema;
 use serde::de::Error;
@@ -28,8 +29,8 @@ pub struct Settings {
     pub runs: Runs,
     /// The judgement of runs.
     pub judge: Judge,
-    /// Stacks that the harness did not start.
-    pub external: External,
+    /// What the harness may reach beyond this machine.
+    reach: ReachSettings,
     /// The gate and its profiles.
     gate: Gate,
 }
@@ -52,12 +53,23 @@ pub struct Judge {
     pub memory_mib: u32,
 }
 
-/// Stacks that the harness did not start.
+/// What the harness may reach beyond this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct External {
-    /// Hosts that `--url` may name in addition to loopback and the harness's own container network.
-    pub hosts: Vec<String>,
+#[schemars(rename = "Reach")]
+struct ReachSettings {
+    /// Hosts that a URL may name in addition to loopback and the harness's own container network.
+    hosts: Vec<String>,
+    /// Most calls per second of a load beyond loopback.
+    #[schemars(range(min = 1, max = 100_000))]
+    per_second: u32,
+    /// Most concurrent users of a load beyond loopback.
+    #[schemars(range(min = 1, max = 10_000))]
+    users: u32,
+    /// Longest load beyond loopback, its warm-up included, such as `10m`.
+    #[serde(deserialize_with = "length")]
+    #[schemars(with = "String", extend("format" = "duration", "x-at-least" = "1s", "x-at-most" = "24h"))]
+    duration: Duration,
 }
 
 /// The gate and its profiles.
@@ -264,6 +276,12 @@ impl Settings {
         ];
         form::check(file, text, &schema(), &names).map_err(SettingsError::Problems)?;
         Ok(Self::over_default(text))
+    }
+
+    /// Returns what the harness may reach beyond this machine.
+    pub fn reach(&self) -> Reach {
+        let ReachSettings { hosts, per_second, users, duration } = self.reach.clone();
+        Reach { hosts, caps: Caps { per_second, users, duration } }
     }
 
     pub const fn profile(&self) -> ProfileName {

@@ -4,13 +4,11 @@
 use super::ready::{self, Readiness};
 use super::runtime::PartRuntime;
 use super::{RunningPart, StackError, StackRequest};
-use crate::plan::backend::{host_of, is_loopback};
+use crate::plan::reach::Reach;
 use crate::plan::topology::Part;
 use mcp_contracts::Service;
 use mcp_contracts::service::{VERSION_PATH, VersionInfo};
-use nix::ifaddrs::getifaddrs;
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub(super) struct External {
     parts: Vec<RunningPart>,
@@ -30,7 +28,7 @@ impl External {
         hosts: &[String],
         http: &reqwest::Client,
     ) -> Result<Self, StackError> {
-        let (mut parts, networks) = (Vec::new(), own_networks());
+        let (mut parts, reach) = (Vec::new(), Reach::to(hosts));
         for (name, url) in urls {
             let is_it = |part: &&Part| part.kind.service().is_some_and(|service| service.name() == name);
             // The user may name more services than this run uses.
@@ -38,7 +36,8 @@ impl External {
             let url = url.trim_end_matches('/').to_owned();
             let Some(service) = part.kind.service() else { continue };
             let unreachable = |why: String| StackError::Unreachable { part: name.clone(), url: url.clone(), why };
-            within_reach(&url, hosts, &networks).await.map_err(unreachable)?;
+            // The plan has refused names by the list alone; here their addresses are known.
+            reach.resolve(&url).await.map_err(unreachable)?;
             match ready::readiness(http, part.kind, &url).await {
                 Readiness::Ready => {}
                 Readiness::NotReady(response) => return Err(unreachable(format!("it is not ready: {response}"))),
@@ -81,77 +80,12 @@ async fn is_service(http: &reqwest::Client, service: Service, url: &str) -> Resu
     }
 }
 
-/// Fails if the host of the URL is neither loopback, nor listed, nor in a network of this machine's container. The plan
-/// has refused other names; here the addresses of a name are known.
-async fn within_reach(url: &str, hosts: &[String], networks: &[Network]) -> Result<(), String> {
-    let host = host_of(url).unwrap_or_default();
-    if is_loopback(host) || hosts.iter().any(|allowed| allowed == host) {
-        return Ok(());
-    }
-    let addresses = tokio::net::lookup_host((host, 0)).await.map_err(|error| format!("`{host}`: {error}"))?;
-    let outside = addresses.map(|address| address.ip()).find(|ip| !networks.iter().any(|network| network.has(*ip)));
-    outside.map_or(Ok(()), |ip| Err(format!("its address {ip} is not in the container network of the harness")))
-}
-
-/// A network to which this machine is attached.
-struct Network {
-    address: IpAddr,
-    mask: IpAddr,
-}
-
-impl Network {
-    fn has(&self, ip: IpAddr) -> bool {
-        match (self.address, self.mask, ip) {
-            (IpAddr::V4(own), IpAddr::V4(mask), IpAddr::V4(ip)) => {
-                own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits()
-            }
-            (IpAddr::V6(own), IpAddr::V6(mask), IpAddr::V6(ip)) => {
-                own.to_bits() & mask.to_bits() == ip.to_bits() & mask.to_bits()
-            }
-            _ => false,
-        }
-    }
-}
-
-fn own_networks() -> Vec<Network> {
-    let ip = |address: nix::sys::socket::SockaddrStorage| {
-        let v4 = address.as_sockaddr_in().map(|address| IpAddr::V4(address.ip()));
-        v4.or_else(|| address.as_sockaddr_in6().map(|address| IpAddr::V6(address.ip())))
-    };
-    let entries = getifaddrs().into_iter().flatten();
-    let network = |entry: nix::ifaddrs::InterfaceAddress| {
-        Some(Network { address: entry.address.and_then(ip)?, mask: entry.netmask.and_then(ip)? })
-    };
-    // A mask of zero would admit every address.
-    let is_narrow = |network: &Network| network.mask != Ipv4Addr::UNSPECIFIED && network.mask != Ipv6Addr::UNSPECIFIED;
-    entries.filter_map(network).filter(is_narrow).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Network, is_service, within_reach};
+    use super::is_service;
     use mcp_contracts::Service;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::task::JoinSet;
-
-    #[test]
-    fn a_network_has_the_addresses_under_its_mask() {
-        let network = Network { address: [172, 18, 0, 5].into(), mask: [255, 255, 0, 0].into() };
-        assert!(network.has([172, 18, 9, 1].into()));
-        assert!(!network.has([172, 19, 0, 5].into()));
-        assert!(!network.has("::1".parse().unwrap()));
-    }
-
-    #[tokio::test]
-    async fn an_address_elsewhere_is_out_of_reach_unless_it_is_listed() {
-        let own = [Network { address: [172, 18, 0, 5].into(), mask: [255, 255, 0, 0].into() }];
-        for near in ["http://127.0.0.1:7420", "http://172.18.3.1:7420"] {
-            assert_eq!(within_reach(near, &[], &own).await, Ok(()));
-        }
-        let why = within_reach("http://192.0.2.7:7420", &[], &own).await.unwrap_err();
-        assert!(why.contains("192.0.2.7"), "{why}");
-        assert_eq!(within_reach("http://192.0.2.7:7420", &["192.0.2.7".to_owned()], &own).await, Ok(()));
-    }
 
     /// Serves one reply, as long as the task exists, and returns the URL.
     async fn answering(reply: &'static str) -> (String, JoinSet<()>) {

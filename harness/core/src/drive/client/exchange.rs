@@ -1,12 +1,11 @@
 //! Sends bytes as they are on a connection of their own and returns the whole reply. The probes of a hardening run use it, because a client that
 //! builds requests cannot send malformed ones.
 
+use super::stream::Stream;
 use super::{Endpoint, framing, local, receive};
 use crate::observe::clock::monotonic_us;
 use harness_history::{ErrorKind, Outcome};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 /// Maximum size of a reply, in bytes.
 const MAX_REPLY_BYTES: usize = 16 << 20;
@@ -49,17 +48,9 @@ pub(crate) async fn exchange(endpoint: &Endpoint, bytes: &[u8], deadline: Durati
 }
 
 async fn talk(endpoint: &Endpoint, bytes: &[u8], raw: &mut Vec<u8>) -> Result<framing::Received, Outcome> {
-    let connect = |error: &std::io::Error| Outcome::Failed(local::kind_of(error, ErrorKind::Connect));
-    let opened = match endpoint.address() {
-        Some(address) => TcpStream::connect(address).await,
-        None => match local::resolve(endpoint.host(), endpoint.port()).await {
-            Ok(addresses) => TcpStream::connect(&*addresses).await,
-            Err(error) => Err(error),
-        },
-    };
-    let mut stream = opened.map_err(|error| connect(&error))?;
-    let _ = stream.set_nodelay(true);
+    let connect = |error: std::io::Error| Outcome::Failed(local::kind_of(&error, ErrorKind::Connect));
+    let mut stream = Stream::open(endpoint).await.map_err(connect)?;
     // A server may answer and close before it has read everything; then the reply counts and not the failed write.
     let _ = stream.write_all(bytes).await;
-    receive(&mut stream, raw, MAX_REPLY_BYTES).await
+    receive(&mut stream, &mut framing::Frame::default(), raw, MAX_REPLY_BYTES).await
 }

@@ -21,6 +21,8 @@ pub(super) struct Received {
     pub(super) events: bool,
     /// True if the connection may carry another request.
     pub(super) reusable: bool,
+    /// True if the response was in an event stream that the server has not ended.
+    pub(super) open: bool,
 }
 
 /// The parser of one response. It keeps its progress from one read to the next.
@@ -92,7 +94,34 @@ impl Frame {
 
     fn received(&self, end: usize, reusable: bool) -> Received {
         let head = self.head.clone();
-        Received { status: self.status, head, body: self.start..end, events: self.events, reusable }
+        Received { status: self.status, head, body: self.start..end, events: self.events, reusable, open: false }
+    }
+
+    /// Returns the part of an event stream that has arrived in `length` bytes and is not yet complete; `None` if the body is of another type.
+    pub(super) fn events_so_far(&self, length: usize) -> Option<Range<usize>> {
+        if !self.events {
+            return None;
+        }
+        match self.body {
+            Body::Head => None,
+            Body::Until(_) | Body::UntilClose => Some(self.start..length),
+            Body::Chunks { joined, .. } => Some(self.start..joined),
+        }
+    }
+
+    /// Returns the response if its event stream ends for the client at this position, while the server leaves it open.
+    pub(super) fn cut(&self, end: usize) -> Received {
+        Received { open: true, ..self.received(end, false) }
+    }
+
+    /// Returns the position of the head; empty before it has arrived.
+    pub(super) fn head_range(&self) -> Range<usize> {
+        self.head.clone()
+    }
+
+    /// Returns true if the end of the body leaves the connection usable.
+    pub(super) const fn keeps(&self) -> bool {
+        self.keep && !matches!(self.body, Body::UntilClose)
     }
 
     /// Parses the head, and skips informational (1xx) responses before it. Returns false if the head is incomplete.

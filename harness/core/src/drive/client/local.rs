@@ -1,5 +1,5 @@
 //! Errors of this machine, which must not count against the service: the harness has no descriptor, port, buffer or memory left for a
-//! connection, or cannot resolve the name of the host.
+//! connection, cannot resolve the name of the host, or does not trust its certificate.
 
 use harness_history::ErrorKind;
 use nix::errno::Errno;
@@ -17,6 +17,14 @@ struct Unresolved {
     why: String,
 }
 
+/// Why the certificate of a server is not accepted. Most often the plan names a wrong authority or a wrong host, and then every call would fail.
+#[derive(Debug, thiserror::Error)]
+#[error("the certificate of `{host}` is not accepted: {why}")]
+pub(super) struct Untrusted {
+    pub(super) host: String,
+    pub(super) why: String,
+}
+
 /// Resolves the host of an endpoint that has no address.
 pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let failed = |why: String| io::Error::other(Unresolved { host: host.to_owned(), why });
@@ -28,7 +36,7 @@ pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>
 /// Returns true if the error is one of this machine.
 pub(super) fn is_local(error: &io::Error) -> bool {
     let exhausted = error.raw_os_error().is_some_and(|code| EXHAUSTED.contains(&Errno::from_raw(code)));
-    exhausted || error.get_ref().is_some_and(|inner| inner.is::<Unresolved>())
+    exhausted || error.get_ref().is_some_and(|inner| inner.is::<Unresolved>() || inner.is::<Untrusted>())
 }
 
 /// Returns the kind of an error: that of this machine, or `otherwise`.

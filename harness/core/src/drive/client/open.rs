@@ -1,7 +1,7 @@
 //! Sends a request of any method, in either era of the protocol and with any headers, and returns the whole reply. The
 //! actors of a scenario use it. The users of a load use [`Client::call_json`], which costs less.
 
-use super::{Client, framing, malformed, reply, request_meta};
+use super::{Client, Endpoint, framing, malformed, reply, request_meta};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use harness_history::{ErrorKind, Outcome};
@@ -49,28 +49,42 @@ pub struct Heard {
     pub error: Value,
 }
 
+impl Heard {
+    /// A reply of which nothing is known yet.
+    fn at(invoke_us: u64, complete_us: u64, outcome: Outcome) -> Self {
+        let (result, error) = (Value::Null, Value::Null);
+        Self { invoke_us, complete_us, outcome, status: None, headers: Vec::new(), result, error }
+    }
+
+    /// Returns the value of a header field of the reply. `name` is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+}
+
 impl Client {
-    /// Sends a request of any method once and waits for the complete reply, at most for the deadline.
+    /// Sends a request of any method once and waits for the complete reply, at most for the deadline. A client that negotiates makes the handshake that
+    /// is due, and speaks what the server speaks, whatever the era of the message is.
     pub async fn ask(&mut self, message: &Message) -> Heard {
+        if let Err(kind) = self.prepare().await {
+            let now_us = self.now_us();
+            return Heard::at(now_us, now_us, Outcome::Failed(kind));
+        }
+        let negotiated = if self.session.is_modern() { Era::Modern } else { Era::Legacy };
+        let era = if self.session.negotiates() { negotiated } else { message.era };
+        self.ask_in(era, message).await
+    }
+
+    /// Sends a request without a handshake before it.
+    pub(super) async fn ask_in(&mut self, era: Era, message: &Message) -> Heard {
         let invoke_us = self.now_us();
         self.last_id += 1;
         let id = self.last_id;
-        self.render_open(message, id);
+        self.render_open(era, message, id);
         let (complete_us, received) = self.converse().await;
-        let mut heard = Heard {
-            invoke_us,
-            complete_us,
-            outcome: Outcome::Ok,
-            status: None,
-            headers: Vec::new(),
-            result: Value::Null,
-            error: Value::Null,
-        };
+        let mut heard = Heard::at(invoke_us, complete_us, Outcome::Ok);
         match received {
             Ok(received) => {
-                if !received.reusable {
-                    self.stream = None;
-                }
                 heard.status = Some(received.status);
                 heard.headers = framing::fields(&self.reply[received.head.clone()]);
                 // A request that is refused with an HTTP error may have a JSON-RPC error in its body, which scenarios check.
@@ -83,10 +97,7 @@ impl Client {
                     }
                 }
             }
-            Err(outcome) => {
-                self.stream = None;
-                heard.outcome = outcome;
-            }
+            Err(outcome) => heard.outcome = outcome,
         }
         heard
     }
@@ -94,14 +105,14 @@ impl Client {
     /// Returns the bytes of a request without sending it.
     pub fn request_bytes(mut self, message: &Message) -> Vec<u8> {
         self.last_id += 1;
-        self.render_open(message, self.last_id);
+        self.render_open(message.era, message, self.last_id);
         self.request.to_vec()
     }
 
-    pub(super) fn render_open(&mut self, message: &Message, id: u64) {
+    pub(super) fn render_open(&mut self, era: Era, message: &Message, id: u64) {
         let mut params = message.params.clone();
         let mut fields: Vec<(&str, String)> = Vec::new();
-        match message.era {
+        match era {
             Era::Modern => {
                 params.insert("_meta".to_owned(), meta(message.can_ask));
                 fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_MODERN.to_owned()));
@@ -110,28 +121,44 @@ impl Client {
                 let name = message.params.get("name").or_else(|| message.params.get("uri")).and_then(Value::as_str);
                 fields.extend(name.map(|name| (headers::MCP_NAME, header_text(name))));
             }
+            Era::Legacy if self.session.negotiates() => {
+                fields.extend(self.session.fields().into_iter().map(|(name, value)| (name, value.to_owned())));
+            }
             // There is no `initialize` before it, because the services keep no state between two calls.
             Era::Legacy => fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_LEGACY.to_owned())),
         }
-        fields.extend(self.token.iter().map(|token| ("authorization", format!("Bearer {token}"))));
         fields.extend(message.headers.iter().map(|(name, value)| (name.as_str(), value.clone())));
         let body = json!({ "jsonrpc": "2.0", "id": id, "method": message.method, "params": params }).to_string();
-        let mut head = format!(
-            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
-             accept: application/json, text/event-stream\r\nuser-agent: harness/{}\r\ncontent-length: {}\r\n",
-            self.endpoint.path(),
-            self.endpoint.authority(),
-            env!("CARGO_PKG_VERSION"),
-            body.len(),
-        );
-        for (name, value) in fields {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str("\r\n");
-        self.request.clear();
-        self.request.extend_from_slice(head.as_bytes());
-        self.request.extend_from_slice(body.as_bytes());
+        self.request = request("POST", self, &fields, &body);
     }
+}
+
+/// Returns a request with the token of the client. Only a request with a body has a type and a length.
+pub(super) fn request(verb: &str, client: &Client, fields: &[(&str, String)], body: &str) -> Vec<u8> {
+    let mut head = request_line(verb, &client.endpoint);
+    head.push_str("accept: application/json, text/event-stream\r\n");
+    if !body.is_empty() {
+        head.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+    }
+    if let Some(token) = &client.token {
+        head.push_str(&format!("authorization: Bearer {token}\r\n"));
+    }
+    for (name, value) in fields {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    head.push_str(body);
+    head.into_bytes()
+}
+
+/// Returns the first lines of every request.
+pub(super) fn request_line(verb: &str, endpoint: &Endpoint) -> String {
+    format!(
+        "{verb} {} HTTP/1.1\r\nhost: {}\r\nuser-agent: harness/{}\r\n",
+        endpoint.path(),
+        endpoint.authority(),
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn meta(can_ask: bool) -> Value {
@@ -203,15 +230,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn parsed(method: &str, body: &Value) -> Heard {
-        let mut heard = Heard {
-            invoke_us: 0,
-            complete_us: 0,
-            outcome: Outcome::Ok,
-            status: Some(200),
-            headers: Vec::new(),
-            result: Value::Null,
-            error: Value::Null,
-        };
+        let mut heard = Heard::at(0, 0, Outcome::Ok);
         understand(body.to_string().as_bytes(), 7, method, &mut heard);
         heard
     }

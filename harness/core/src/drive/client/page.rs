@@ -1,6 +1,7 @@
 //! What a browser lets a web page do (Fetch Standard, CORS protocol). Before a call with a token it asks the service in a preflight, and it keeps a reply from the page
 //! unless the reply names the page's origin.
 
+use super::open::request_line;
 use super::{Client, Message, framing};
 use mcp_contracts::headers;
 
@@ -55,16 +56,13 @@ impl Client {
     /// # Errors
     /// Returns why a browser would not send the message.
     pub async fn preflight(&mut self, message: &Message, origin: &str) -> Result<(), String> {
-        self.render_open(message, self.last_id);
+        self.render_open(message.era, message, self.last_id);
         let asked = names_to_ask_for(&self.request);
-        let mut head = format!(
-            "OPTIONS {} HTTP/1.1\r\nhost: {}\r\naccept: */*\r\nuser-agent: harness/{}\r\n\
-             access-control-request-method: POST\r\naccess-control-request-headers: {}\r\n",
-            self.endpoint.path(),
-            self.endpoint.authority(),
-            env!("CARGO_PKG_VERSION"),
-            asked.join(","),
-        );
+        let mut head = request_line("OPTIONS", &self.endpoint);
+        head.push_str(&format!(
+            "accept: */*\r\naccess-control-request-method: POST\r\naccess-control-request-headers: {}\r\n",
+            asked.join(",")
+        ));
         for (name, value) in headers_of_page(origin) {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -72,16 +70,8 @@ impl Client {
         self.request.clear();
         self.request.extend_from_slice(head.as_bytes());
         match self.converse().await.1 {
-            Ok(received) => {
-                if !received.reusable {
-                    self.stream = None;
-                }
-                judge(received.status, &framing::fields(&self.reply[received.head.clone()]), origin, &asked)
-            }
-            Err(outcome) => {
-                self.stream = None;
-                Err(format!("the preflight has no reply: {outcome:?}"))
-            }
+            Ok(received) => judge(received.status, &framing::fields(&self.reply[received.head]), origin, &asked),
+            Err(outcome) => Err(format!("the preflight has no reply: {outcome:?}")),
         }
         .map_err(|why| format!("preflight: {why}"))
     }

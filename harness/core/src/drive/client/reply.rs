@@ -2,10 +2,9 @@
 //! because a load parses every reply.
 
 use super::framing::Received;
-use super::malformed;
+use super::{events, malformed};
 use harness_history::{ErrorKind, Outcome};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -90,7 +89,7 @@ pub(super) fn message(buffer: &mut [u8], received: &Received) -> Result<Range<us
     if !received.events {
         return Ok(received.body.clone());
     }
-    match response_event(&mut buffer[received.body.clone()]) {
+    match events::response_event(&mut buffer[received.body.clone()]) {
         Some(event) => Ok(received.body.start + event.start..received.body.start + event.end),
         None => Err(malformed("an event stream that ended without a response")),
     }
@@ -172,49 +171,6 @@ fn error_code(structured: Option<&str>, content: &str) -> String {
     structured.or_else(in_text).map_or_else(|| "none".to_owned(), |code: Code| code.code)
 }
 
-#[derive(Deserialize)]
-struct Kind {
-    method: Option<IgnoredAny>,
-}
-
-/// Returns the position of the first event that is a response, and joins its data lines in place. Skips notifications before it.
-fn response_event(stream: &mut [u8]) -> Option<Range<usize>> {
-    let (mut start, mut end) = (0, 0);
-    let mut from = 0;
-    while from < stream.len() {
-        let length = stream[from..].iter().position(|byte| *byte == b'\n').unwrap_or(stream.len() - from);
-        let next = from + length + 1;
-        let line = from..from + length - usize::from(stream[from..from + length].ends_with(b"\r"));
-        if line.is_empty() {
-            if is_response(&stream[start..end]) {
-                return Some(start..end);
-            }
-            (start, end) = (next, next);
-        } else if let Some(data) = data_of(&stream[line.clone()]) {
-            let data = line.start + data..line.end;
-            if end > start {
-                stream[end] = b'\n';
-                end += 1;
-            }
-            let length = data.len();
-            stream.copy_within(data, end);
-            end += length;
-        }
-        from = next;
-    }
-    // The last event counts even without its final empty line, because half of an event is not valid JSON.
-    is_response(stream.get(start..end).unwrap_or_default()).then_some(start..end)
-}
-
-/// Returns where the data begins in a data line of an event stream.
-fn data_of(line: &[u8]) -> Option<usize> {
-    line.starts_with(b"data:").then(|| if line.get(5) == Some(&b' ') { 6 } else { 5 })
-}
-
-fn is_response(data: &[u8]) -> bool {
-    !data.is_empty() && serde_json::from_slice::<Kind>(data).is_ok_and(|message| message.method.is_none())
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Received, judge};
@@ -222,7 +178,7 @@ mod tests {
 
     fn judged(status: u16, events: bool, body: &str) -> (Outcome, Option<String>) {
         let mut buffer = format!("head{body}").into_bytes();
-        let received = Received { status, head: 0..4, body: 4..buffer.len(), events, reusable: true };
+        let received = Received { status, head: 0..4, body: 4..buffer.len(), events, reusable: true, open: false };
         let (outcome, structured, _) = judge(&mut buffer, &received, 7);
         (outcome, structured.map(str::to_owned))
     }

@@ -1,6 +1,7 @@
 //! The default settings, a file that changes some of them, and every kind of mistake that a file can have.
 
 use super::{DEFAULT, KnownNames, Names, ProfileName, Settings, schema};
+use crate::plan::reach::{Caps, Reach};
 use std::path::Path;
 use std::time::Duration;
 
@@ -53,6 +54,19 @@ fn an_omitted_key_keeps_its_default() {
     assert_eq!(ci.scenarios.run, Names::These(vec!["quota".to_owned()]));
     assert_eq!(ci.scenarios.thresholds[0].to_string(), "p99<2 s");
     assert_eq!(settings.gate(ProfileName::Preprod), default.gate(ProfileName::Preprod));
+}
+
+#[test]
+fn the_default_reaches_this_machine_and_a_file_can_raise_the_bounds() {
+    assert_eq!(Settings::default().reach(), Reach::default());
+    let text = "[reach]\nhosts = [\"staging.example\"]\nper_second = 500\nusers = 300\nduration = \"1h\"\n";
+    let reach = Settings::read("harness.toml", text, KNOWN).unwrap().reach();
+    assert_eq!(reach.hosts, ["staging.example"]);
+    assert_eq!(reach.caps, Caps { per_second: 500, users: 300, duration: Duration::from_secs(3_600) });
+    let error = Settings::read("harness.toml", "[reach]\nper_second = 0\nduration = \"0s\"\n", KNOWN).unwrap_err();
+    for key in ["`reach.per_second`", "`reach.duration`"] {
+        assert!(error.to_string().contains(key), "{error}");
+    }
 }
 
 #[test]
