@@ -8,6 +8,7 @@ pub mod experiment;
 pub mod hardening;
 pub mod scenario;
 pub mod surface;
+pub mod target;
 pub mod token;
 pub mod traffic;
 

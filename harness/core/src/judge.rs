@@ -5,6 +5,7 @@ pub(crate) mod hardening;
 mod hits;
 mod memory;
 mod recorded;
+mod target;
 
 pub use evidence::EVIDENCE_CHECK;
 pub use memory::JudgeMemory;
@@ -57,6 +58,10 @@ fn conclude(recorded: &Recorded) -> Judgement {
         Subject::Hardening(hardening) => findings.extend(hardening::findings(hardening, &recorded.hardening)),
         // Of a history that was not read, every check would say that nothing was done.
         Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) if recorded.oversize.is_some() => {}
+        Subject::Load(workload) if workload.is_on_target() => {
+            let judged = judge_history(&recorded.history, &criteria(recorded));
+            findings.extend(target::corrected(workload, &recorded.history, judged));
+        }
         Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => {
             findings.extend(judge_history(&recorded.history, &criteria(recorded)));
         }
@@ -98,7 +103,9 @@ fn load_criteria(workload: &Workload) -> Criteria {
     // A load that calls memory requires the checks of records to decide. Otherwise their *unknown* would be dropped.
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
-    let required = if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
+    let required = if workload.is_on_target() {
+        target::Coverage::of(workload).required
+    } else if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
     Criteria {
         thresholds: workload.thresholds.clone(),
         users,

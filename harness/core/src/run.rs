@@ -16,6 +16,7 @@ use crate::drive::scenario::{Scenario, Stage, StageRequest};
 use crate::drive::{Plan, Subject};
 use crate::judge::{JudgeMemory, Judgement, Recorded, judge};
 use crate::observe;
+use crate::plan::data_file::{Problem, problem_lines};
 use crate::plan::run_dir;
 use crate::plan::seal::write_whole;
 use crate::report::summary::Summary;
@@ -67,6 +68,9 @@ pub enum RunError {
     Unrecorded { path: PathBuf, why: String },
     #[error(transparent)]
     Stack(#[from] StackError),
+    /// The operations of a profile do not fit the tools of the target.
+    #[error("the operations do not fit the target{}", problem_lines(.0))]
+    Misfit(Vec<Problem>),
     /// The plan comes from a program with other scenarios.
     #[error("there is no scenario `{0}`\nhint: `harness scenario --list` lists them")]
     NoScenario(String),

@@ -25,6 +25,10 @@ impl Names {
     pub(crate) fn get(&self, name: &str) -> Arc<str> {
         self.0.get(name).map_or_else(|| Arc::from(name), Arc::clone)
     }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
 }
 
 impl FromIterator<Arc<str>> for Names {

@@ -1,12 +1,14 @@
 //! Derives the effect of a tool call from its arguments and its reply: the records, verdicts, injections and workflows that checks judge.
 //! No I/O.
 
+mod data;
 mod digest;
 mod guard;
 mod record;
 mod sent;
 mod shape;
 
+pub(crate) use data::{DataReply, of as of_data};
 pub(crate) use digest::{digest_of_tags, low_half, visibility};
 pub(crate) use guard::verdict_claims;
 pub(crate) use sent::{Sent, injection};

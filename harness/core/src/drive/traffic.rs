@@ -14,6 +14,7 @@ pub mod user;
 
 mod arrivals;
 mod content;
+mod data;
 mod ledger;
 mod operation;
 

@@ -2,6 +2,7 @@
 //! driver was not the bottleneck.
 
 use super::Recorded;
+use super::target::Coverage;
 use crate::drive::{DriverReport, FinalWalks, Subject};
 use harness_history::{Evidence, Finding, OpRef, Phase, Verdict};
 
@@ -81,10 +82,18 @@ fn load(recorded: &Recorded) -> Appraisal {
     let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak) * 100.0;
     let arrivals = recorded.driver.as_ref().and_then(|driver| arrivals(driver, recorded)).unwrap_or_default();
     let walks = recorded.driver.as_ref().and_then(some_walks).unwrap_or_default();
+    let unseen = unseen(&recorded.plan.subject).unwrap_or_default();
     let summary = format!(
-        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}"
+        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{unseen}"
     );
     (calls, summary, doubts)
+}
+
+/// Returns the promises that a load on a target did not look at; `None` if it looked at all, or if the load is on a stack of this product.
+fn unseen(subject: &Subject) -> Option<String> {
+    let Subject::Load(workload) = subject else { return None };
+    let unseen = workload.is_on_target().then(|| Coverage::of(workload).unseen)?;
+    (!unseen.is_empty()).then(|| format!("; not looked at: {}", unseen.join(", ")))
 }
 
 /// Returns how many users listed everything at the end; `None` if every user did.

@@ -33,15 +33,20 @@ impl<'a> ProblemList<'a> {
         self.problems.is_empty()
     }
 
-    /// Adds a problem with the line of `span`, or with the file alone.
-    pub fn note(&mut self, span: Option<Range<usize>>, key: &str, what: String, allowed: &str) {
-        let place = match span {
+    /// Returns the file and the line of `span`, or the file alone.
+    fn place(&self, span: Option<Range<usize>>) -> String {
+        match span {
             Some(span) => {
                 let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
                 format!("{}:{}", self.file, before.iter().filter(|byte| **byte == b'\n').count() + 1)
             }
             None => self.file.to_owned(),
-        };
+        }
+    }
+
+    /// Adds a problem with the line of `span`, or with the file alone.
+    pub fn note(&mut self, span: Option<Range<usize>>, key: &str, what: String, allowed: &str) {
+        let place = self.place(span);
         self.problems.push(Problem { place, key: key.to_owned(), what, allowed: allowed.to_owned() });
     }
 

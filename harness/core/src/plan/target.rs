@@ -1,14 +1,6 @@
 //! A target: one MCP server of any maker and language, which the harness knows by its URL alone, or by the command that starts it. Nothing here
 //! connects to it.
 
-mod operation;
-mod pointer;
-mod template;
-
-pub use operation::{Expected, OperationData, ReadPlace, WritePlace};
-pub use pointer::Pointer;
-pub use template::{PLACEHOLDERS, Piece, Placeholder, Template};
-
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

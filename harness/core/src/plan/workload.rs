@@ -1,7 +1,7 @@
 //! A resolved workload: operations, users, arrivals, durations and thresholds, and the reasons why it cannot be driven.
 //! `loadtests` reads the profiles (TOML).
 
-use super::target::OperationData;
+use super::operation::OperationData;
 use harness_history::percentile;
 pub use harness_history::{Metric, Threshold};
 use mcp_contracts::Service;

@@ -62,4 +62,37 @@ impl ErrorKind {
             | Self::Local(_) => self.group().to_owned(),
         }
     }
+
+    /// Returns true if one of these names is that of the error: an HTTP error has its status (`http_503`), a JSON-RPC error its code
+    /// (`json_rpc_-32602`), an error of a tool its own code (`not_found`), and any other error the name of its group (`timeout`).
+    pub fn is_named(&self, names: &[String]) -> bool {
+        let named = |name: &str| names.iter().any(|known| known == name);
+        match self {
+            Self::Http(status) => named(&format!("http_{status}")),
+            Self::JsonRpc(code) => named(&format!("json_rpc_{code}")) || named(self.group()),
+            Self::Tool(code) => named(code),
+            other => named(other.group()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorKind;
+
+    #[test]
+    fn an_error_has_the_name_that_a_file_gives_it() {
+        let names = ["quota", "http_503", "dependency_unavailable", "json_rpc_-32602"].map(str::to_owned);
+        let named = [
+            ErrorKind::Quota,
+            ErrorKind::Http(503),
+            ErrorKind::Tool("dependency_unavailable".into()),
+            ErrorKind::JsonRpc(-32_602),
+        ];
+        assert!(named.iter().all(|kind| kind.is_named(&names)));
+        let others =
+            [ErrorKind::Http(500), ErrorKind::Tool("internal".into()), ErrorKind::Timeout, ErrorKind::JsonRpc(-32_603)];
+        assert!(!others.iter().any(|kind| kind.is_named(&names)));
+        assert!(ErrorKind::JsonRpc(-32_603).is_named(&["json_rpc".to_owned()]), "the whole group");
+    }
 }

@@ -41,6 +41,12 @@ pub(crate) enum Sent {
         /// Idempotency key.
         key: Option<Arc<str>>,
     },
+    /// A request to a target, whose profile says where it has its record.
+    Data {
+        arguments: Box<Value>,
+        /// True if it is for a record that exists.
+        existing: bool,
+    },
 }
 
 /// The arguments of any memory tool that a check follows.

@@ -78,7 +78,7 @@ impl<'s> Traffic<'s> {
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
         let identities: Vec<Identity> = people.iter().map(|(identity, _)| identity.clone()).collect();
         // No call comes before the load: an experiment stores no memories in advance.
-        Scene::new(Mix::new(self.stage.seed(), &self.load.mix), &identities, 0, options)
+        Scene::new(Mix::new(self.stage.seed(), &self.load.mix, &[]), &identities, 0, options)
     }
 
     /// Lets every user walk through everything that it can list, after the load.

@@ -44,6 +44,26 @@ pub fn users_of_load(seed: u64, users: u32, organisations: u32) -> Vec<Identity>
     (0..users).map(identity).collect()
 }
 
+/// Returns the users of a load on a target, spread evenly over its tokens. Their names depend on the run, because the store of a target outlives the
+/// run, and may have records of an earlier one with the same seed.
+pub fn users_of_target(run: &str, users: u32, tokens: u32) -> Vec<Identity> {
+    let mark = xxhash_rust::xxh3::xxh3_64(run.as_bytes()) as u32;
+    let tenants: Vec<Arc<str>> = (0..tokens).map(|number| format!("org-{mark:08x}-{number:02}").into()).collect();
+    let identity = |process: u32| {
+        let organisation = (process % tokens) as usize;
+        Identity {
+            process,
+            organisation,
+            tenant: Arc::clone(&tenants[organisation]),
+            user: format!("user-{process:03}").into(),
+            workspace: None,
+            // To the server, all users of a token are one caller.
+            has_twin: false,
+        }
+    };
+    (0..users).map(identity).collect()
+}
+
 /// Returns the number of the user that this client belongs to.
 pub(crate) const fn owner_of(process: u32, organisations: u32) -> u32 {
     if process / organisations % GROUP == 1 { process - organisations } else { process }

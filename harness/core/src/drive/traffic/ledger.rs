@@ -60,6 +60,10 @@ impl Ring {
         }
     }
 
+    fn has(&self, id: &str) -> bool {
+        self.records.iter().any(|record| &*record.id == id)
+    }
+
     pub(super) fn forget(&mut self, id: &str) {
         self.records.retain(|record| &*record.id != id);
     }
@@ -135,6 +139,13 @@ impl Ledger {
     /// Returns a record that every user of the workspace may read.
     pub(super) fn shared(&self, identity: &Identity, choice: u32) -> Option<Known> {
         self.of(identity).shared.lock().pick(choice)
+    }
+
+    /// Returns a record of the workspace that is not in the ring of the user itself.
+    pub(super) fn of_others(&self, identity: &Identity, own: &Ring, choice: u32) -> Option<Known> {
+        let shared = self.of(identity).shared.lock();
+        let others: Vec<&Known> = shared.records.iter().filter(|record| !own.has(&record.id)).collect();
+        others.get((choice as usize).checked_rem(others.len())?).map(|record| (*record).clone())
     }
 
     /// Returns a hot record; if `own`, one that the user may change.

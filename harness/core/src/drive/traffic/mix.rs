@@ -1,38 +1,84 @@
 //! Chooses the operation of the n-th call of a run. The choice depends only on the seed and the number of the call, not on the user or the
 //! time, so that a seed repeats a run.
 
+use super::data::DataOperation;
 use super::operation::Operation;
 use super::operations::OPERATIONS;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use crate::plan::operation::OperationData;
 use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// An operation that a mix may draw.
+#[derive(Clone)]
+pub(super) enum Choice {
+    BuiltIn(&'static dyn Operation),
+    Data(Arc<DataOperation>),
+}
+
+impl Deref for Choice {
+    type Target = dyn Operation;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::BuiltIn(operation) => *operation,
+            Self::Data(operation) => &**operation,
+        }
+    }
+}
 
 /// Weighted operations, and the random numbers of every call.
 pub struct Mix {
     /// Each operation, with the sum of the weights up to and including its own.
-    sums: Vec<(&'static dyn Operation, u32)>,
+    sums: Vec<(Choice, u32)>,
+    /// All operations of a target, in the order of the profile; those with a weight of 0 included, which serve to read records back.
+    data: Vec<Arc<DataOperation>>,
     // ChaCha has streams, and gives the same numbers for a seed with every release of `rand`. `StdRng` promises
     // neither.
     rng: ChaCha8Rng,
 }
 
 impl Mix {
-    /// Creates a mix from the weight of each operation. Unknown names were rejected when the file was read.
-    pub fn new(seed: u64, weights: &BTreeMap<String, u32>) -> Self {
+    /// Creates a mix from the weight of each operation, which is built in, or one of the `data` of a target. Unknown names were rejected when the
+    /// file was read.
+    pub fn new(seed: u64, weights: &BTreeMap<String, u32>, data: &[OperationData]) -> Self {
+        let data = DataOperation::all(data);
+        let choices: Vec<Choice> = if data.is_empty() {
+            OPERATIONS.iter().map(|operation| Choice::BuiltIn(*operation)).collect()
+        } else {
+            data.iter().cloned().map(Choice::Data).collect()
+        };
         let mut sum = 0;
-        let weighted = OPERATIONS.iter().filter_map(|operation| {
+        let weighted = choices.into_iter().filter_map(|operation| {
             sum += weights.get(operation.name()).copied().filter(|weight| *weight > 0)?;
-            Some((*operation, sum))
+            Some((operation, sum))
         });
-        Self { sums: weighted.collect(), rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self { sums: weighted.collect(), data, rng: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// Returns the operation of a call, and the random numbers that it draws from.
-    pub(super) fn draw(&self, number: u64) -> (&'static dyn Operation, ChaCha8Rng) {
+    pub(super) fn draw(&self, number: u64) -> (Choice, ChaCha8Rng) {
         let mut rng = self.numbers_of(number);
         let drawn = rng.random_range(0..self.sums.last().map_or(1, |(_, sum)| *sum));
         let operation = self.sums.iter().find(|(_, until)| drawn < *until);
-        (operation.expect("a mix has a weight above 0").0, rng)
+        (operation.expect("a mix has a weight above 0").0.clone(), rng)
+    }
+
+    /// Returns the first operation of a target that creates a record.
+    pub(super) fn creator(&self) -> Option<&Arc<DataOperation>> {
+        self.data.iter().find(|operation| operation.data().creates())
+    }
+
+    /// Returns the first operation of a target that reads any record by its key.
+    pub(super) fn reader(&self) -> Option<&Arc<DataOperation>> {
+        self.data.iter().find(|operation| operation.data().reads_any())
+    }
+
+    /// Returns the names of the operations of a target.
+    pub(super) fn data_names(&self) -> impl Iterator<Item = &str> {
+        self.data.iter().map(|operation| operation.name())
     }
 
     // A stream for each call, so that the numbers that one call draws do not change those of another.
@@ -43,7 +89,7 @@ impl Mix {
     }
 
     /// Returns the service of the first call of each operation.
-    pub fn services(&self) -> impl Iterator<Item = &'static str> {
+    pub fn services(&self) -> impl Iterator<Item = &str> {
         self.sums.iter().map(|(operation, _)| operation.service())
     }
 }
@@ -55,7 +101,7 @@ mod tests {
     fn drawn(seed: u64) -> Vec<String> {
         let weights = [("store_memory", 3), ("get_memory", 1), ("run_workflow", 0)];
         let weights: BTreeMap<_, _> = weights.map(|(name, weight)| (name.to_owned(), weight)).into();
-        let mix = Mix::new(seed, &weights);
+        let mix = Mix::new(seed, &weights, &[]);
         // In any order: a call does not depend on the calls before it.
         let mut drawn: Vec<_> = (0..4_000).rev().map(|number| mix.draw(number).0.name().to_owned()).collect();
         drawn.reverse();

@@ -2,7 +2,7 @@
 //! the decision to end a run that goes worse than planned. Their size does not depend on the number of calls.
 
 use crate::stack::view::Progress;
-use harness_history::{ErrorKind, Op, Outcome, Phase};
+use harness_history::{Op, Outcome, Phase};
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -88,7 +88,7 @@ impl Tally {
     /// See [`Tally::end`].
     pub fn count(&self, phase: Phase, outcome: &Outcome, complete_us: u64, latency_us: u64, send_lag_us: Option<u64>) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let error = u64::from(outcome.error().is_some_and(|kind| !is_allowed(kind, &self.allowed)));
+        let error = u64::from(outcome.error().is_some_and(|kind| !kind.is_named(&self.allowed)));
         let mut counts = self.counts.lock();
         counts.note_interval(complete_us / INTERVAL_US, error);
         counts.calls += 1;
@@ -196,20 +196,10 @@ impl Counts {
     }
 }
 
-/// Returns true if an experiment allows clients to get this error.
-fn is_allowed(kind: &ErrorKind, allowed: &[String]) -> bool {
-    let named = |name: &str| allowed.iter().any(|allowed| allowed == name);
-    match kind {
-        ErrorKind::Http(status) => named(&format!("http_{status}")),
-        ErrorKind::Tool(code) => named(code),
-        other => named(other.group()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{ErrorKind, Op, Outcome, Phase, Tally, is_allowed};
-    use harness_history::Effect;
+    use super::{Op, Outcome, Phase, Tally};
+    use harness_history::{Effect, ErrorKind};
 
     fn op(phase: Phase, latency_us: u64, outcome: Outcome) -> Op {
         Op {
@@ -269,16 +259,5 @@ mod tests {
         }
         assert_eq!(tally.error_share(7_000_000, 2_000_000), (1.0 / 3.0, 3));
         assert_eq!(tally.error_share(7_000_000, 7_000_000), (0.5, 4));
-    }
-
-    #[test]
-    fn errors_are_allowed_by_the_name_that_a_report_gives_them() {
-        let allowed = ["quota", "http_503", "dependency_unavailable"].map(str::to_owned);
-        assert!(is_allowed(&ErrorKind::Quota, &allowed) && is_allowed(&ErrorKind::Http(503), &allowed));
-        assert!(is_allowed(&ErrorKind::Tool("dependency_unavailable".into()), &allowed));
-        assert!(
-            !is_allowed(&ErrorKind::Http(500), &allowed) && !is_allowed(&ErrorKind::Tool("internal".into()), &allowed)
-        );
-        assert!(!is_allowed(&ErrorKind::Timeout, &allowed));
     }
 }

@@ -23,7 +23,7 @@ fn with_draw<T>(number: u64, act: impl FnOnce(&mut Draw<'_>) -> T) -> T {
     let foreign = Known { id: "foreign".into(), version: Some(1), shared: false, canary: Some(canary) };
     ledger.keep(&identities[1], &foreign);
     ledger.keep_place(&identities[1], Place { tag: "t".into(), cursor: "c".into(), last: "foreign".into() });
-    let mut rng = Mix::new(1, &BTreeMap::new()).numbers_of(number);
+    let mut rng = Mix::new(1, &BTreeMap::new(), &[]).numbers_of(number);
     let (identity, corpus) = (&identities[0], &Corpus::built_in());
     act(&mut Draw { rng: &mut rng, number, identity, corpus, own: &own, ledger: &ledger })
 }

@@ -4,19 +4,20 @@ use super::clock::Clock;
 use super::content::Corpus;
 use super::directory::Identity;
 use super::ledger::{Known, Ledger, Place, Ring};
-use super::mix::Mix;
-use super::operation::{Draw, Operation, Request, ToolReply};
+use super::mix::{Choice, Mix};
+use super::operation::{Draw, Request, ToolReply};
 use super::operations::{get_memory, store_memory, walk_memories};
 use super::pace::{After, Pace, Turn};
 use crate::drive::canary::{Names, strays};
 use crate::drive::client::{Call as Answer, Client, ClientOptions, Endpoint};
-use crate::drive::effect;
+use crate::drive::effect::{self, DataReply};
 use crate::drive::token::{Grant, Minter, TokenError, wall_clock_s};
 use crate::observe::clock::monotonic_us;
 use harness_history::{Effect, ErrorKind, Op, Outcome, RecordState, Visibility};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// A token is replaced this long before its end, in seconds.
 const REFRESH_BEFORE_S: u64 = 300;
@@ -42,7 +43,8 @@ impl Scene {
             .flat_map(|identity| [Some(&identity.tenant), Some(&identity.user), identity.workspace.as_ref()])
             .flatten()
             .cloned();
-        let operations = super::operations::names().into_iter().map(Arc::from);
+        let operations: Vec<Arc<str>> =
+            super::operations::names().into_iter().chain(mix.data_names()).map(Arc::from).collect();
         Self {
             mix,
             users: identities.len() as u64,
@@ -68,7 +70,7 @@ impl Due {
 }
 
 struct Call {
-    operation: &'static dyn Operation,
+    operation: Choice,
     request: Request,
 }
 
@@ -137,14 +139,15 @@ impl User {
         Some(Due { call: self.call(scene, operation, number, rng), turn })
     }
 
-    /// Returns the call that stores memory `number` before the load.
+    /// Returns the call that stores record `number` before the load.
     pub fn seed(&self, scene: &Scene, number: u64, turn: Turn) -> Due {
-        Due { call: self.call(scene, &store_memory::OPERATION, number, scene.mix.numbers_of(number)), turn }
+        let operation = scene.mix.creator().cloned().map_or(Choice::BuiltIn(&store_memory::OPERATION), Choice::Data);
+        Due { call: self.call(scene, operation, number, scene.mix.numbers_of(number)), turn }
     }
 
     /// The first call of a walk through everything that the user can list, or through the memories with a tag.
     pub fn walk(&self, tag: Option<&str>, turn: Turn) -> Due {
-        Due { call: Call { operation: &walk_memories::WHOLE, request: walk_memories::whole(tag) }, turn }
+        Due { call: Call { operation: Choice::BuiltIn(&walk_memories::WHOLE), request: walk_memories::whole(tag) }, turn }
     }
 
     /// The call that follows the last one, without a pause.
@@ -153,15 +156,27 @@ impl User {
     }
 
     /// The call that reads a record after the load.
-    pub fn read(&self, id: &str, turn: Turn) -> Due {
-        Due { call: Call { operation: &get_memory::OPERATION, request: get_memory::request(Some(id)) }, turn }
+    pub fn read(&self, scene: &Scene, id: &str, turn: Turn) -> Due {
+        let call = match scene.mix.reader() {
+            None => Call { operation: Choice::BuiltIn(&get_memory::OPERATION), request: get_memory::request(Some(id)) },
+            Some(reader) => {
+                let number = xxh3_64(id.as_bytes());
+                let mut rng = scene.mix.numbers_of(number);
+                let request = reader.request_for(id, &mut self.draw(scene, number, &mut rng));
+                Call { operation: Choice::Data(Arc::clone(reader)), request }
+            }
+        };
+        Due { call, turn }
     }
 
-    fn call(&self, scene: &Scene, operation: &'static dyn Operation, number: u64, mut rng: ChaCha8Rng) -> Call {
-        let Scene { corpus, ledger, .. } = scene;
-        let (identity, own) = (&self.identity, &self.own);
-        let request = operation.request(&mut Draw { rng: &mut rng, number, identity, corpus, own, ledger });
+    fn call(&self, scene: &Scene, operation: Choice, number: u64, mut rng: ChaCha8Rng) -> Call {
+        let request = operation.request(&mut self.draw(scene, number, &mut rng));
         Call { operation, request }
+    }
+
+    fn draw<'d>(&'d self, scene: &'d Scene, number: u64, rng: &'d mut ChaCha8Rng) -> Draw<'d> {
+        let Scene { corpus, ledger, .. } = scene;
+        Draw { rng, number, identity: &self.identity, corpus, own: &self.own, ledger }
     }
 
     /// Sends a call to an instance, and updates the user's records from the reply. If `instance` is `None`, because no instance can be called,
@@ -180,7 +195,15 @@ impl User {
                 Answer { invoke_us: now_us, complete_us: now_us, outcome, structured: None, raw: &[] }
             }
         };
-        let (outcome, mut effect) = effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names);
+        let (outcome, mut effect) = match &operation {
+            Choice::BuiltIn(_) => {
+                effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names)
+            }
+            Choice::Data(operation) => {
+                let reply = DataReply { structured: call.structured, content: call.content };
+                operation.effect(&request.sent, &call.outcome, reply, &scene.names)
+            }
+        };
         if let Effect::Scan { query: Some(query), .. } = &mut effect {
             query.page = request.page;
         }
@@ -201,6 +224,10 @@ impl User {
             effect,
         };
         op.strays = strays(call.raw, &op, &scene.names);
+        if matches!(operation, Choice::Data(_)) {
+            // The store of a target outlives the run. The marks of an earlier run, whose organisations had other names, leak nothing.
+            op.strays.retain(|canary| scene.names.has(&canary.tenant));
+        }
         self.after = if op.outcome == Outcome::Failed(ErrorKind::Connect) { After::NoConnection } else { After::Call };
         if let Some((tag, cursor)) = next.as_ref().and_then(walk_memories::place)
             && let Effect::Scan { hits, .. } = &op.effect
@@ -278,7 +305,7 @@ mod tests {
     #[test]
     fn a_token_is_replaced_before_its_end_and_after_every_jump_of_the_wall_clock() {
         let identities = users_of_load(1, 1, 1);
-        let scene = Scene::new(Mix::new(1, &[].into()), &identities, 0, ClientOptions::default());
+        let scene = Scene::new(Mix::new(1, &[].into(), &[]), &identities, 0, ClientOptions::default());
         let mut user = User::new(identities[0].clone(), Grant::memory("o", "u"), 0, &scene);
         let minter = Minter::new("0123456789abcdef0123456789abcdef");
         let mut token_at = |now_s: u64| {

@@ -17,7 +17,7 @@ mod schema;
 mod tests;
 mod walk;
 
-pub use filled::{Filled, Length, Thresholds, read};
+pub use filled::{Filled, Length, Note, Thresholds, read};
 pub use schema::{schema, thresholds, weights};
 
 use super::text::{COMPARISON_TEXT, DURATION_TEXT, STAGES_TEXT, THRESHOLD_TEXT};

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::ops::Range;
 use std::time::Duration;
 use toml_edit::Document;
 
@@ -37,6 +38,14 @@ impl TryFrom<IndexMap<String, Vec<String>>> for Thresholds {
         let bounds = bounds.iter().flat_map(|(name, bounds)| bounds.iter().map(move |bound| format!("{name}:{bound}")));
         bounds.map(|text| threshold(&text)).collect::<Result<_, _>>().map(Self)
     }
+}
+
+/// A problem at a key of the file; see [`Filled::note`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub path: String,
+    pub what: String,
+    pub allowed: String,
 }
 
 /// A file, as far as it can be read. A key with a problem has its default, or another value that the form allows.
@@ -76,17 +85,33 @@ pub fn read<'a, T: DeserializeOwned + JsonSchema>(
 }
 
 impl<T> Filled<'_, T> {
-    /// Adds a problem at a key such as `mix.store_memory` or `fault.2.every`. Its line is that of the innermost key
-    /// that is in the file, because the key itself may be missing.
-    pub fn note(&mut self, path: &str, what: impl Into<String>, allowed: &str) {
+    /// Returns the file and the line of a key; see [`Filled::note`].
+    pub fn place(&self, path: &str) -> String {
+        self.notes.place(self.span_of(path))
+    }
+
+    /// Returns where the innermost key of a path is that is in the file.
+    fn span_of(&self, path: &str) -> Option<Range<usize>> {
         let (mut item, mut span) = (self.document.as_item(), None);
         for step in path.split('.') {
             let inner = step.parse::<usize>().map_or_else(|_| item.get(step), |at| item.get(at));
             let Some(inner) = inner else { break };
             (item, span) = (inner, inner.span());
         }
+        span
+    }
+
+    /// Adds a problem at a key such as `mix.store_memory` or `fault.2.every`. Its line is that of the innermost key
+    /// that is in the file, because the key itself may be missing.
+    pub fn note(&mut self, path: &str, what: impl Into<String>, allowed: &str) {
+        let span = self.span_of(path);
         let key: Vec<&str> = path.split('.').filter(|step| step.parse::<usize>().is_err()).collect();
         self.notes.note(span, &key.join("."), what.into(), allowed);
+    }
+
+    /// Adds problems that were found while the values were only read.
+    pub fn note_all(&mut self, notes: impl IntoIterator<Item = Note>) {
+        notes.into_iter().for_each(|Note { path, what, allowed }| self.note(&path, what, &allowed));
     }
 
     /// Returns true if the file has the top-level key.

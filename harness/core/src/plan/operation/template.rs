@@ -55,7 +55,7 @@ impl Placeholder {
 
 /// Part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+enum Piece {
     Text(String),
     Placeholder(Placeholder),
 }
@@ -105,6 +105,11 @@ impl Template {
     /// Returns the template as it was written.
     pub const fn source(&self) -> &Value {
         &self.source
+    }
+
+    /// Returns true if the arguments have a value at this place.
+    pub fn has(&self, place: &Pointer) -> bool {
+        place.find(&self.source, &Value::Null).is_some()
     }
 
     /// Returns the placeholders of all texts, in order.

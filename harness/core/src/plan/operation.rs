@@ -1,7 +1,11 @@
 //! An operation as data: which tool it calls, with which arguments, what the reply must have, and which record the call writes or reads.
 
-use super::pointer::Pointer;
-use super::template::{Placeholder, Template};
+mod pointer;
+mod template;
+
+pub use pointer::Pointer;
+pub use template::{PLACEHOLDERS, Placeholder, Template};
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -82,6 +86,18 @@ impl OperationData {
     /// Returns the problems of its records: the key of the file, and what is wrong.
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
+        let places = [
+            ("writes", self.writes.as_ref().map(|writes| [&writes.key, &writes.value])),
+            ("reads", self.reads.as_ref().map(|reads| [&reads.key, &reads.value])),
+        ];
+        for (key, places) in places {
+            let without = |place: &&Pointer| !place.is_in_reply() && !self.arguments.has(place);
+            let lacking = places.into_iter().flatten().filter(without);
+            problems.extend(lacking.map(|place| (key, format!("the arguments have no value at `{place}`"))));
+        }
+        if !problems.is_empty() {
+            return problems;
+        }
         if self.writes.is_some() && self.reads.is_some() {
             problems.push(("reads", "an operation either writes or reads a record; make it two operations".to_owned()));
         }
@@ -111,5 +127,55 @@ impl OperationData {
             }
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OperationData, Placeholder};
+    use serde_json::{Value, json};
+
+    fn operation(records: &Value) -> OperationData {
+        let arguments = json!({ "new": "{{key}}", "path": "notes/{{uuid}}.md", "old": "{{known_key}}", "word": "{{word}}" });
+        let mut data = json!({ "name": "n", "place": "p", "tool": "t", "arguments": arguments });
+        data.as_object_mut().unwrap().extend(records.as_object().unwrap().clone());
+        serde_json::from_value(data).unwrap()
+    }
+
+    fn problems(records: &Value) -> String {
+        operation(records).problems().into_iter().map(|(key, what)| format!("{key}: {what}\n")).collect()
+    }
+
+    #[test]
+    fn a_write_needs_a_key_that_is_new_or_known() {
+        for key in ["/arguments/new", "/arguments/path", "/reply/id"] {
+            let writes = json!({ "writes": { "key": key, "value": "/arguments/word" } });
+            assert_eq!((problems(&writes).as_str(), operation(&writes).creates()), ("", true), "{key}");
+        }
+        let changes = json!({ "writes": { "key": "/arguments/old", "value": "/arguments/word" } });
+        assert_eq!((problems(&changes).as_str(), operation(&changes).creates()), ("", false));
+        let word = problems(&json!({ "writes": { "key": "/arguments/word", "value": "/arguments/word" } }));
+        assert!(word.contains("is not a key of a record"), "{word}");
+        let nowhere = problems(&json!({ "writes": { "key": "/arguments/id", "value": "/arguments/texts/0" } }));
+        assert!(nowhere.contains("`/arguments/id`") && nowhere.contains("`/arguments/texts/0`"), "{nowhere}");
+    }
+
+    #[test]
+    fn a_read_needs_one_key_and_a_value_of_the_reply() {
+        let reads = json!({ "reads": { "key": "/arguments/old", "value": "/reply/text" } });
+        assert!(problems(&reads).is_empty() && operation(&reads).reads_any());
+        let new = problems(&json!({ "reads": { "key": "/arguments/new", "value": "/arguments/word" } }));
+        assert!(new.contains("must be `{{known_key}}`") && new.contains("below `/reply`"), "{new}");
+        let both = problems(&json!({
+            "reads": { "key": "/arguments/old", "value": "/reply/text" },
+            "writes": { "key": "/arguments/new", "value": "/arguments/word" },
+        }));
+        assert!(both.contains("either writes or reads"), "{both}");
+    }
+
+    #[test]
+    fn the_placeholders_that_a_call_uses_are_known() {
+        let data = operation(&json!({}));
+        assert!(data.uses(Placeholder::KnownKey) && !data.uses(Placeholder::ForeignKey));
     }
 }
