@@ -19,18 +19,22 @@ mod error;
 mod external;
 mod fixture;
 mod ports;
+mod reached_target;
 mod ready;
 mod runtime;
 mod target;
+mod tls_tunnel;
 mod wiring;
 
 pub use control::{Ended, ProgramEnd};
 pub use error::StackError;
 pub use fixture::Fixture;
+pub use reached_target::ReachedTarget;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
 use crate::plan::run_dir;
+use crate::plan::target::TARGET;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
 use crate::stack::undo_log::UndoLog;
 use crate::stack::view::{Event, View};
@@ -113,6 +117,8 @@ pub struct Stack {
     /// URL of the proxy between the clients and a part, by the name of the part.
     entrances: Mutex<BTreeMap<String, String>>,
     http: reqwest::Client,
+    /// The target, once its address is decided; `None` if the stack is one of this product.
+    target: Mutex<Option<ReachedTarget>>,
     /// The undo log, which also has the parts, so that the reaper or `harness chaos recover` ends them if the harness
     /// dies; `None` if the parts outlive the harness.
     undo_log: Option<Arc<UndoLog>>,
@@ -162,6 +168,13 @@ impl Stack {
             }
             Backend::Target(target) => Box::new(target::RunningTarget::of(target)?),
         };
+        let target = match &request.backend {
+            Backend::Target(target) if target.start.is_none() => Some(ReachedTarget::resolve(target, &target.url).await?),
+            Backend::Target(_) | Backend::Process | Backend::Docker | Backend::External { .. } => None,
+        };
+        if let Some(target) = &target {
+            view.show(Event::Note(format!("the target is {}", target.reached)));
+        }
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
         let stack = Self {
@@ -171,6 +184,7 @@ impl Stack {
             proxies: EdgeProxies::default(),
             entrances,
             http,
+            target: Mutex::new(target),
             undo_log,
         };
         if let Some(parts) = running {
@@ -229,6 +243,10 @@ impl Stack {
             environment.insert(env::REDIS_CA_FILE.to_owned(), issuer.display().to_string());
         }
         let running = self.runtime.start(&self.request, part, environment).await?;
+        if let Some(target) = self.request.backend.target() {
+            // Only now the port of the server is known.
+            *self.target.lock() = Some(ReachedTarget::resolve(target, &running.url).await?);
+        }
         self.open_entrance(&running).await?;
         view.show(Event::PartReady { part: part.name.clone(), after: since.elapsed() });
         Ok(running)
@@ -250,7 +268,9 @@ impl Stack {
         // Only the clients are delayed, because the delay tests the thresholds of the gate, which bound what clients
         // measure.
         let slow_ms = if from == CLIENT { self.request.topology.part(to).and_then(|part| part.slow_ms) } else { None };
-        self.proxies.put(ProxiedEdge { from, to, url: &url, tapped, listen, slow_ms, seed: self.request.seed }).await
+        let target = self.target().filter(|_| to == TARGET);
+        let seed = self.request.seed;
+        self.proxies.put(ProxiedEdge { from, to, url: &url, target, tapped, listen, slow_ms, seed }).await
     }
 
     /// Puts a proxy between the clients and a part if the topology has one there.
@@ -270,6 +290,11 @@ impl Stack {
 
     pub fn part(&self, name: &str) -> Option<RunningPart> {
         self.lock().iter().find(|part| part.name == name).cloned()
+    }
+
+    /// Returns the target; `None` if the stack is one of this product.
+    pub fn target(&self) -> Option<ReachedTarget> {
+        self.target.lock().clone()
     }
 
     /// Returns the instances of a service, in the order of the topology.

@@ -1,11 +1,14 @@
 //! Makes the checks of a hardening run in this process while the stack is sampled.
 
 use super::{RunError, RunRequest, conditions};
-use crate::drive::hardening::{HardeningCheck, conduct};
+use crate::drive::hardening::{Access, HardeningCheck, conduct};
+use crate::drive::scenario::Stage;
+use crate::drive::target;
 use crate::observe;
 use crate::observe::clock::monotonic_us;
 use crate::plan::hardening::Hardening;
 use crate::plan::run_dir;
+use crate::plan::target::TARGET;
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
 use std::path::Path;
@@ -29,18 +32,30 @@ pub(super) async fn check(
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
+    let access = access(request, &stage).await?;
     let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let checking = async {
-        let report = Box::pin(conduct(&checks, &stage, run_dir, plan.deadline, view, cancel)).await;
+        let report = Box::pin(conduct(&checks, (&stage, access.as_ref()), run_dir, plan.deadline, view, cancel)).await;
         stop.cancel();
         report
     };
     let watching = conditions::watch(stack, None, epoch_us, &stop);
     let sampling = observe::sample(run_dir, epoch_us, &processes, &stop);
     let (report, sampled, conditions) = tokio::join!(checking, sampling, watching);
+    if let Some(access) = &access {
+        access.close(&stage.endpoint(TARGET)).await;
+    }
     stage.close()?;
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     let report = report.map_err(|error| unrecorded(error.to_string()))?;
     super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
     super::record(run_dir, run_dir::SCENARIO, &report)
+}
+
+/// Makes the handshake with the target; returns `None` if the stack is one of this product.
+async fn access(request: &RunRequest, stage: &Stage<'_>) -> Result<Option<Access>, RunError> {
+    let Some(target) = request.plan.backend.target() else { return Ok(None) };
+    let bearers = target::bearers(target).map_err(|error| RunError::Target(error.to_string()))?;
+    let access = Access::open(stage.endpoint(TARGET), &bearers).await;
+    access.map(Some).map_err(|error| RunError::Target(error.to_string()))
 }

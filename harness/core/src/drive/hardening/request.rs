@@ -31,17 +31,6 @@ impl HttpRequest {
         }
     }
 
-    /// Calls a method of MCP in a revision before 2026-07-28.
-    pub(super) fn legacy(method: &str, params: &Value) -> Self {
-        Self::post(json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string().into_bytes())
-    }
-
-    /// Sends a notification in a revision before 2026-07-28. The header of the revision is that of the handshake.
-    pub(super) fn legacy_notification(method: &str) -> Self {
-        let body = json!({ "jsonrpc": "2.0", "method": method }).to_string().into_bytes();
-        Self::post(body).header(headers::MCP_PROTOCOL_VERSION, PROTOCOL_MODERN)
-    }
-
     /// Lists the tools, which needs a token but no scope, and costs no quota.
     pub fn tools_list() -> Self {
         Self::rpc("tools/list", json!({}))

@@ -5,6 +5,7 @@ use super::ledger::Ledger;
 use super::reply::word;
 use super::{Actor, Ask};
 use crate::drive::client::Endpoint;
+use crate::drive::target;
 use crate::drive::token::{Grant, Minter};
 use crate::drive::traffic::final_read::{Read, choose, read_back};
 use crate::observe::record::RecordError;
@@ -79,11 +80,8 @@ impl<'a> Stage<'a> {
         // Without `no_proxy`, a proxy of the environment could answer for a part that is down. Connections are not
         // kept, because a kept connection to a restarted part fails, and a part that is ready would seem not to be.
         let pages = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PAGE_DEADLINE).build();
-        let pages = pages.map_err(|error| RecordError {
-            path: request.run_dir.to_owned(),
-            why: error.to_string(),
-            recorded: 0,
-        })?;
+        let unusable = |why: String| RecordError { path: request.run_dir.to_owned(), why, recorded: 0 };
+        let pages = pages.map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             stack: request.stack,
             ledger: Ledger::open(request.run_dir, request.epoch_us, Arc::clone(request.view))?,
@@ -93,7 +91,13 @@ impl<'a> Stage<'a> {
             mark: format!("{:08x}", xxh3_64(request.identity.as_bytes()) as u32),
             seed: request.seed,
             // Resolved once, because a part that is started again keeps its address.
-            endpoints: endpoints(&request.stack.endpoints()),
+            endpoints: match target::endpoint(request.stack) {
+                Some(endpoint) => {
+                    let endpoint = endpoint.map_err(|error| unusable(error.to_string()))?;
+                    BTreeMap::from([(TARGET.to_owned(), Arc::new(endpoint))])
+                }
+                None => endpoints(&request.stack.endpoints()),
+            },
             pages,
             grants: Mutex::default(),
             run_dir: request.run_dir,
