@@ -123,7 +123,7 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let exit = match &error {
             RunError::Stack(StackError::Interrupted) => Exit::Interrupted,
-            RunError::Stack(_) | RunError::Target(_) => Exit::Stack,
+            RunError::Stack(_) => Exit::Stack,
             // The run started, but its record is incomplete, so it proves nothing.
             RunError::Unrecorded { .. } | RunError::Record(_) => Exit::Unknown,
             RunError::RunDir { .. }

@@ -77,9 +77,6 @@ pub enum RunError {
     /// The plan comes from a program with other checks.
     #[error("there is no hardening check `{0}`\nhint: `harness harden --list` lists them")]
     NoCheck(String),
-    /// The target cannot be called, so that nothing of it can be judged.
-    #[error("{0}")]
-    Target(String),
     #[error(transparent)]
     Record(#[from] crate::observe::record::RecordError),
     #[error("the driver {why}; its last lines:\n{tail}")]

@@ -19,7 +19,6 @@ mod error;
 mod external;
 mod fixture;
 mod ports;
-mod reached_target;
 mod ready;
 mod runtime;
 mod target;
@@ -29,16 +28,16 @@ mod wiring;
 pub use control::{Ended, ProgramEnd};
 pub use error::StackError;
 pub use fixture::Fixture;
-pub use reached_target::ReachedTarget;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
 use crate::plan::run_dir;
 use crate::plan::target::TARGET;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
+use crate::plan::trust::Trust;
 use crate::stack::undo_log::UndoLog;
 use crate::stack::view::{Event, View};
-use edge_proxy::{EdgeProxies, ProxiedEdge};
+use edge_proxy::{EdgeProxies, Far, ProxiedEdge};
 use futures::future::try_join_all;
 use mcp_contracts::{Service, env};
 use parking_lot::Mutex;
@@ -117,8 +116,6 @@ pub struct Stack {
     /// URL of the proxy between the clients and a part, by the name of the part.
     entrances: Mutex<BTreeMap<String, String>>,
     http: reqwest::Client,
-    /// The target, once its address is decided; `None` if the stack is one of this product.
-    target: Mutex<Option<ReachedTarget>>,
     /// The undo log, which also has the parts, so that the reaper or `harness chaos recover` ends them if the harness
     /// dies; `None` if the parts outlive the harness.
     undo_log: Option<Arc<UndoLog>>,
@@ -168,13 +165,6 @@ impl Stack {
             }
             Backend::Target(target) => Box::new(target::RunningTarget::of(target)?),
         };
-        let target = match &request.backend {
-            Backend::Target(target) if target.start.is_none() => Some(ReachedTarget::resolve(target, &target.url).await?),
-            Backend::Target(_) | Backend::Process | Backend::Docker | Backend::External { .. } => None,
-        };
-        if let Some(target) = &target {
-            view.show(Event::Note(format!("the target is {}", target.reached)));
-        }
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
         let stack = Self {
@@ -184,7 +174,6 @@ impl Stack {
             proxies: EdgeProxies::default(),
             entrances,
             http,
-            target: Mutex::new(target),
             undo_log,
         };
         if let Some(parts) = running {
@@ -243,10 +232,6 @@ impl Stack {
             environment.insert(env::REDIS_CA_FILE.to_owned(), issuer.display().to_string());
         }
         let running = self.runtime.start(&self.request, part, environment).await?;
-        if let Some(target) = self.request.backend.target() {
-            // Only now the port of the server is known.
-            *self.target.lock() = Some(ReachedTarget::resolve(target, &running.url).await?);
-        }
         self.open_entrance(&running).await?;
         view.show(Event::PartReady { part: part.name.clone(), after: since.elapsed() });
         Ok(running)
@@ -268,9 +253,18 @@ impl Stack {
         // Only the clients are delayed, because the delay tests the thresholds of the gate, which bound what clients
         // measure.
         let slow_ms = if from == CLIENT { self.request.topology.part(to).and_then(|part| part.slow_ms) } else { None };
-        let target = self.target().filter(|_| to == TARGET);
-        let seed = self.request.seed;
-        self.proxies.put(ProxiedEdge { from, to, url: &url, target, tapped, listen, slow_ms, seed }).await
+        let (far, seed) = (self.far(to, &url)?, self.request.seed);
+        self.proxies.put(ProxiedEdge { from, to, url: &url, far, tapped, listen, slow_ms, seed }).await
+    }
+
+    /// Returns where a target is, which was decided once; `None` for a part of this product, whose URL has its address.
+    fn far(&self, to: &str, url: &str) -> Result<Option<Far>, StackError> {
+        let Some((target, reached)) = self.request.backend.target().zip(self.reached()).filter(|_| to == TARGET) else {
+            return Ok(None);
+        };
+        let trust = url.starts_with("https://").then(|| Trust::load(target.ca_file.as_deref())).transpose();
+        let trust = trust.map_err(|error| StackError::start(to, error))?;
+        Ok(Some(Far { host: reached.host, addresses: reached.addresses, trust }))
     }
 
     /// Puts a proxy between the clients and a part if the topology has one there.
@@ -290,11 +284,6 @@ impl Stack {
 
     pub fn part(&self, name: &str) -> Option<RunningPart> {
         self.lock().iter().find(|part| part.name == name).cloned()
-    }
-
-    /// Returns the target; `None` if the stack is one of this product.
-    pub fn target(&self) -> Option<ReachedTarget> {
-        self.target.lock().clone()
     }
 
     /// Returns the instances of a service, in the order of the topology.

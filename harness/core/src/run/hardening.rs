@@ -3,7 +3,8 @@
 use super::{RunError, RunRequest, conditions};
 use crate::drive::hardening::{Access, HardeningCheck, conduct};
 use crate::drive::scenario::Stage;
-use crate::drive::target;
+use crate::drive::client::Bearer;
+use crate::drive::target::{AccessError, TargetAccess};
 use crate::observe;
 use crate::observe::clock::monotonic_us;
 use crate::plan::hardening::Hardening;
@@ -32,7 +33,7 @@ pub(super) async fn check(
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
-    let access = access(request, &stage).await?;
+    let access = access(stack, &stage).await?;
     let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let checking = async {
         let report = Box::pin(conduct(&checks, (&stage, access.as_ref()), run_dir, plan.deadline, view, cancel)).await;
@@ -53,9 +54,9 @@ pub(super) async fn check(
 }
 
 /// Makes the handshake with the target; returns `None` if the stack is one of this product.
-async fn access(request: &RunRequest, stage: &Stage<'_>) -> Result<Option<Access>, RunError> {
-    let Some(target) = request.plan.backend.target() else { return Ok(None) };
-    let bearers = target::bearers(target).map_err(|error| RunError::Target(error.to_string()))?;
-    let access = Access::open(stage.endpoint(TARGET), &bearers).await;
-    access.map(Some).map_err(|error| RunError::Target(error.to_string()))
+async fn access(stack: &Stack, stage: &Stage<'_>) -> Result<Option<Access>, RunError> {
+    let Some(access) = TargetAccess::of(stack) else { return Ok(None) };
+    let bearers = access.bearers().map_err(AccessError::from)?;
+    let bearers: Vec<Arc<Bearer>> = bearers.into_iter().flatten().collect();
+    Ok(Some(Access::open(stage.endpoint(TARGET), &bearers).await.map_err(AccessError::from)?))
 }

@@ -1,7 +1,8 @@
 //! The proxies on the edges of a stack. They run in this process, so their rules end with it.
 
 use super::tls_tunnel::TlsTunnel;
-use super::{ReachedTarget, StackError};
+use super::StackError;
+use crate::plan::trust::Trust;
 use chaos_proxy::toxic::Latency;
 use chaos_proxy::{Guard, Options, Proxy, Rule, Tap, Towards, Toxic};
 use parking_lot::Mutex;
@@ -34,8 +35,8 @@ pub(super) struct ProxiedEdge<'a> {
     pub(super) to: &'a str,
     /// URL of the called part, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
-    /// The called part, if it is a target: its addresses are decided already.
-    pub(super) target: Option<ReachedTarget>,
+    /// Where the called part is, if it is a target.
+    pub(super) far: Option<Far>,
     pub(super) tapped: bool,
     /// The address of this machine that the calling part can reach.
     pub(super) listen: IpAddr,
@@ -45,27 +46,35 @@ pub(super) struct ProxiedEdge<'a> {
     pub(super) seed: u64,
 }
 
+/// Where a target is. Its host is never resolved again.
+pub(super) struct Far {
+    pub(super) host: String,
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Who may sign its certificate; `None` without TLS.
+    pub(super) trust: Option<Trust>,
+}
+
 impl EdgeProxies {
     /// Starts a proxy on an edge. Returns its URL, which the calling part uses.
     pub(super) async fn put(&self, edge: ProxiedEdge<'_>) -> Result<String, StackError> {
-        let ProxiedEdge { from, to, url, target, tapped, listen, slow_ms, seed } = edge;
+        let ProxiedEdge { from, to, url, far, tapped, listen, slow_ms, seed } = edge;
         let unreachable = || {
             let why = format!("`{to}` at `{url}` cannot have a proxy: its address cannot be resolved on this machine");
             StackError::start(from, why)
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
-        let tunnel = match &target {
-            Some(ReachedTarget { reached, trust: Some(trust), .. }) => {
-                let opened = TlsTunnel::open(&reached.host, reached.addresses.clone(), trust.config()).await;
+        let tunnel = match &far {
+            Some(Far { host, addresses, trust: Some(trust) }) => {
+                let opened = TlsTunnel::open(host, addresses.clone(), trust.config()).await;
                 Some(opened.map_err(|error| StackError::start(from, error))?)
             }
             Some(_) | None => None,
         };
         // Resolved once: the proxy keeps the address, and a part keeps its own when it is started again.
-        let upstream: SocketAddr = match (&tunnel, &target) {
+        let upstream: SocketAddr = match (&tunnel, &far) {
             (Some(tunnel), _) => tunnel.address(),
-            (None, Some(target)) => open_one(&target.reached.addresses).await.ok_or_else(unreachable)?,
+            (None, Some(far)) => open_one(&far.addresses).await.ok_or_else(unreachable)?,
             (None, None) => {
                 let mut addresses = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
                 addresses.next().ok_or_else(unreachable)?

@@ -48,9 +48,6 @@ pub enum StackError {
     /// A URL of an external stack leads to another program.
     #[error("`{url}` is not the `{part}` service: {why}\nhint: compare the port with that of `{part}`")]
     WrongService { part: String, url: String, why: String },
-    /// The rules of reach refuse the URL of a target.
-    #[error("`{url}` is not called: {why}")]
-    OutOfReach { url: String, why: String },
     #[error("interrupted while the stack was starting")]
     Interrupted,
 }

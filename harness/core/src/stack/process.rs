@@ -10,6 +10,7 @@ use super::ports::{holder, port_of};
 use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
 use super::{Ended, Fixture, ProgramEnd, RunningPart, STOP_DEADLINE, StackError, StackRequest, TlsAccess};
+use crate::plan::reach::Reached;
 use crate::plan::target::{PORT_MARK, Start, Target};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::owned;
@@ -40,6 +41,8 @@ pub(super) struct Processes {
     undo_log: Option<Arc<UndoLog>>,
     http: reqwest::Client,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+    /// The addresses of a target, once its port is known.
+    reached: Mutex<Option<Reached>>,
 }
 
 /// The process of a part while it is running, and everything that is needed to start it again.
@@ -160,6 +163,10 @@ fn started_target<'r>(request: &'r StackRequest, part: &Part) -> Option<(&'r Tar
 }
 
 impl PartRuntime for Processes {
+    fn reached(&self) -> Option<Reached> {
+        self.reached.lock().clone()
+    }
+
     fn start<'r>(
         &'r self,
         request: &'r StackRequest,
@@ -315,7 +322,7 @@ impl PartRuntime for Processes {
 
 impl Processes {
     pub(super) fn new(undo_log: Option<Arc<UndoLog>>, http: reqwest::Client) -> Self {
-        Self { undo_log, http, slots: Mutex::default() }
+        Self { undo_log, http, slots: Mutex::default(), reached: Mutex::default() }
     }
 
     /// Starts a process, which dies with the harness unless the parts outlive it.
@@ -345,7 +352,10 @@ impl Processes {
         // cancelled kills the process (`kill_on_drop`).
         let mut process = PartProcess { child, pid, is_group, log: bounded, undo };
         let (mut pid, mut started) = (pid, started);
-        if let Some((_, start)) = started_target(request, part) {
+        if let Some((target, start)) = started_target(request, part) {
+            let out_of_reach = |why: String| StackError::TargetOutOfReach { url: url.clone(), why };
+            let reached = target.reach.resolve(&url).await.map_err(out_of_reach)?;
+            *self.reached.lock() = Some(reached);
             self.wait_for_target(start, &url, &log, &mut process).await?;
             // Faults and samples are about the process that serves, which may be a child of the launcher.
             let serving = holder::listening(slot.port, pid).and_then(|pid| Some((pid, start_time(pid)?)));

@@ -5,7 +5,7 @@ use super::ledger::Ledger;
 use super::reply::word;
 use super::{Actor, Ask};
 use crate::drive::client::Endpoint;
-use crate::drive::target;
+use crate::drive::target::TargetAccess;
 use crate::drive::token::{Grant, Minter};
 use crate::drive::traffic::final_read::{Read, choose, read_back};
 use crate::observe::record::RecordError;
@@ -91,9 +91,9 @@ impl<'a> Stage<'a> {
             mark: format!("{:08x}", xxh3_64(request.identity.as_bytes()) as u32),
             seed: request.seed,
             // Resolved once, because a part that is started again keeps its address.
-            endpoints: match target::endpoint(request.stack) {
-                Some(endpoint) => {
-                    let endpoint = endpoint.map_err(|error| unusable(error.to_string()))?;
+            endpoints: match TargetAccess::of(request.stack) {
+                Some(access) => {
+                    let endpoint = access.endpoint().map_err(|error| unusable(error.to_string()))?;
                     BTreeMap::from([(TARGET.to_owned(), Arc::new(endpoint))])
                 }
                 None => endpoints(&request.stack.endpoints()),
