@@ -18,6 +18,7 @@ mod subject;
 
 pub use subject::{Plan, PlanRequest, Subject};
 
+use self::target::TargetAccess;
 use crate::plan::workload::Workload;
 use harness_history::experiment::Span;
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,9 @@ pub struct Assignment {
     pub epoch_us: u64,
     pub seed: u64,
     pub workload: Workload,
+    /// The way to the target; `None` if the load is on a stack of this product.
+    #[serde(default)]
+    pub target: Option<TargetAccess>,
 }
 
 /// The walks after the load: whether every user walked, or a sample of them.
@@ -47,6 +51,21 @@ pub struct FinalWalks {
     pub walked: u32,
     /// Number of records in the replies.
     pub records: u64,
+}
+
+/// The handshakes of the users with a target. Their times are not in those of the calls.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handshakes {
+    /// Number of handshakes. A user makes another one after the server has lost its session.
+    pub made: u64,
+    /// Number of those that failed.
+    pub failed: u64,
+    /// Duration at the 50th percentile, in microseconds.
+    pub us_p50: u64,
+    /// Duration of the longest one, in microseconds.
+    pub us_max: u64,
+    /// Revision of MCP that client and server agreed upon; empty if no handshake succeeded.
+    pub version: String,
 }
 
 /// The report that the driver writes about itself at its end (`driver.json`).
@@ -90,6 +109,9 @@ pub struct DriverReport {
     /// Number of records that the final read read by their ids, if these were a random sample of all; omitted if every record was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_sample: Option<u64>,
+    /// The handshakes with a target; omitted if the load is on a stack of this product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshakes: Option<Handshakes>,
     /// True if the run was interrupted, so that every figure here is partial.
     pub interrupted: bool,
     /// Reasons why this run proves nothing, such as a full disk. Each is one sentence.

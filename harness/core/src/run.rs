@@ -13,11 +13,12 @@ pub use load::DRIVE_SUBCOMMAND;
 
 use crate::drive::hardening::HardeningCheck;
 use crate::drive::scenario::{Scenario, Stage, StageRequest};
+use crate::drive::target::AccessError;
 use crate::drive::{Plan, Subject};
 use crate::judge::{JudgeMemory, Judgement, Recorded, judge};
 use crate::observe;
 use crate::plan::data_file::{Problem, problem_lines};
-use crate::plan::run_dir;
+use crate::plan::{PlanError, run_dir};
 use crate::plan::seal::write_whole;
 use crate::report::summary::Summary;
 use crate::report::{self, ReportError};
@@ -68,6 +69,12 @@ pub enum RunError {
     Unrecorded { path: PathBuf, why: String },
     #[error(transparent)]
     Stack(#[from] StackError),
+    /// The target cannot be called.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The load is larger than the user allows for this host.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// The operations of a profile do not fit the tools of the target.
     #[error("the operations do not fit the target{}", problem_lines(.0))]
     Misfit(Vec<Problem>),

@@ -31,6 +31,7 @@ pub use fixture::Fixture;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
+use crate::plan::reach::Reached;
 use crate::plan::run_dir;
 use crate::plan::target::TARGET;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
@@ -163,7 +164,7 @@ impl Stack {
             Backend::External { urls, hosts } => {
                 Box::new(external::External::check(request, urls, hosts, &http).await?)
             }
-            Backend::Target(target) => Box::new(target::RunningTarget::of(target)?),
+            Backend::Target(target) => Box::new(target::RunningTarget::find(target).await?),
         };
         let running = runtime.running();
         let (parts, entrances) = (Mutex::default(), Mutex::default());
@@ -304,6 +305,11 @@ impl Stack {
     /// Returns the label of the stack's containers; `None` on other backends.
     pub fn label(&self) -> Option<&str> {
         self.runtime.label()
+    }
+
+    /// Returns the addresses of the target, which were resolved once; `None` if the stack is one of this product.
+    pub fn reached(&self) -> Option<Reached> {
+        self.runtime.reached()
     }
 
     /// Returns the MCP endpoints by part name. If a proxy is between the clients and a part, the endpoint is the

@@ -30,6 +30,7 @@ pub use session::Protocol;
 use crate::observe::clock::monotonic_us;
 use framing::{Frame, Received};
 use harness_history::{ErrorKind, Outcome};
+use reply::Judged;
 use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
 use serde_json::Value;
@@ -77,6 +78,8 @@ pub struct Call<'a> {
     pub outcome: Outcome,
     /// `structuredContent` of the tool result as JSON text, even if the result has `isError`.
     pub structured: Option<&'a str>,
+    /// `content` of the tool result as JSON text, even if the result has `isError`.
+    pub content: Option<&'a str>,
     /// Every byte that came back, the head included.
     pub raw: &'a [u8],
 }
@@ -182,17 +185,20 @@ impl Client {
         if let Err(kind) = self.prepare().await {
             let now_us = self.now_us();
             let outcome = Outcome::Failed(kind);
-            return Call { invoke_us: now_us, complete_us: now_us, outcome, structured: None, raw: &[] };
+            return Call { invoke_us: now_us, complete_us: now_us, outcome, structured: None, content: None, raw: &[] };
         }
         let invoke_us = self.now_us();
         self.render(tool, arguments);
         let (complete_us, received) = self.converse().await;
         match received {
             Ok(received) => {
-                let (outcome, structured, raw) = reply::judge(&mut self.reply, &received, self.last_id);
-                Call { invoke_us, complete_us, outcome, structured, raw }
+                let Judged { outcome, structured, content, raw } =
+                    reply::judge(&mut self.reply, &received, self.last_id);
+                Call { invoke_us, complete_us, outcome, structured, content, raw }
             }
-            Err(outcome) => Call { invoke_us, complete_us, outcome, structured: None, raw: &self.reply },
+            Err(outcome) => {
+                Call { invoke_us, complete_us, outcome, structured: None, content: None, raw: &self.reply }
+            }
         }
     }
 

@@ -1,10 +1,12 @@
-//! What the harness reads of a target before it loads it: the tools that the target lists, and whether the operations of a profile fit them. No call
-//! of a tool is made here.
+//! What the harness does with a target before it loads it: it opens the way, reads the tools that the target lists, and checks that the operations of a
+//! profile fit them. No tool is called here.
 
+mod access;
 mod example;
 mod fit;
 mod tools;
 
+pub use access::{AccessError, TargetAccess};
 pub use example::example_call;
 pub use fit::misfits;
-pub use tools::{Tool, ToolsError, list_tools};
+pub use tools::Tool;

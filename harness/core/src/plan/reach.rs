@@ -19,7 +19,7 @@ const RESOLVE_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_ADDRESSES: usize = 32;
 
 /// What the user allows beyond loopback and the harness's own container network.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
     /// Names or addresses without a port, as in the URL.
     pub hosts: Vec<String>,

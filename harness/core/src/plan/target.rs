@@ -1,6 +1,8 @@
 //! A target: one MCP server of any maker and language, which the harness knows by its URL alone, or by the command that starts it. Nothing here
 //! connects to it.
 
+use super::bearer::BearerSource;
+use super::reach::Reach;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,26 +20,16 @@ pub struct Target {
     pub url: String,
     /// Where the tokens of the clients come from. Each token stands for one organisation. Without a token all clients are of one organisation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tokens: Vec<TokenSource>,
+    pub tokens: Vec<BearerSource>,
     /// PEM file with the certificates of the issuers; `None` for those that the system trusts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
-    /// Hosts that the user allows in addition to loopback and the container network of the harness.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hosts: Vec<String>,
+    /// What the user allows beyond loopback and the container network of the harness.
+    #[serde(default)]
+    pub reach: Reach,
     /// How the harness starts the server; `None` if it runs already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
-}
-
-/// Where a bearer token comes from. A plan never has the token itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenSource {
-    /// Name of an environment variable.
-    Env(String),
-    /// A file, which is read again when it changes.
-    File(PathBuf),
 }
 
 /// How the harness starts a target, and when the target is ready.
@@ -82,7 +74,8 @@ impl Target {
             (Some(start), _) if start.command.is_empty() => {
                 problems.push("`target.start.command` is empty; it needs a program".to_owned());
             }
-            _ => {}
+            (None, false) => problems.extend(self.reach.precheck(&self.url).err()),
+            (Some(_), _) => {}
         }
         problems
     }

@@ -1,8 +1,10 @@
 //! The tables `[target]` and `[[operation]]` of a file: their schema, their values and their problems. Profiles of loads have them.
 
+use super::bearer::BearerSource;
 use super::data_file::form::{Length, Note};
 use super::data_file::Problem;
 use super::operation::{Expected, OperationData, Pointer, ReadPlace, Template, WritePlace};
+use super::reach::Reach;
 use super::target::{PORT_MARK, Start, Target};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -131,8 +133,8 @@ impl TargetForm {
         let (mut tokens, mut notes) = (Vec::new(), Vec::new());
         for (number, token) in self.token.iter().enumerate() {
             match (&token.env, &token.file) {
-                (Some(name), None) => tokens.push(super::target::TokenSource::Env(name.clone())),
-                (None, Some(path)) => tokens.push(super::target::TokenSource::File(path.clone())),
+                (Some(name), None) => tokens.push(BearerSource::Variable(name.clone())),
+                (None, Some(path)) => tokens.push(BearerSource::File(path.clone())),
                 _ => notes.push(note(format!("target.token.{number}"), "it needs exactly one source", "`env` or `file`")),
             }
         }
@@ -144,7 +146,7 @@ impl TargetForm {
             url: self.url.clone(),
             tokens,
             ca_file: self.ca_file.clone(),
-            hosts: self.hosts.clone(),
+            reach: Reach::to(&self.hosts),
             start: self.start.as_ref().map(StartForm::start),
         };
         (target, notes)
@@ -302,7 +304,8 @@ mod tests {
     use super::{OperationForm, TargetForm, calls, operations};
     use crate::plan::data_file::form::read;
     use crate::plan::operation::OperationData;
-    use crate::plan::target::{Target, TokenSource};
+    use crate::plan::bearer::BearerSource;
+    use crate::plan::target::Target;
     use schemars::JsonSchema;
     use serde::Deserialize;
     use serde_json::json;
@@ -332,7 +335,7 @@ mod tests {
     fn a_target_and_its_operations_are_read() {
         let (target, operations, problems) = parsed(GOOD);
         assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!((target.tokens, target.organisations()), (vec![TokenSource::Env("A".to_owned())], 1));
+        assert_eq!((target.tokens, target.organisations()), (vec![BearerSource::Variable("A".to_owned())], 1));
         let [put] = &operations[..] else { panic!("{operations:?}") };
         assert_eq!((put.name.as_str(), put.place.as_str(), put.creates()), ("put", "a.toml:6", true));
         assert_eq!(put.arguments.source()["deep"], json!({ "list": [1, "{{word}}"] }));

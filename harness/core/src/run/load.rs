@@ -2,10 +2,13 @@
 
 use super::{RunError, RunRequest, conditions};
 use crate::drive::Assignment;
+use crate::drive::client::ClientOptions;
+use crate::drive::target::{TargetAccess, misfits};
 use crate::observe::clock::monotonic_us;
 use crate::observe::{self, WatchedProcess};
-use crate::plan::run_dir;
+use crate::plan::target::TARGET;
 use crate::plan::workload::Workload;
+use crate::plan::{PlanError, run_dir};
 use crate::stack::view::{Event, Progress, View};
 use crate::stack::{Stack, log_tail, owned};
 use harness_history::Phase;
@@ -34,6 +37,7 @@ pub(super) async fn drive(
     view: &Arc<dyn View>,
     cancel: &CancellationToken,
 ) -> Result<(), RunError> {
+    let target = if workload.is_on_target() { Some(approach(request, workload, stack, view).await?) } else { None };
     view.show(Event::Stage("driving the load".to_owned()));
     let assignment = Assignment {
         run_dir: run_dir.to_owned(),
@@ -42,6 +46,7 @@ pub(super) async fn drive(
         epoch_us: monotonic_us(),
         seed: request.plan.seed,
         workload: workload.clone(),
+        target,
     };
     let mut child = start_driver(&request.executable, run_dir).await?;
     let mut processes = observe::local_processes(&stack.parts());
@@ -59,6 +64,29 @@ pub(super) async fn drive(
     driven?;
     super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
     sampled.map_err(|error| RunError::Unrecorded { path: run_dir.to_owned(), why: error.to_string() })
+}
+
+/// Makes the first contact with a target: everything that is wrong with the profile is found here, and not counted as errors of the server.
+async fn approach(
+    request: &RunRequest,
+    workload: &Workload,
+    stack: &Stack,
+    view: &Arc<dyn View>,
+) -> Result<TargetAccess, RunError> {
+    let (target, reached, part) = (request.plan.backend.target(), stack.reached(), stack.part(TARGET));
+    let (Some(target), Some(reached), Some(part)) = (target, reached, part) else {
+        let problems = vec![format!("the operations of `{}` are for a target, and this stack has none", workload.name)];
+        return Err(PlanError { problems }.into());
+    };
+    view.show(Event::Note(format!("the target is {reached}")));
+    let problems = target.reach.problems(&reached, workload);
+    if !problems.is_empty() {
+        return Err(PlanError { problems }.into());
+    }
+    let access = TargetAccess::new(target, &part.url, &reached);
+    let options = ClientOptions { deadline: workload.call_deadline, ..ClientOptions::default() };
+    let misfits = misfits(&workload.operations, &access.tools(options).await?);
+    if misfits.is_empty() { Ok(access) } else { Err(RunError::Misfit(misfits)) }
 }
 
 async fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {

@@ -48,6 +48,8 @@ pub enum StackError {
     /// A URL of an external stack leads to another program.
     #[error("`{url}` is not the `{part}` service: {why}\nhint: compare the port with that of `{part}`")]
     WrongService { part: String, url: String, why: String },
+    #[error("nothing is sent to the target at `{url}`: {why}")]
+    TargetOutOfReach { url: String, why: String },
     #[error("interrupted while the stack was starting")]
     Interrupted,
 }

@@ -2,6 +2,7 @@
 //! The default methods are those of an external stack: they refuse every action.
 
 use super::{Ended, LOOPBACK, ProgramEnd, RunningPart, StackError, StackRequest};
+use crate::plan::reach::Reached;
 use crate::plan::topology::Part;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -17,6 +18,11 @@ pub(super) type Action<'r, T> = BoxFuture<'r, Result<T, StackError>>;
 pub(super) trait PartRuntime: Send + Sync {
     /// Returns the parts if they are running already. Then the stack neither starts nor stops any.
     fn running(&self) -> Option<Vec<RunningPart>> {
+        None
+    }
+
+    /// Returns the addresses of a target.
+    fn reached(&self) -> Option<Reached> {
         None
     }
 

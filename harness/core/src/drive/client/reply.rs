@@ -63,16 +63,27 @@ const INTERNALS_SHOWN: &str = "an error that reveals internals of the service";
 /// JSON-RPC code of an internal error. The call may have taken effect before the error, so its outcome is unknown.
 const INTERNAL_ERROR: i64 = -32603;
 
-/// Returns the outcome of the reply to request `id`, its `structuredContent` as JSON text, and all its bytes.
-pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> (Outcome, Option<&'a str>, &'a [u8]) {
+/// A reply that was judged.
+pub(super) struct Judged<'a> {
+    pub(super) outcome: Outcome,
+    /// `structuredContent` as JSON text.
+    pub(super) structured: Option<&'a str>,
+    /// `content` as JSON text.
+    pub(super) content: Option<&'a str>,
+    /// Every byte of the reply.
+    pub(super) raw: &'a [u8],
+}
+
+/// Judges the reply to request `id`.
+pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> Judged<'a> {
     let body = message(buffer, received);
-    let buffer: &'a [u8] = buffer;
-    match body.and_then(|body| envelope(&buffer[body], id)) {
+    let raw: &'a [u8] = buffer;
+    match body.and_then(|body| envelope(&raw[body], id)) {
         Ok(result) => {
             let (outcome, structured) = tool_result(&result);
-            (outcome, structured, buffer)
+            Judged { outcome, structured, content: result.content.map(RawValue::get), raw }
         }
-        Err(outcome) => (outcome, None, buffer),
+        Err(outcome) => Judged { outcome, structured: None, content: None, raw },
     }
 }
 
@@ -179,8 +190,8 @@ mod tests {
     fn judged(status: u16, events: bool, body: &str) -> (Outcome, Option<String>) {
         let mut buffer = format!("head{body}").into_bytes();
         let received = Received { status, head: 0..4, body: 4..buffer.len(), events, reusable: true, open: false };
-        let (outcome, structured, _) = judge(&mut buffer, &received, 7);
-        (outcome, structured.map(str::to_owned))
+        let judged = judge(&mut buffer, &received, 7);
+        (judged.outcome, judged.structured.map(str::to_owned))
     }
 
     #[test]

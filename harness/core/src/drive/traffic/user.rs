@@ -9,7 +9,7 @@ use super::operation::{Draw, Request, ToolReply};
 use super::operations::{get_memory, store_memory, walk_memories};
 use super::pace::{After, Pace, Turn};
 use crate::drive::canary::{Names, strays};
-use crate::drive::client::{Call as Answer, Client, ClientOptions, Endpoint};
+use crate::drive::client::{Bearer, Call as Answer, Client, ClientOptions, Endpoint, Handshake};
 use crate::drive::effect::{self, DataReply};
 use crate::drive::token::{Grant, Minter, TokenError, wall_clock_s};
 use crate::observe::clock::monotonic_us;
@@ -74,10 +74,18 @@ struct Call {
     request: Request,
 }
 
+/// What a user proves its identity with.
+enum Credentials {
+    /// Tokens that the harness signs.
+    Grant(Grant),
+    /// The token of a target, or none.
+    Bearer(Option<Arc<Bearer>>),
+}
+
 /// A virtual user. Its calls never overlap.
 pub struct User {
     identity: Identity,
-    grant: Grant,
+    credentials: Credentials,
     token: String,
     /// The times between which the token is used, in seconds of the wall clock.
     token_times_s: Range<u64>,
@@ -93,9 +101,18 @@ pub struct User {
 impl User {
     /// Creates user number `index` (from 0) of a scene.
     pub fn new(identity: Identity, grant: Grant, index: u64, scene: &Scene) -> Self {
+        Self::with(identity, Credentials::Grant(grant), index, scene)
+    }
+
+    /// Creates user number `index` (from 0) of a target. It negotiates the protocol with the server before its first call.
+    pub fn of_target(identity: Identity, bearer: Option<Arc<Bearer>>, index: u64, scene: &Scene) -> Self {
+        Self::with(identity, Credentials::Bearer(bearer), index, scene)
+    }
+
+    fn with(identity: Identity, credentials: Credentials, index: u64, scene: &Scene) -> Self {
         Self {
             identity,
-            grant,
+            credentials,
             token: String::new(),
             token_times_s: 0..0,
             clients: Vec::new(),
@@ -117,12 +134,27 @@ impl User {
     }
 
     fn refresh_at(&mut self, minter: &Minter, now_s: u64) -> Result<(), TokenError> {
+        // The client of a target reads its token itself.
+        let Credentials::Grant(grant) = &self.credentials else { return Ok(()) };
         if !self.token_times_s.contains(&now_s) {
-            self.token = minter.mint_at(&self.grant, now_s)?;
-            self.token_times_s = now_s..now_s + self.grant.lifetime.as_secs().saturating_sub(REFRESH_BEFORE_S).max(1);
+            self.token = minter.mint_at(grant, now_s)?;
+            self.token_times_s = now_s..now_s + grant.lifetime.as_secs().saturating_sub(REFRESH_BEFORE_S).max(1);
             self.clients.iter_mut().for_each(|(_, client)| client.set_token(&self.token));
         }
         Ok(())
+    }
+
+    /// Returns the handshakes since the last call of this function.
+    pub fn take_handshakes(&mut self) -> impl Iterator<Item = Handshake> {
+        self.clients.iter_mut().filter_map(|(_, client)| client.take_handshake())
+    }
+
+    /// Closes the sessions of this user.
+    pub async fn end(&mut self) {
+        for (_, client) in &mut self.clients {
+            // A server that does not close a session keeps it until it expires. The load is over.
+            let _ = client.end().await;
+        }
     }
 
     /// Waits for the next call of this user: the follow-up of its last call, or a call of the mix. Returns `None` when the run is over.
@@ -187,12 +219,12 @@ impl User {
         let (tool, arguments) = (&*request.tool, &*request.arguments);
         let call = match instance {
             Some((name, endpoint)) => {
-                let client = client(&mut self.clients, name, endpoint, scene.options, &self.token);
+                let client = client(&mut self.clients, name, (endpoint, scene.options), &self.credentials, &self.token);
                 client.call_json(tool, arguments).await
             }
             None => {
                 let (now_us, outcome) = (now_us(), Outcome::Failed(ErrorKind::Connect));
-                Answer { invoke_us: now_us, complete_us: now_us, outcome, structured: None, raw: &[] }
+                Answer { invoke_us: now_us, complete_us: now_us, outcome, structured: None, content: None, raw: &[] }
             }
         };
         let (outcome, mut effect) = match &operation {
@@ -281,13 +313,24 @@ impl User {
 fn client<'c>(
     clients: &'c mut Vec<(Arc<str>, Client)>,
     instance: &str,
-    endpoint: &Arc<Endpoint>,
-    options: ClientOptions,
+    (endpoint, options): (&Arc<Endpoint>, ClientOptions),
+    credentials: &Credentials,
     token: &str,
 ) -> &'c mut Client {
     let at = clients.iter().position(|(name, _)| &**name == instance).unwrap_or_else(|| {
-        let mut client = Client::new(Arc::clone(endpoint), options);
-        client.set_token(token);
+        let endpoint = Arc::clone(endpoint);
+        let client = match credentials {
+            Credentials::Grant(_) => {
+                let mut client = Client::new(endpoint, options);
+                client.set_token(token);
+                client
+            }
+            Credentials::Bearer(bearer) => {
+                let mut client = Client::negotiating(endpoint, options);
+                bearer.iter().for_each(|bearer| client.set_bearer(Arc::clone(bearer)));
+                client
+            }
+        };
         clients.push((instance.into(), client));
         clients.len() - 1
     });

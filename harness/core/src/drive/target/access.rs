@@ -1,0 +1,93 @@
+//! How the clients of a run reach a target: the addresses that the run has resolved, the certificates and the tokens.
+
+use super::Tool;
+use crate::drive::client::{Bearer, BearerError, ClientOptions, ContactError, Endpoint, EndpointError, contact};
+use crate::plan::bearer::BearerSource;
+use crate::plan::reach::Reached;
+use crate::plan::target::Target;
+use crate::plan::trust::Trust;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The way to a target. It has the places of the tokens and not the tokens, so that it may be sent to the driver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetAccess {
+    pub url: String,
+    /// The addresses of its host, resolved once.
+    pub addresses: Vec<SocketAddr>,
+    pub ca_file: Option<PathBuf>,
+    /// Where the tokens come from; each stands for one organisation.
+    pub tokens: Vec<BearerSource>,
+}
+
+/// Why a target cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccessError {
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error(transparent)]
+    Bearer(#[from] BearerError),
+    #[error(transparent)]
+    Contact(#[from] ContactError),
+}
+
+impl AccessError {
+    /// Returns true if the plan has to change; false if the server is down or broken.
+    pub const fn is_in_the_plan(&self) -> bool {
+        match self {
+            Self::Endpoint(_) | Self::Bearer(_) => true,
+            Self::Contact(error) => error.obstacle.is_in_the_plan(),
+        }
+    }
+}
+
+impl TargetAccess {
+    /// Returns the way to a target at these addresses; `url` is that of the running server.
+    pub fn new(target: &Target, url: &str, reached: &Reached) -> Self {
+        Self {
+            url: url.to_owned(),
+            addresses: reached.addresses.clone(),
+            ca_file: target.ca_file.clone(),
+            tokens: target.tokens.clone(),
+        }
+    }
+
+    /// Returns the endpoint, which connects to the resolved addresses alone.
+    ///
+    /// # Errors
+    /// The URL is not one of a server, or no certificate authority is trusted.
+    pub fn endpoint(&self) -> Result<Endpoint, EndpointError> {
+        let endpoint = Endpoint::new(&self.url, || Trust::load(self.ca_file.as_deref()))?;
+        Ok(endpoint.pinned(&self.addresses))
+    }
+
+    /// Reads the tokens, one for each organisation. Without a token there is one organisation, which sends none.
+    ///
+    /// # Errors
+    /// A token cannot be read.
+    pub fn bearers(&self) -> Result<Vec<Option<Arc<Bearer>>>, BearerError> {
+        if self.tokens.is_empty() {
+            return Ok(vec![None]);
+        }
+        self.tokens.iter().map(|source| Ok(Some(Arc::new(Bearer::open(source)?)))).collect()
+    }
+
+    /// Calls the target for the first time, with each token, and returns its tools.
+    ///
+    /// # Errors
+    /// The target cannot be reached, refuses a token, or is no MCP server.
+    pub async fn tools(&self, options: ClientOptions) -> Result<Vec<Tool>, AccessError> {
+        let endpoint = Arc::new(self.endpoint()?);
+        let mut tools = Vec::new();
+        for bearer in self.bearers()? {
+            let contact = Box::pin(contact(&endpoint, bearer.as_ref(), options)).await?;
+            // What one token may not see, the calls of the other find out.
+            if tools.is_empty() {
+                tools = contact.tools.iter().filter_map(Tool::read).collect();
+            }
+        }
+        Ok(tools)
+    }
+}
