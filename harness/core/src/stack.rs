@@ -136,7 +136,7 @@ impl Stack {
         cancel: &CancellationToken,
     ) -> Result<Self, StackError> {
         // A detached stack outlives the harness, and an external one does not belong to it.
-        let undo_log = match request.backend {
+        let undo_log = match &request.backend {
             Backend::External { .. } => None,
             Backend::Target(target) if target.start.is_none() => None,
             Backend::Process | Backend::Docker | Backend::Target(_) => (!request.detached)
