@@ -62,6 +62,10 @@ fn conclude(recorded: &Recorded) -> Judgement {
             let judged = judge_history(&recorded.history, &criteria(recorded));
             findings.extend(target::corrected(workload, &recorded.history, judged));
         }
+        Subject::Experiment(experiment) if experiment.is_on_target() => {
+            let judged = judge_history(&recorded.history, &criteria(recorded));
+            findings.extend(target::corrected(&calls_of(recorded, experiment), &recorded.history, judged));
+        }
         Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => {
             findings.extend(judge_history(&recorded.history, &criteria(recorded)));
         }

@@ -7,7 +7,7 @@ use super::{Actor, Ask};
 use crate::drive::client::Endpoint;
 use crate::drive::target::TargetAccess;
 use crate::drive::token::{Grant, Minter};
-use crate::drive::traffic::final_read::{Read, choose, read_back};
+use crate::drive::traffic::final_read::{Chosen, Read, choose, read_back};
 use crate::observe::record::RecordError;
 use crate::plan::target::TARGET;
 use crate::plan::workload::FINAL_READ_RECORDS;
@@ -268,13 +268,17 @@ impl<'a> Stage<'a> {
     /// Reads back every acknowledged write, as its writer.
     pub(crate) async fn read_back(&'a self) {
         // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
-        // Flushed first, because the final read takes the ids from `history.jsonl`.
-        if self.ledger.flush().is_ok()
-            && let Ok(chosen) = choose(self.run_dir, FINAL_READ_RECORDS, self.seed())
-        {
+        if let Some(chosen) = self.written() {
             let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
             let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(chosen, lanes)).await;
         }
+    }
+
+    /// Returns the records whose writes were acknowledged; `None` if they cannot be read from the history.
+    pub(crate) fn written(&self) -> Option<Chosen> {
+        // Flushed first, because the final read takes the ids from `history.jsonl`.
+        self.ledger.flush().ok()?;
+        choose(self.run_dir, FINAL_READ_RECORDS, self.seed()).ok()
     }
 
     pub(crate) fn quotas(&self) -> Vec<Quota> {
