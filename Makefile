@@ -50,6 +50,11 @@ test-docker: images ## Runs the tests of the docker backend, which start contain
 	$(RELEASE_DIR)/harness chaos redis-outage guardrail-kill verdict-late --backend docker
 	$(RELEASE_DIR)/harness load memory --backend docker --users 20 --warmup 2s --duration 10s
 
+.PHONY: test-namespace
+test-namespace: ## Runs the test of what is reached beyond loopback, in a network namespace of its own
+	cargo build --workspace --bins --tests --locked
+	cargo test --workspace --test namespace --locked
+
 .PHONY: lies
 lies: tools redis ## Tries every lie on the scenarios that must catch it
 	cargo build --workspace --bins --tests --locked

@@ -98,6 +98,7 @@ async fn driver(address: SocketAddr) -> DriverReport {
         epoch_us: monotonic_us(),
         seed: 1,
         workload,
+        target: None,
     };
     Box::pin(drive(assignment, CancellationToken::new(), |_| Ok(()))).await.unwrap()
 }

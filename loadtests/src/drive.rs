@@ -121,6 +121,7 @@ async fn phases(driver: &Arc<Driver>, shares: &[u32]) -> Result<Measured, DriveE
         seed::walk(driver).await;
         driver.flushed();
     }
+    seed::end_sessions(driver).await;
     Ok(measured)
 }
 

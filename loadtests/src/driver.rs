@@ -2,11 +2,12 @@
 //! then makes, counts and records the call. Calls before and after the load are *quiet*: they follow no schedule.
 
 use crate::error::DriveError;
+use crate::handshakes::HandshakeTally;
 use crate::usage::Usage;
 use harness_core::drive::client::{ClientOptions, Endpoint};
 use harness_core::drive::token::{Grant, Minter};
 use harness_core::drive::traffic::clock::{Clock as _, RealClock, sleep_until};
-use harness_core::drive::traffic::directory::{Identity, users_of_load};
+use harness_core::drive::traffic::directory::{Identity, users_of_load, users_of_target};
 use harness_core::drive::traffic::final_read;
 use harness_core::drive::traffic::mix::Mix;
 use harness_core::drive::traffic::pace::{Pace, Turn, Window};
@@ -14,6 +15,7 @@ use harness_core::drive::traffic::tally::Tally;
 use harness_core::drive::traffic::user::{Due, Scene, User};
 use harness_core::drive::{Assignment, DriverReport, FinalWalks};
 use harness_core::observe::record::Recorder;
+use harness_core::plan::target::TARGET;
 use harness_core::stack::view::Progress;
 use harness_history::experiment::Span;
 use harness_history::{Effect, Op, Outcome, Phase};
@@ -26,6 +28,40 @@ use tokio_util::sync::CancellationToken;
 /// Time from the start of the last user to the first planned arrival, in microseconds. Without it, the first arrivals
 /// would be sent late.
 const LEAD_US: u64 = 5_000;
+
+/// Returns the endpoints by the names of the instances.
+fn endpoints(assignment: &Assignment) -> Result<BTreeMap<String, Arc<Endpoint>>, DriveError> {
+    if let Some(access) = &assignment.target {
+        return Ok(BTreeMap::from([(TARGET.to_owned(), Arc::new(access.endpoint()?))]));
+    }
+    let parse = |(name, url): (&String, &String)| Ok((name.clone(), Arc::new(url.parse()?)));
+    assignment.endpoints.iter().map(parse).collect()
+}
+
+/// Returns the name of the run, which is that of its directory.
+fn run_name(assignment: &Assignment) -> String {
+    assignment.run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn users(assignment: &Assignment, identities: Vec<Identity>, scene: &Scene) -> Result<Vec<User>, DriveError> {
+    let numbered = identities.into_iter().zip(0..);
+    let Some(access) = &assignment.target else {
+        let user = |(identity, index): (Identity, u64)| {
+            let mut grant = Grant::everything(&*identity.tenant, &*identity.user);
+            if let Some(workspace) = &identity.workspace {
+                workspace.as_ref().clone_into(&mut grant.workspace);
+            }
+            User::new(identity, grant, index, scene)
+        };
+        return Ok(numbered.map(user).collect());
+    };
+    let bearers = access.bearers()?;
+    let user = |(identity, index): (Identity, u64)| {
+        let bearer = bearers[identity.organisation % bearers.len()].clone();
+        User::of_target(identity, bearer, index, scene)
+    };
+    Ok(numbered.map(user).collect())
+}
 
 /// One drive, shared by all its users.
 pub(crate) struct Driver {
@@ -50,6 +86,7 @@ pub(crate) struct Driver {
     final_sample: OnceLock<u64>,
     /// When the final read began, on the run's clock.
     final_from_us: OnceLock<u64>,
+    handshakes: parking_lot::Mutex<HandshakeTally>,
 }
 
 /// The phases of a drive, and who calls when.
@@ -72,24 +109,19 @@ impl Driver {
     /// Prepares the users without making a call. `seeds` is the number of memories that they store before the load.
     pub(crate) fn new(assignment: Assignment, seeds: u64, stop: CancellationToken) -> Result<Self, DriveError> {
         let workload = &assignment.workload;
-        let mix = Mix::new(assignment.seed, &workload.mix);
-        if let Some(missing) = mix.services().find(|service| !assignment.endpoints.contains_key(*service)) {
+        let mix = Mix::new(assignment.seed, &workload.mix, &workload.operations);
+        let endpoints = endpoints(&assignment)?;
+        if let Some(missing) = mix.services().find(|service| !endpoints.contains_key(*service)) {
             return Err(DriveError::NoEndpoint(missing.to_owned()));
         }
-        let parse = |(name, url): (&String, &String)| Ok((name.clone(), Arc::new(url.parse()?)));
-        let endpoints = assignment.endpoints.iter().map(parse).collect::<Result<_, DriveError>>()?;
         let (deadline, epoch_us) = (workload.call_deadline, assignment.epoch_us);
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
-        let identities = users_of_load(assignment.seed, workload.all_users(), workload.organisations);
-        let scene = Scene::new(mix, &identities, seeds, options);
-        let user = |(identity, index): (Identity, u64)| {
-            let mut grant = Grant::everything(&*identity.tenant, &*identity.user);
-            if let Some(workspace) = &identity.workspace {
-                workspace.as_ref().clone_into(&mut grant.workspace);
-            }
-            Mutex::new(User::new(identity, grant, index, &scene))
+        let identities = match &assignment.target {
+            None => users_of_load(assignment.seed, workload.all_users(), workload.organisations),
+            Some(_) => users_of_target(&run_name(&assignment), workload.all_users(), workload.organisations),
         };
-        let users: Vec<_> = identities.into_iter().zip(0..).map(user).collect();
+        let scene = Scene::new(mix, &identities, seeds, options);
+        let users: Vec<_> = users(&assignment, identities, &scene)?.into_iter().map(Mutex::new).collect();
         Ok(Self {
             stop,
             // One more than the users, for the task that measures.
@@ -109,6 +141,7 @@ impl Driver {
             final_walks: OnceLock::new(),
             final_sample: OnceLock::new(),
             final_from_us: OnceLock::new(),
+            handshakes: parking_lot::Mutex::default(),
             assignment,
         })
     }
@@ -150,17 +183,17 @@ impl Driver {
         }
     }
 
-    /// Stores memory `number` before the load.
+    /// Stores record `number` before the load.
     pub(crate) async fn store_quietly(&self, user_number: usize, number: u64) {
         let mut user = self.users[user_number].lock().await;
         let due = user.seed(&self.scene, number, Turn::quiet(Phase::Setup));
         self.make_quietly(&mut user, due).await;
     }
 
-    /// Reads one memory after the load, as its writer.
+    /// Reads one record after the load, as its writer.
     pub(crate) async fn read_quietly(&self, user_number: usize, id: &str) {
         let mut user = self.users[user_number].lock().await;
-        let due = user.read(id, Turn::quiet(Phase::Final));
+        let due = user.read(&self.scene, id, Turn::quiet(Phase::Final));
         self.make_quietly(&mut user, due).await;
     }
 
@@ -183,6 +216,11 @@ impl Driver {
             }
         }
         Some(records)
+    }
+
+    /// Closes the sessions of a user after its last call.
+    pub(crate) async fn end_session(&self, user_number: usize) {
+        self.users[user_number].lock().await.end().await;
     }
 
     /// Starts the time of the final read.
@@ -233,6 +271,10 @@ impl Driver {
         let instance = self.endpoints.get_key_value(due.service()).map(|(name, endpoint)| (name.as_str(), endpoint));
         self.tally.begin();
         let op = user.send(&self.scene, instance, due).await;
+        if self.assignment.target.is_some() {
+            let mut handshakes = self.handshakes.lock();
+            user.take_handshakes().for_each(|handshake| handshakes.add(&handshake));
+        }
         self.finish(&op, turn.send_lag_us(op.invoke_us));
         Some(op)
     }
@@ -345,6 +387,7 @@ impl Driver {
             users_peak: self.tally.peak(),
             final_walks: self.final_walks.get().copied(),
             final_sample: self.final_sample.get().copied(),
+            handshakes: self.assignment.target.is_some().then(|| self.handshakes.lock().figures()),
             stalls,
             // `give_up` cancels `stop` as well. If there is a problem, it ended the run, and not a signal.
             interrupted: self.stop.is_cancelled() && problems.is_empty(),

@@ -1,6 +1,6 @@
 //! The errors that end a drive early, and the exit code that reports each to the parent.
 
-use harness_core::drive::client::EndpointError;
+use harness_core::drive::client::{BearerError, EndpointError};
 use harness_core::observe::record::RecordError;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,6 +17,8 @@ pub enum DriveError {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     #[error(transparent)]
+    Bearer(#[from] BearerError),
+    #[error(transparent)]
     Record(#[from] RecordError),
     #[error("goose cannot run the load: {0}")]
     Load(String),
@@ -29,7 +31,7 @@ impl DriveError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Record(_) | Self::Report { .. } => 2,
-            Self::Assignment(_) | Self::NoEndpoint(_) | Self::Endpoint(_) => 64,
+            Self::Assignment(_) | Self::NoEndpoint(_) | Self::Endpoint(_) | Self::Bearer(_) => 64,
             Self::Start(_) | Self::Load(_) => 70,
         })
     }

@@ -7,9 +7,10 @@ pub mod profile;
 mod driver;
 mod error;
 mod goose_run;
+mod handshakes;
 mod interrupt;
 mod seed;
 mod usage;
 
 pub use drive::{drive, drive_from_stdin};
-pub use profile::{Overrides, ProfileError, known_workloads, workload};
+pub use profile::{Load, Overrides, ProfileError, known_workloads, load, of_calls, workload};

@@ -3,11 +3,14 @@
 
 mod error;
 mod parser;
+mod target;
 
 pub use error::ProfileError;
 pub use harness_core::plan::data_file::Problem;
 
 use harness_core::plan::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
+use harness_core::plan::target::Target;
+use harness_core::plan::target_form::has_target;
 use harness_core::plan::workload::{Beside, Model, RateStage, Workload};
 use std::path::Path;
 use std::time::Duration;
@@ -56,11 +59,18 @@ pub fn known_workloads() -> Vec<&'static str> {
     BUILT_IN.iter().map(|(name, _, _)| *name).collect()
 }
 
-/// Reads a workload by its name, or from a file if `name` ends with `.toml`.
+/// A load: what is called and how, and the target if it is not a stack of this product.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Load {
+    pub workload: Workload,
+    pub target: Option<Target>,
+}
+
+/// Reads a load by its name, or from a file if `name` ends with `.toml`.
 ///
 /// # Errors
 /// The name is unknown, the file cannot be read, or the profile together with the overrides has problems.
-pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
+pub fn load(name: &str, overrides: &Overrides) -> Result<Load, ProfileError> {
     if let Some((name, file, text)) = BUILT_IN.iter().find(|(known, _, _)| *known == name) {
         return read(name, file, text, overrides);
     }
@@ -74,20 +84,63 @@ pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileEr
     read(&stem, name, &text, overrides)
 }
 
-/// Reads a workload from the text of a profile. `file` is used only in messages.
+/// Reads the workload of a load; see [`load`].
+///
+/// # Errors
+/// See [`load`].
+pub fn workload(name: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
+    load(name, overrides).map(|load| load.workload)
+}
+
+/// Reads a load from the text of a profile. `file` is used only in messages.
 ///
 /// # Errors
 /// Every problem of the profile and of the overrides.
-pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result<Workload, ProfileError> {
+pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result<Load, ProfileError> {
     let failed = |problems| ProfileError::Problems { name: name.to_owned(), problems };
-    let (workload, mut problems) = parser::parse(name, file, text).map_err(failed)?;
+    let (workload, target, problems) = if has_target(text) {
+        let (workload, target, problems) = target::parse(name, file, text).map_err(failed)?;
+        (workload, Some(target), problems)
+    } else {
+        let (workload, problems) = parser::parse(name, file, text).map_err(failed)?;
+        (workload, None, problems)
+    };
+    finish(workload, target, overrides, problems)
+}
+
+/// Returns the load on a target that makes these calls, such as `search {"q":"{{word}}"}:4`.
+///
+/// # Errors
+/// Every problem of the calls and of the overrides.
+pub fn of_calls(target: Target, calls: &[String], overrides: &Overrides) -> Result<Load, ProfileError> {
+    let workload = target::from_calls(&target, calls)?;
+    finish(workload, Some(target), overrides, Vec::new())
+}
+
+fn finish(
+    workload: Workload,
+    target: Option<Target>,
+    overrides: &Overrides,
+    mut problems: Vec<Problem>,
+) -> Result<Load, ProfileError> {
     let workload = overridden(workload, overrides, &mut problems);
-    if problems.is_empty() { Ok(workload) } else { Err(failed(problems)) }
+    if let Some(target) = &target {
+        target::check(&workload, target, overrides, &mut problems);
+    }
+    if problems.is_empty() {
+        return Ok(Load { workload, target });
+    }
+    Err(ProfileError::Problems { name: workload.name, problems })
 }
 
 /// Returns the schema of a profile (JSON Schema 2020-12).
 pub fn schema() -> serde_json::Value {
     harness_core::plan::data_file::form::schema::<parser::Profile>()
+}
+
+/// Returns the schema of a profile with a target (JSON Schema 2020-12).
+pub fn target_schema() -> serde_json::Value {
+    harness_core::plan::data_file::form::schema::<target::TargetProfile>()
 }
 
 fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<Problem>) -> Workload {

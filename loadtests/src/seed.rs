@@ -5,16 +5,20 @@ use crate::driver::Driver;
 use harness_core::drive::Assignment;
 use harness_core::drive::traffic::final_read::{self, Read, Walk};
 use harness_core::drive::traffic::operations::service_of;
+use harness_core::plan::operation::OperationData;
 use harness_core::plan::workload::Workload;
 use mcp_contracts::Service;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Deadline for closing all sessions after a load.
+const END_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Returns the number of memories that each user stores before the load, so that every organisation has the number of the workload. Every user
 /// stores at least one, unless the workload has no operation on memories.
 pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
     let (users, organisations, seed_memories) = (workload.all_users(), workload.organisations, workload.seed_memories);
-    let weighted = workload.mix.iter().filter(|(_, weight)| **weight > 0);
-    if !weighted.into_iter().any(|(name, _)| service_of(name) == Some(Service::Memory.name())) {
+    if !writes_records(workload) {
         return vec![0; users as usize];
     }
     let share = |user_number: u32| {
@@ -23,6 +27,14 @@ pub(crate) fn shares(workload: &Workload) -> Vec<u32> {
         (seed_memories / mates + u32::from(rank < seed_memories % mates)).max(1)
     };
     (0..users).map(share).collect()
+}
+
+fn writes_records(workload: &Workload) -> bool {
+    if workload.is_on_target() {
+        return workload.operations.iter().any(OperationData::creates);
+    }
+    let mut weighted = workload.mix.iter().filter(|(_, weight)| **weight > 0);
+    weighted.any(|(name, _)| service_of(name) == Some(Service::Memory.name()))
 }
 
 /// Stores the memories of every user, with at most [`lanes`] calls at a time.
@@ -58,6 +70,10 @@ pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
 /// The history cannot be read.
 pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
     let Assignment { workload, seed, run_dir, .. } = &driver.assignment;
+    // Without an operation that reads, no record of a target can be read back, and the judgement says so.
+    if workload.is_on_target() && !workload.operations.iter().any(OperationData::reads_any) {
+        return Ok(());
+    }
     driver.expect(u64::from(workload.final_read_records).min(driver.acknowledged()));
     driver.begin_final_read();
     let chosen = final_read::choose(run_dir, workload.final_read_records, *seed)?;
@@ -73,9 +89,29 @@ pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
 pub(crate) async fn walk(driver: &Driver) {
     let Assignment { workload, seed, .. } = &driver.assignment;
     driver.expect(0);
+    // No operation of a target lists records.
+    if workload.is_on_target() {
+        return;
+    }
     if let Some(walks) = final_read::walk_all(driver, workload.all_users(), &workload.mix, *seed, lanes(driver)).await {
         driver.note_walks(walks);
     }
+}
+
+/// Closes the session of every user with a target.
+pub(crate) async fn end_sessions(driver: &Driver) {
+    let Assignment { workload, target, .. } = &driver.assignment;
+    if target.is_none() {
+        return;
+    }
+    let lanes = lanes(driver);
+    let ending = (0..lanes).map(|lane| async move {
+        for user in (lane..workload.all_users() as usize).step_by(lanes) {
+            driver.end_session(user).await;
+        }
+    });
+    // The server closes what is left when it expires.
+    let _ = tokio::time::timeout(END_DEADLINE, futures::future::join_all(ending)).await;
 }
 
 impl Walk for Driver {

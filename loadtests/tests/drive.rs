@@ -52,6 +52,7 @@ async fn run(server: &Server, workload: Workload, listen: impl Fn(&Progress) -> 
         epoch_us,
         seed: 11,
         workload,
+        target: None,
     };
     let lines = Arc::new(Mutex::new(Vec::new()));
     let say = {

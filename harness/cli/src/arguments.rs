@@ -18,7 +18,7 @@ pub(crate) use chaos::{ChaosArguments, ChaosCommand};
 pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use harden::HardenArguments;
-pub(crate) use load::{Changes, LoadArguments};
+pub(crate) use load::{Changes, LoadArguments, TargetArguments};
 pub(crate) use plan::{PlanArguments, Planned};
 pub(crate) use record::RecordArguments;
 pub(crate) use runs::{CheckArguments, CompareArguments, RunArguments, RunsAction, RunsArguments};
@@ -98,7 +98,9 @@ pub(crate) enum Command {
     /// Drives load against a stack, checks the recorded history, and reports pass, fail or unknown.
     #[command(
         after_help = "Examples:\n  harness load memory\n  harness load memory --users 100 --duration 30s --backend docker\n  \
-        harness load memory --rate 1000 --threshold 'p99<500ms'\n  harness load my-profile.toml --url memory=http://127.0.0.1:7420"
+        harness load memory --rate 1000 --threshold 'p99<500ms'\n  harness load my-profile.toml --url memory=http://127.0.0.1:7420\n  \
+        harness load --target http://127.0.0.1:8000/mcp\n  \
+        harness load --target http://127.0.0.1:8000/mcp --call 'search {\"q\":\"{{word}}\"}:4' --call 'add {\"id\":\"{{uuid}}\"}' --rate 50"
     )]
     Load(LoadArguments),
     /// Runs integration scenarios: real calls against a stack, each with its expected results.

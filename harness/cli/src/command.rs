@@ -20,6 +20,7 @@ pub(crate) mod report;
 pub(crate) mod runs;
 pub(crate) mod scenario;
 pub(crate) mod status;
+pub(crate) mod target;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod watch;

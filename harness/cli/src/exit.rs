@@ -102,6 +102,10 @@ impl Failure {
         Self { exit: Exit::Internal, text: text.to_string() }
     }
 
+    pub(crate) fn new(exit: Exit, text: impl ToString) -> Self {
+        Self { exit, text: text.to_string() }
+    }
+
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
     }

@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mcp-patterns", &["mcp-contracts", "mcp-kit"]),
     ("mcp-orchestrator", &["mcp-contracts", "mcp-kit"]),
     ("liar", &["mcp-contracts"]),
+    ("sample-server", &[]),
     ("chaos-proxy", &[]),
     ("harness-history", &[]),
     ("harness-core", &["chaos-proxy", "harness-history", "mcp-contracts"]),
@@ -29,7 +30,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("testcontainers", &["harness-core"]),
     ("bollard", &["harness-core"]),
     ("rusqlite", &["mcp-kit", "mcp-memory", "mcp-orchestrator", "mcp-patterns"]),
-    ("rmcp", &["mcp-kit"]),
+    ("rmcp", &["mcp-kit", "sample-server"]),
     ("redis", &["harness-core", "mcp-kit"]),
 ];
 

@@ -22,22 +22,38 @@ pub(super) const ARRIVAL_USERS: u32 = 40;
 pub(super) const RATE_TEXT: &str = "arrivals per second, from 0.001 to 100000";
 
 /// A load: which users call, how, for how long, with which mix, and what decides the verdict.
+// Without `deny_unknown_fields`, which serde does not combine with `flatten`. The form rejects unknown keys.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Profile {
+    #[serde(flatten)]
+    load: LoadKeys,
+    /// Decides the stack: memory runs alone, every other service needs all of them.
+    #[schemars(with = "String", extend("enum" = Service::ALL.map(Service::name)))]
+    service: Service,
+    /// Number of organisations that the users are spread over; at most one for each user.
+    #[schemars(range(min = 1), extend("default" = 1))]
+    organisations: u32,
+    /// Number of memories stored for each organisation before the warm-up.
+    #[schemars(range(max = 1_000_000), extend("default" = 0))]
+    seed_memories: u32,
+    /// Weights by operation.
+    #[schemars(schema_with = "weights")]
+    mix: BTreeMap<String, u32>,
+    /// Thresholds by operation that decide the verdict; `all` applies to all operations together.
+    #[schemars(schema_with = "thresholds")]
+    thresholds: Thresholds,
+}
+
+/// The keys of every load, on a stack of this product or on a target.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct LoadKeys {
     /// What the profile stands for, in one sentence.
     #[serde(rename = "description")]
     #[schemars(extend("default" = ""))]
     _description: String,
-    /// Decides the stack: memory runs alone, every other service needs all of them.
-    #[schemars(with = "String", extend("enum" = Service::ALL.map(Service::name)))]
-    service: Service,
     /// Number of concurrent users; each keeps one connection.
     #[schemars(range(min = *USERS.start(), max = *USERS.end()))]
-    users: u32,
-    /// Number of organisations that the users are spread over; at most one for each user.
-    #[schemars(range(min = 1), extend("default" = 1))]
-    organisations: u32,
+    pub(super) users: u32,
     /// `closed`: a user sends its next call when the last one is answered. `open`: calls arrive at a rate.
     #[schemars(extend("default" = "closed"))]
     model: ModelName,
@@ -68,26 +84,17 @@ pub(super) struct Profile {
     /// Longest time without a completed good call while calls wait, such as `1s`.
     #[schemars(extend("default" = "1s", "x-at-least" = "10ms", "x-at-most" = "10m"))]
     longest_gap: Length,
-    /// Number of memories stored for each organisation before the warm-up.
-    #[schemars(range(max = 1_000_000), extend("default" = 0))]
-    seed_memories: u32,
     /// Maximum number of concurrent reads in the final read of every acknowledged write.
     #[schemars(range(min = 1, max = 1_000), extend("default" = 32))]
     final_read_concurrency: u32,
     /// Maximum number of records in the final read. Of more records a sample is read, and the finding says which share of all may be lost.
     #[schemars(range(min = 1_000, max = 1_000_000), extend("default" = FINAL_READ_RECORDS))]
     final_read_records: u32,
-    /// Weights by operation.
-    #[schemars(schema_with = "weights")]
-    mix: BTreeMap<String, u32>,
-    /// Thresholds by operation that decide the verdict; `all` applies to all operations together.
-    #[schemars(schema_with = "thresholds")]
-    thresholds: Thresholds,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum ModelName {
+pub(super) enum ModelName {
     Closed,
     Open,
 }
@@ -105,36 +112,67 @@ pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<(Workload, Vec
     let mut profile = form::read::<Profile>(file, text, &[])?;
     check(&mut profile);
     let (profile, problems) = profile.into_parts();
-    let (model, duration) = model(&profile);
     let workload = Workload {
-        name: name.to_owned(),
         service: Some(profile.service),
-        operations: Vec::new(),
-        users: profile.users,
         organisations: profile.organisations,
-        model,
-        beside: profile.arrivals.map(|rate| Beside { rate, users: profile.arrival_users }),
-        warmup: profile.warmup.0,
-        duration,
-        call_deadline: profile.call_deadline.0,
-        longest_gap: profile.longest_gap.0,
         thresholds: profile.thresholds.0,
         mix: profile.mix,
         seed_memories: profile.seed_memories,
-        final_read_concurrency: profile.final_read_concurrency,
-        final_read_records: profile.final_read_records,
+        ..profile.load.workload(name)
     };
     Ok((workload, problems))
 }
 
+impl LoadKeys {
+    /// Returns a load with these keys, which makes no call yet.
+    pub(super) fn workload(&self, name: &str) -> Workload {
+        let (model, duration) = model(self);
+        Workload {
+            name: name.to_owned(),
+            service: None,
+            operations: Vec::new(),
+            users: self.users,
+            organisations: 1,
+            model,
+            beside: self.arrivals.map(|rate| Beside { rate, users: self.arrival_users }),
+            warmup: self.warmup.0,
+            duration,
+            call_deadline: self.call_deadline.0,
+            longest_gap: self.longest_gap.0,
+            thresholds: Vec::new(),
+            mix: BTreeMap::new(),
+            seed_memories: 0,
+            final_read_concurrency: self.final_read_concurrency,
+            final_read_records: self.final_read_records,
+        }
+    }
+
+    pub(super) const fn model(&self) -> ModelName {
+        self.model
+    }
+}
+
 /// Reports problems that concern several keys.
 fn check(profile: &mut Filled<'_, Profile>) {
-    let Profile { users, organisations, .. } = profile.value;
+    let (users, organisations) = (profile.value.load.users, profile.value.organisations);
     if organisations > users {
         profile.note("organisations", format!("`{organisations}` is out of range"), "1 to the number of users");
     }
+    check_load(profile, profile.value.load.model);
+    let operations: Vec<String> = profile.value.mix.keys().cloned().collect();
+    let memory = profile.has("service") && profile.value.service == Service::Memory;
+    for name in operations.iter().filter(|_| memory) {
+        if let Some(other) = service_of(name).filter(|other| *other != Service::Memory.name()) {
+            let what = format!("it calls `{other}`, which does not run beside `service = \"memory\"`");
+            profile.note(&format!("mix.{name}"), what, &format!("`service = \"{other}\"`"));
+        }
+    }
+}
+
+/// Reports problems of the keys that every load has.
+pub(super) fn check_load<T>(profile: &mut Filled<'_, T>, model: ModelName) {
     let (rate, stages) = (profile.has("rate"), profile.has("stages"));
-    match profile.value.model {
+    match model {
         ModelName::Closed => {
             for key in ["rate", "stages"].into_iter().filter(|key| profile.has(key)).collect::<Vec<_>>() {
                 profile.note(key, "it needs `model = \"open\"`", "only in the open model");
@@ -160,18 +198,10 @@ fn check(profile: &mut Filled<'_, Profile>) {
     if !stages && !profile.has("duration") {
         profile.note("duration", "it is missing", DURATION_TEXT);
     }
-    let operations: Vec<String> = profile.value.mix.keys().cloned().collect();
-    let memory = profile.has("service") && profile.value.service == Service::Memory;
-    for name in operations.iter().filter(|_| memory) {
-        if let Some(other) = service_of(name).filter(|other| *other != Service::Memory.name()) {
-            let what = format!("it calls `{other}`, which does not run beside `service = \"memory\"`");
-            profile.note(&format!("mix.{name}"), what, &format!("`service = \"{other}\"`"));
-        }
-    }
 }
 
 /// Returns the model, and the duration of the measured phase.
-fn model(profile: &Profile) -> (Model, Duration) {
+fn model(profile: &LoadKeys) -> (Model, Duration) {
     // Without `duration` this is a placeholder: the stages decide, or `check` has reported that it is missing.
     let length = profile.duration.map_or(*DURATION.start(), |length| length.0);
     match (profile.model, profile.rate, &profile.stages) {

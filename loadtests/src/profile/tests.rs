@@ -120,12 +120,14 @@ fn stages_go_on_from_the_rate_before() {
 
 #[test]
 fn the_published_schema_is_that_of_the_profiles() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/profile.schema.json");
-    let current = serde_json::to_string_pretty(&super::schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(&path, &current).unwrap();
+    for (file, schema) in [("profile", super::schema()), ("target-profile", super::target_schema())] {
+        let path = format!("{}/../docs/{file}.schema.json", env!("CARGO_MANIFEST_DIR"));
+        let current = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &current).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), current, "run this test with UPDATE_SCHEMA=1");
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), current, "run this test with UPDATE_SCHEMA=1");
 }
 
 proptest! {

@@ -4,14 +4,18 @@ use super::BackendArguments;
 use super::record::{Delays, Lies, RecordArguments};
 use super::values::parse_duration;
 use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Args, Clone)]
 pub(crate) struct LoadArguments {
     /// Name of a workload, or the path of a profile that ends with `.toml`.
-    pub(crate) workload: String,
+    #[arg(required_unless_present = "target", conflicts_with = "target")]
+    pub(crate) workload: Option<String>,
     #[command(flatten)]
     pub(crate) changes: Changes,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
     #[command(flatten)]
@@ -20,6 +24,33 @@ pub(crate) struct LoadArguments {
     pub(crate) delays: Delays,
     #[command(flatten)]
     pub(crate) record: RecordArguments,
+}
+
+/// Options for a server that is not part of this product.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Any MCP server")]
+pub(crate) struct TargetArguments {
+    /// URL of the server's MCP endpoint, such as `https://staging.example/mcp`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+    /// A call to make, with its weight, such as `search {"q":"{{word}}"}:4`; repeatable. Without one, the tools of the server are listed.
+    #[arg(long, requires = "target")]
+    pub(crate) call: Vec<String>,
+    /// Environment variable with the bearer token; replaces the tokens of a profile.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bearer_env: Option<String>,
+    /// File with the bearer token, which is read again when it changes; replaces the tokens of a profile.
+    #[arg(long, value_name = "PATH", conflicts_with = "bearer_env")]
+    pub(crate) bearer_file: Option<PathBuf>,
+    /// Environment variable with the token of another customer: half of the users send it, and isolation is judged.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) other_bearer_env: Option<String>,
+    /// PEM file with the authorities that the server's certificate is checked against; by default those of the system.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Host beyond this machine that the load may be sent to; repeatable.
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_host: Vec<String>,
 }
 
 /// Options that override the profile.

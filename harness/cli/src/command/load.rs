@@ -1,21 +1,26 @@
 //! `harness load`: drives load against a stack and judges the recorded history.
 
 use super::play::{self, Folder, command_line};
-use crate::arguments::{Changes, LoadArguments};
+use super::target;
+use crate::arguments::{BackendChoice, Changes, LoadArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
 use harness_core::drive::{Plan, PlanRequest, Subject};
-use harness_core::plan::Purpose;
 use harness_core::plan::topology::Topology;
-use loadtests::Overrides;
+use harness_core::plan::{Backend, Purpose};
+use loadtests::{Load, Overrides};
 use mcp_contracts::Service;
 use std::time::Duration;
 
 pub(crate) fn run(arguments: &LoadArguments, context: &Context) -> Result<Exit, Failure> {
+    if arguments.target.target.is_some() && arguments.target.call.is_empty() {
+        return Err(target::suggest_calls(&arguments.target, context)?);
+    }
     let (plan, secret) = resolve(arguments, command_line(), context)?;
     let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;
-    let (name, about) = (plan.subject.name().to_owned(), "the stack under load");
+    let about = if plan.backend.target().is_some() { "a server under load" } else { "the stack under load" };
+    let name = plan.subject.name().to_owned();
     let played = play::one("load", &name, about, plan, secret, folder.path(), context);
     play::conclude(vec![played], false, &folder, context)
 }
@@ -26,8 +31,14 @@ pub(crate) fn resolve(
     command: String,
     context: &Context,
 ) -> Result<(Plan, String), Failure> {
-    let workload = loadtests::workload(&arguments.workload, &overrides(&arguments.changes)).map_err(Failure::usage)?;
-    let (backend, secret) = context.backend(&arguments.place)?;
+    let Load { workload, target } = load(arguments)?;
+    let (backend, secret) = match target {
+        Some(target) => (Backend::Target(Box::new(target::changed(target, &arguments.target)?)), String::new()),
+        None => {
+            target::refuse_options(&arguments.target)?;
+            context.backend(&arguments.place)?
+        }
+    };
     let topology = workload.service.map_or_else(Topology::target, Topology::for_load);
     let topology = spoiled(topology, &arguments.lies.lie, &arguments.delays.slow);
     let wish =
@@ -35,6 +46,33 @@ pub(crate) fn resolve(
     let plan = Plan::resolve(wish)?;
     settings::judge_memory()?.check(&plan)?;
     Ok((plan, secret))
+}
+
+/// Returns the load that a profile or the calls of the command line describe.
+fn load(arguments: &LoadArguments) -> Result<Load, Failure> {
+    let overrides = overrides(&arguments.changes);
+    let load = match (&arguments.workload, &arguments.target.target) {
+        (Some(name), _) => loadtests::load(name, &overrides),
+        (None, Some(_)) if arguments.target.call.is_empty() => {
+            return Err(Failure::usage(
+                "`--target` needs calls; add `--call`, or run `harness load --target URL` to list the tools",
+            ));
+        }
+        (None, Some(url)) => {
+            let target = target::changed(target::at(url), &arguments.target)?;
+            loadtests::of_calls(target, &arguments.target.call, &overrides)
+        }
+        (None, None) => return Err(Failure::usage("name a workload, or a server with `--target`")),
+    };
+    let load = load.map_err(Failure::usage)?;
+    let place = &arguments.place;
+    let on_own_stack = !place.url.is_empty() || place.backend != BackendChoice::Auto || !arguments.lies.lie.is_empty();
+    if load.target.is_some() && (on_own_stack || !arguments.delays.slow.is_empty()) {
+        return Err(Failure::usage(
+            "the load is on a target, which is no stack of this product; remove `--url`, `--backend`, `--lie` and `--slow`",
+        ));
+    }
+    Ok(load)
 }
 
 /// Adds the lies and delays that break a stack on purpose.

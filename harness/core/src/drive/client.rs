@@ -35,6 +35,7 @@ use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
 use serde_json::Value;
 use session::Session;
+use std::fmt;
 use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +49,7 @@ const READ_CHUNK: usize = 4 << 10;
 const KEPT_BUFFER: usize = 64 << 10;
 /// Time for a server to end an event stream after the response. Most servers end it with the next packet; a connection whose stream stays open is
 /// dropped, because its bytes would be read as the next reply.
-const STREAM_END: Duration = Duration::from_millis(50);
+const STREAM_END: Duration = Duration::from_millis(200);
 /// Number of streams that may stay open before the client no longer waits for their ends.
 const PATIENCE: u8 = 3;
 
@@ -85,7 +86,6 @@ pub struct Call<'a> {
 }
 
 /// One user's connection to one service.
-#[derive(Debug)]
 pub struct Client {
     endpoint: Arc<Endpoint>,
     options: ClientOptions,
@@ -316,6 +316,13 @@ impl Client {
         let received = receive(&mut stream, &mut self.frame, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
         Ok(received)
+    }
+}
+
+// Head and request have the token.
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("endpoint", &self.endpoint.authority()).finish_non_exhaustive()
     }
 }
 

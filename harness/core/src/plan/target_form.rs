@@ -1,8 +1,8 @@
 //! The tables `[target]` and `[[operation]]` of a file: their schema, their values and their problems. Profiles of loads have them.
 
 use super::bearer::BearerSource;
-use super::data_file::form::{Length, Note};
 use super::data_file::Problem;
+use super::data_file::form::{Length, Note};
 use super::operation::{Expected, OperationData, Pointer, ReadPlace, Template, WritePlace};
 use super::reach::Reach;
 use super::target::{PORT_MARK, Start, Target};
@@ -127,6 +127,11 @@ fn pointers(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "examples": [["/reply/ok"], { "/reply/ok": true }] })
 }
 
+/// Returns true if a file has a target. A text that is not TOML has none.
+pub fn has_target(text: &str) -> bool {
+    toml_edit::Document::parse(text).is_ok_and(|document| document.contains_key("target"))
+}
+
 impl TargetForm {
     /// A form for operations whose server is named elsewhere, such as on the command line.
     pub fn unknown() -> Self {
@@ -141,7 +146,9 @@ impl TargetForm {
             match (&token.env, &token.file) {
                 (Some(name), None) => tokens.push(BearerSource::Variable(name.clone())),
                 (None, Some(path)) => tokens.push(BearerSource::File(path.clone())),
-                _ => notes.push(note(format!("target.token.{number}"), "it needs exactly one source", "`env` or `file`")),
+                _ => {
+                    notes.push(note(format!("target.token.{number}"), "it needs exactly one source", "`env` or `file`"))
+                }
             }
         }
         if self.start.is_some() && !self.url.contains(PORT_MARK) {
@@ -238,7 +245,9 @@ fn expected(form: Option<&Value>) -> Result<Vec<Expected>, String> {
     match form {
         None => Ok(Vec::new()),
         Some(Value::Array(places)) => {
-            let place = |item: &Value| item.as_str().map_or_else(|| Err(format!("`{item}` is not a text")), |text| place(text, None));
+            let place = |item: &Value| {
+                item.as_str().map_or_else(|| Err(format!("`{item}` is not a text")), |text| place(text, None))
+            };
             places.iter().map(place).collect()
         }
         Some(Value::Object(values)) => values.iter().map(|(text, value)| place(text, Some(value.clone()))).collect(),
@@ -285,7 +294,8 @@ const CALL_TEXT: &str = "a tool, its arguments as JSON if it has any, and its we
 
 fn call(text: &str) -> Result<(String, Template, u32), String> {
     let text = text.trim();
-    let split = text.find(|letter: char| letter.is_whitespace() || letter == '{' || letter == ':').unwrap_or(text.len());
+    let split =
+        text.find(|letter: char| letter.is_whitespace() || letter == '{' || letter == ':').unwrap_or(text.len());
     let (tool, rest) = (&text[..split], text[split..].trim());
     if tool.is_empty() {
         return Err(format!("`{text}` does not begin with the name of a tool"));
@@ -294,23 +304,26 @@ fn call(text: &str) -> Result<(String, Template, u32), String> {
     let (arguments, weight) = (&rest[..end], rest[end..].trim());
     let weight = match weight.strip_prefix(':') {
         None if weight.is_empty() => 1,
-        Some(number) => number.trim().parse().ok().filter(|weight| (1..=1_000).contains(weight)).ok_or_else(|| {
-            format!("the weight `{}` is not a whole number from 1 to 1000", number.trim())
-        })?,
+        Some(number) => number
+            .trim()
+            .parse()
+            .ok()
+            .filter(|weight| (1..=1_000).contains(weight))
+            .ok_or_else(|| format!("the weight `{}` is not a whole number from 1 to 1000", number.trim()))?,
         None => return Err(format!("`{weight}` after the arguments is not a weight such as `:4`")),
     };
     let arguments = if arguments.is_empty() { "{}" } else { arguments };
-    let value: Value =
-        serde_json::from_str(arguments).map_err(|error| format!("the arguments `{arguments}` are not JSON: {error}"))?;
+    let value: Value = serde_json::from_str(arguments)
+        .map_err(|error| format!("the arguments `{arguments}` are not JSON: {error}"))?;
     Ok((tool.to_owned(), Template::try_from(value)?, weight))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{OperationForm, TargetForm, calls, operations};
+    use crate::plan::bearer::BearerSource;
     use crate::plan::data_file::form::read;
     use crate::plan::operation::OperationData;
-    use crate::plan::bearer::BearerSource;
     use crate::plan::target::Target;
     use schemars::JsonSchema;
     use serde::Deserialize;
@@ -351,7 +364,11 @@ mod tests {
     #[test]
     fn every_problem_has_its_line() {
         for (old, new, expected) in [
-            ("{{word}}", "{{wrod}}", "a.toml:7: `operation.arguments`: there is no placeholder `{{wrod}}`; did you mean `{{word}}`?"),
+            (
+                "{{word}}",
+                "{{wrod}}",
+                "a.toml:7: `operation.arguments`: there is no placeholder `{{wrod}}`; did you mean `{{word}}`?",
+            ),
             ("/arguments/key\"", "key\"", "a.toml:9: `operation.writes`: `key` is not a JSON pointer"),
             ("/arguments/key\"", "/arguments/deep/list/1\"", "a.toml:9: `operation.writes`: the value at"),
             ("env = \"A\"", "env = \"A\"\nfile = \"b\"", "`target.token`: it needs exactly one source"),
@@ -367,11 +384,17 @@ mod tests {
 
     #[test]
     fn calls_of_a_command_line_have_a_tool_arguments_and_a_weight() {
-        let texts = [r#"search {"q":"{{word}}: {{number}}"}:4"#, "ping", "ping : 2", r#"add{"a":{"b":1}}"#].map(str::to_owned);
+        let texts =
+            [r#"search {"q":"{{word}}: {{number}}"}:4"#, "ping", "ping : 2", r#"add{"a":{"b":1}}"#].map(str::to_owned);
         let (operations, mix) = calls(&texts).unwrap();
         let names: Vec<&str> = operations.iter().map(|operation| operation.name.as_str()).collect();
         assert_eq!(names, ["search", "ping", "ping-2", "add"]);
-        assert_eq!(mix, [("search", 4), ("ping", 1), ("ping-2", 2), ("add", 1)].map(|(name, weight)| (name.to_owned(), weight)).into());
+        assert_eq!(
+            mix,
+            [("search", 4), ("ping", 1), ("ping-2", 2), ("add", 1)]
+                .map(|(name, weight)| (name.to_owned(), weight))
+                .into()
+        );
         assert_eq!(operations[3].arguments.source(), &json!({ "a": { "b": 1 } }));
         for (text, expected) in [
             ("", "does not begin with the name"),

@@ -2,7 +2,7 @@
 
 use crate::arguments::{
     BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Profile,
-    RecordArguments, ScenarioArguments,
+    RecordArguments, ScenarioArguments, TargetArguments,
 };
 use crate::command::load::spoiled_words;
 use crate::command::{chaos, harden, load, scenario};
@@ -122,7 +122,8 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
     }
     let (users, duration) = (arguments.users.unwrap_or(phase.users), arguments.duration.unwrap_or(phase.duration));
     let wish = LoadArguments {
-        workload: phase.run.clone(),
+        workload: Some(phase.run.clone()),
+        target: TargetArguments::default(),
         changes: Changes {
             users: Some(users),
             duration: Some(duration),

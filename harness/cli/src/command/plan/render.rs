@@ -5,6 +5,7 @@ use crate::context::Context;
 use harness_core::drive::{Plan, Subject, descriptors};
 use harness_core::plan::Script;
 use harness_core::plan::hardening::Hardening;
+use harness_core::plan::target::Target;
 use harness_core::plan::topology::EdgeMode;
 use harness_core::plan::workload::{Beside, Model, Workload};
 
@@ -31,6 +32,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         Subject::Experiment(experiment) => experiment::lines(experiment, stack),
         Subject::Hardening(hardening) => hardening_lines(hardening, stack),
     };
+    lines.extend(plan.backend.target().into_iter().flat_map(target_lines));
     for part in &plan.topology.parts {
         lines.extend(part.settings.iter().map(|(name, value)| format!("setting      {}: {name}={value}", part.name)));
         let tapped = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Tapped);
@@ -41,6 +43,14 @@ fn lines(plan: &Plan) -> Vec<String> {
     }
     lines.push(format!("seed         {}", plan.seed));
     lines.push(format!("command      {}", plan.command));
+    lines
+}
+
+fn target_lines(target: &Target) -> Vec<String> {
+    let mut lines = vec![format!("target       {}", target.url)];
+    lines.extend(target.start.iter().map(|start| format!("started by   {}", start.command.join(" "))));
+    lines.extend(target.tokens.iter().map(|source| format!("token        from {source}")));
+    lines.extend(target.reach.hosts.iter().map(|host| format!("allowed      {host}")));
     lines
 }
 
@@ -87,6 +97,11 @@ fn load_lines(workload: &Workload, stack: String) -> Vec<String> {
     }
     let share = |weight: u32| f64::from(weight) * 100.0 / f64::from(weights.max(1));
     lines.extend(workload.mix.iter().map(|(name, weight)| format!("  {:>5.1} %    {name}", share(*weight))));
+    let records = workload.operations.iter().filter_map(|operation| {
+        let kind = operation.writes.as_ref().map(|_| "writes").or_else(|| operation.reads.as_ref().map(|_| "reads"))?;
+        Some(format!("record       `{}` {kind} one", operation.name))
+    });
+    lines.extend(records);
     lines.extend(workload.thresholds.iter().map(|threshold| format!("threshold    {threshold}")));
     lines
 }

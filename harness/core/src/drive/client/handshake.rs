@@ -204,31 +204,31 @@ mod tests {
     use harness_history::{ErrorKind, Outcome};
     use serde_json::{Value, json};
 
-    fn heard(status: Option<u16>, outcome: Outcome, result: Value, error: Value) -> Heard {
+    fn reply(status: Option<u16>, outcome: Outcome, result: Value, error: Value) -> Heard {
         Heard { invoke_us: 0, complete_us: 0, outcome, status, headers: Vec::new(), result, error }
     }
 
     #[test]
     fn the_era_of_a_server_is_in_its_answer_to_discover() {
-        let ok = |versions: Value| heard(Some(200), Outcome::Ok, json!({ "supportedVersions": versions }), Value::Null);
+        let ok = |versions: Value| reply(Some(200), Outcome::Ok, json!({ "supportedVersions": versions }), Value::Null);
         assert_eq!(discovered(&ok(json!(["2025-11-25", "2026-07-28"]))), Discovered::Modern);
         assert_eq!(discovered(&ok(json!(["2025-11-25"]))), Discovered::Legacy);
         assert_eq!(discovered(&ok(Value::Null)), Discovered::Legacy);
         for status in [400, 404, 405, 406, 415, 422, 500] {
             let failed = Outcome::Failed(ErrorKind::Http(status));
-            assert_eq!(discovered(&heard(Some(status), failed, Value::Null, Value::Null)), Discovered::Legacy);
+            assert_eq!(discovered(&reply(Some(status), failed, Value::Null, Value::Null)), Discovered::Legacy);
         }
         for (code, expected) in
             [(-32601, Discovered::Legacy), (-32022, Discovered::Legacy), (-32020, Discovered::Refused)]
         {
             let failed = Outcome::Failed(ErrorKind::JsonRpc(code));
-            assert_eq!(discovered(&heard(Some(200), failed, Value::Null, json!({ "code": code }))), expected, "{code}");
+            assert_eq!(discovered(&reply(Some(200), failed, Value::Null, json!({ "code": code }))), expected, "{code}");
         }
         for status in [301, 307, 401, 403, 429, 503] {
             let failed = Outcome::Failed(ErrorKind::Http(status));
-            assert_eq!(discovered(&heard(Some(status), failed, Value::Null, Value::Null)), Discovered::Refused);
+            assert_eq!(discovered(&reply(Some(status), failed, Value::Null, Value::Null)), Discovered::Refused);
         }
-        let silent = heard(None, Outcome::Unknown(ErrorKind::Timeout), Value::Null, Value::Null);
+        let silent = reply(None, Outcome::Unknown(ErrorKind::Timeout), Value::Null, Value::Null);
         assert_eq!(discovered(&silent), Discovered::Refused);
     }
 

@@ -1,5 +1,8 @@
 //! The client against servers that answer, stall, cut off, refuse and lie.
 
+mod session;
+mod tls;
+
 use super::{Call, Client, ClientOptions, Endpoint};
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
@@ -22,13 +25,17 @@ enum Step {
     Close,
     /// Keeps the connection open and does not answer.
     Stall,
+    /// Answers, keeps the connection open and serves the next request on another one.
+    AnswerAndHold(&'static str),
+    /// Answers in two writes.
+    AnswerInTwo(&'static str, &'static str),
 }
 
 const OK: &str = r#"{"jsonrpc":"2.0","id":{id},"result":{"content":[],"structuredContent":{"n":{id}}}}"#;
 
 /// Serves the steps in order, over any number of connections. Returns the requests that it received.
 async fn serve(listener: TcpListener, steps: Vec<Step>) -> (usize, Vec<String>) {
-    let (mut connections, mut requests) = (0, Vec::new());
+    let (mut connections, mut requests, mut held) = (0, Vec::new(), Vec::new());
     let mut stream: Option<TcpStream> = None;
     for step in steps {
         let request = loop {
@@ -44,7 +51,8 @@ async fn serve(listener: TcpListener, steps: Vec<Step>) -> (usize, Vec<String>) 
                 break request;
             }
         };
-        let id = serde_json::from_str::<Value>(request.split("\r\n\r\n").nth(1).unwrap()).unwrap()["id"].to_string();
+        let body = request.split("\r\n\r\n").nth(1).unwrap();
+        let id = serde_json::from_str::<Value>(body).unwrap_or_default()["id"].to_string();
         requests.push(request);
         let current = stream.as_mut().unwrap();
         match step {
@@ -60,6 +68,16 @@ async fn serve(listener: TcpListener, steps: Vec<Step>) -> (usize, Vec<String>) 
                 stream = None;
             }
             Step::Close => stream = None,
+            Step::AnswerAndHold(text) => {
+                current.write_all(http(text, &id).as_bytes()).await.unwrap();
+                held.extend(stream.take());
+            }
+            Step::AnswerInTwo(first, second) => {
+                current.write_all(http(first, &id).as_bytes()).await.unwrap();
+                tokio::task::yield_now().await;
+                // The client may have gone.
+                let _ = current.write_all(second.as_bytes()).await;
+            }
             Step::Stall => {
                 read_request(current).await;
             }
@@ -81,8 +99,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     loop {
         let text = String::from_utf8_lossy(&bytes);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-            if body.len() == length.parse::<usize>().unwrap() {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if body.len() == length.map_or(0, |length| length.parse::<usize>().unwrap()) {
                 return Some(text.into_owned());
             }
         }
@@ -92,17 +110,23 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
+/// Starts a server for these steps. The task returns what [`serve`] returns.
+async fn scripted(steps: Vec<Step>) -> (Arc<Endpoint>, JoinSet<(usize, Vec<String>)>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint: Endpoint = format!("http://{}/mcp", listener.local_addr().unwrap()).parse().unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(serve(listener, steps));
+    (Arc::new(endpoint), server)
+}
+
 /// Makes one call for each step. Returns the result of each call, the number of connections, and the requests that the
 /// server received.
 async fn run(deadline: Duration, steps: Vec<Step>) -> (Vec<(Outcome, Option<String>)>, usize, Vec<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint: Endpoint = format!("http://{}/mcp", listener.local_addr().unwrap()).parse().unwrap();
-    let options = ClientOptions { deadline, max_reply_bytes: 4 << 10, ..ClientOptions::default() };
-    let mut client = Client::new(Arc::new(endpoint), options);
-    client.set_token("the-token");
     let calls = steps.len();
-    let mut server = JoinSet::new();
-    server.spawn(serve(listener, steps));
+    let (endpoint, mut server) = scripted(steps).await;
+    let options = ClientOptions { deadline, max_reply_bytes: 4 << 10, ..ClientOptions::default() };
+    let mut client = Client::new(endpoint, options);
+    client.set_token("the-token");
     let mut ended = Vec::new();
     for number in 0..calls {
         let Call { outcome, structured, invoke_us, complete_us, .. } =
@@ -193,4 +217,39 @@ async fn without_a_listener_nothing_was_sent() {
     drop(listener);
     let mut client = Client::new(Arc::new(endpoint), ClientOptions::default());
     assert_eq!(client.call("x", &json!({})).await.outcome, Outcome::Failed(ErrorKind::Connect));
+}
+
+#[tokio::test]
+async fn a_stream_that_stays_open_after_the_response_does_not_hold_the_call() {
+    let open = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n\
+        1a\r\nid: 0\nretry: 3000\ndata: \n\n\r\n\
+        4e\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{\"content\":[],\"structuredContent\":2}}\n\n\r\n";
+    let until_close = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n: hello\n\n\
+        data: {\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{\"content\":[],\"structuredContent\":2}}\n\n";
+    let steps = vec![Step::AnswerAndHold(open), Step::AnswerAndHold(until_close), Step::Answer(OK)];
+    let (ended, connections, _) = run(PATIENT, steps).await;
+    for ended in &ended[..2] {
+        assert_eq!(*ended, (Outcome::Ok, Some("2".to_owned())));
+    }
+    assert_eq!(ended[2].0, Outcome::Ok, "the next reply is not read from the open stream");
+    assert_eq!(connections, 3, "an open stream is dropped");
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_soon_after_the_response_leaves_its_connection_to_the_next_call() {
+    let first = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n\
+        4e\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{\"content\":[],\"structuredContent\":2}}\n\n\r\n";
+    let (ended, connections, _) = run(PATIENT, vec![Step::AnswerInTwo(first, "0\r\n\r\n"); 9]).await;
+    assert!(ended.iter().all(|ended| *ended == (Outcome::Ok, Some("2".to_owned()))), "{ended:?}");
+    assert!(connections < 9, "at least one connection carried two calls");
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_refused_call_and_is_not_followed() {
+    for status in [301, 302, 303, 307, 308] {
+        let text = format!("HTTP/1.1 {status} Moved\r\nlocation: http://192.0.2.7/mcp\r\ncontent-length: 0\r\n\r\n");
+        let (ended, connections, requests) = run(PATIENT, vec![Step::Answer(text.leak()), Step::Answer(OK)]).await;
+        assert_eq!(ended[0].0, Outcome::Failed(ErrorKind::Http(status)));
+        assert_eq!((ended[1].0.clone(), connections, requests.len()), (Outcome::Ok, 1, 2));
+    }
 }

@@ -1,0 +1,128 @@
+//! What commands do with a server that is not part of this product: the options that describe it, and the list of its tools.
+
+use crate::arguments::TargetArguments;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::settings;
+use harness_core::drive::client::ClientOptions;
+use harness_core::drive::target::{AccessError, TargetAccess, Tool, example_call};
+use harness_core::plan::bearer::BearerSource;
+use harness_core::plan::operation::PLACEHOLDERS;
+use harness_core::plan::reach::Reach;
+use harness_core::plan::target::Target;
+use std::fmt::Write as _;
+
+/// Maximum number of tools that are listed with an example.
+const MOST_TOOLS: usize = 50;
+
+/// Returns the running server at a URL.
+pub(crate) fn at(url: &str) -> Target {
+    Target { url: url.to_owned(), tokens: Vec::new(), ca_file: None, reach: Reach::default(), start: None }
+}
+
+/// Applies the options of the command line to a target, and what the settings allow to reach.
+pub(crate) fn changed(target: Target, arguments: &TargetArguments) -> Result<Target, Failure> {
+    let first = arguments.bearer_env.clone().map(BearerSource::Variable);
+    let first = first.or_else(|| arguments.bearer_file.clone().map(BearerSource::File));
+    let other = arguments.other_bearer_env.clone().map(BearerSource::Variable);
+    let tokens = match (first, other) {
+        (None, None) => target.tokens,
+        (None, Some(_)) => {
+            return Err(Failure::usage(
+                "`--other-bearer-env` is the second token; add `--bearer-env` or `--bearer-file`",
+            ));
+        }
+        (Some(first), other) => std::iter::once(first).chain(other).collect(),
+    };
+    let Reach { mut hosts, caps } = settings::load(None)?.reach();
+    hosts.extend(target.reach.hosts.into_iter().chain(arguments.allow_host.iter().cloned()));
+    let ca_file = arguments.ca_file.clone().or(target.ca_file);
+    Ok(Target { tokens, ca_file, reach: Reach { hosts, caps }, ..target })
+}
+
+/// Fails if options of a target are set, and the load is on a stack of this product.
+pub(crate) fn refuse_options(arguments: &TargetArguments) -> Result<(), Failure> {
+    let set = [
+        ("--bearer-env", arguments.bearer_env.is_some()),
+        ("--bearer-file", arguments.bearer_file.is_some()),
+        ("--other-bearer-env", arguments.other_bearer_env.is_some()),
+        ("--ca-file", arguments.ca_file.is_some()),
+        ("--allow-host", !arguments.allow_host.is_empty()),
+    ];
+    match set.into_iter().find(|(_, set)| *set) {
+        None => Ok(()),
+        Some((option, _)) => Err(Failure::usage(format!(
+            "`{option}` is for a server that is not part of this product; add `--target URL`, or remove it"
+        ))),
+    }
+}
+
+/// Lists the tools of a server with an example of a call of each: the error of a load without `--call`.
+///
+/// # Errors
+/// The server cannot be called.
+pub(crate) fn suggest_calls(arguments: &TargetArguments, context: &Context) -> Result<Failure, Failure> {
+    let url = arguments.target.clone().unwrap_or_default();
+    let target = changed(at(&url), arguments)?;
+    let tools = context.runtime.block_on(Box::pin(tools(&target)))?;
+    Ok(Failure::usage(suggestion(&url, &tools)))
+}
+
+async fn tools(target: &Target) -> Result<Vec<Tool>, Failure> {
+    let reached = target.reach.resolve(&target.url).await.map_err(Failure::usage)?;
+    let access = TargetAccess::new(target, &target.url, &reached);
+    access.tools(ClientOptions::default()).await.map_err(failed)
+}
+
+fn failed(error: AccessError) -> Failure {
+    Failure::new(if error.is_in_the_plan() { Exit::Usage } else { Exit::Stack }, error)
+}
+
+fn suggestion(url: &str, tools: &[Tool]) -> String {
+    if tools.is_empty() {
+        return format!("the server at `{url}` lists no tool, so that there is nothing to call");
+    }
+    let mut text = format!("say what to call; the server at `{url}` has these tools, each with an example:");
+    for tool in tools.iter().take(MOST_TOOLS) {
+        let _ = write!(text, "\n\n  {}\n    --call {}", headline(tool), quoted(&example_call(tool)));
+    }
+    if tools.len() > MOST_TOOLS {
+        let _ = write!(text, "\n\n  and {} more", tools.len() - MOST_TOOLS);
+    }
+    let names: Vec<String> = PLACEHOLDERS.iter().map(|(name, ..)| format!("{{{{{name}}}}}")).collect();
+    let _ = write!(
+        text,
+        "\n\nplaceholders: {}\nhint: repeat `--call`, add a weight such as `:4`, and begin with tools that only read; \
+         docs/mcp/ANY_SERVER.md shows how lost writes are found",
+        names.join(" ")
+    );
+    text
+}
+
+fn headline(tool: &Tool) -> String {
+    if tool.about.is_empty() { tool.name.clone() } else { format!("{}: {}", tool.name, tool.about) }
+}
+
+/// Quotes a text for a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tool, suggestion};
+    use serde_json::json;
+
+    #[test]
+    fn each_tool_has_an_example_that_a_shell_accepts() {
+        let tool = Tool {
+            name: "search".to_owned(),
+            about: "Searches.".to_owned(),
+            input_schema: json!({ "type": "object", "required": ["q"], "properties": { "q": { "enum": ["it's"] } } }),
+        };
+        let text = suggestion("http://127.0.0.1:1/mcp", &[tool]);
+        assert!(text.contains("search: Searches.\n    --call 'search {\"q\":\"it'\\''s\"}'"), "{text}");
+        assert!(text.contains("{{known_key}}"), "{text}");
+        assert!(suggestion("http://127.0.0.1:1/mcp", &[]).contains("lists no tool"));
+    }
+}
