@@ -19,6 +19,7 @@ pub(crate) mod play;
 pub(crate) mod report;
 pub(crate) mod runs;
 pub(crate) mod scenario;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod target;
 pub(crate) mod token;

@@ -71,6 +71,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Harden(arguments) => command::harden::run(&arguments, context),
         Command::Chaos(arguments) => command::chaos::run(&arguments, context),
         Command::ClientConfig(arguments) => command::client_config::run(&arguments, context),
+        Command::Snapshot(arguments) => command::snapshot::run(&arguments, context),
         Command::Check(arguments) => command::check::run(&arguments, context),
         Command::Compare(arguments) => command::compare::run(&arguments, context),
         Command::Report(arguments) => command::report::run(&arguments, context),

@@ -8,7 +8,8 @@ use harness_core::drive::client::ClientOptions;
 use harness_core::drive::target::{AccessError, TargetAccess, Tool, example_call};
 use harness_core::plan::bearer::BearerSource;
 use harness_core::plan::operation::PLACEHOLDERS;
-use harness_core::plan::reach::Reach;
+use harness_core::plan::Backend;
+use harness_core::plan::reach::{Reach, another_machine};
 use harness_core::plan::target::Target;
 use std::fmt::Write as _;
 
@@ -38,6 +39,26 @@ pub(crate) fn changed(target: Target, arguments: &TargetArguments) -> Result<Tar
     hosts.extend(target.reach.hosts.into_iter().chain(arguments.allow_host.iter().cloned()));
     let ca_file = arguments.ca_file.clone().or(target.ca_file);
     Ok(Target { tokens, ca_file, reach: Reach { hosts, caps }, ..target })
+}
+
+/// Fails if a server beyond this machine is to be attacked, and the user has not said that it is theirs.
+pub(crate) fn require_ownership(backend: &Backend, owned: &[String]) -> Result<(), Failure> {
+    let urls: Vec<&String> = match backend {
+        Backend::External { urls, .. } => urls.values().collect(),
+        Backend::Target(target) if target.start.is_none() => vec![&target.url],
+        Backend::Target(_) | Backend::Process | Backend::Docker => Vec::new(),
+    };
+    for url in urls {
+        // A URL that cannot be parsed is a problem of the plan, which is reported with all others.
+        let Ok(Some(host)) = another_machine(url) else { continue };
+        if !owned.contains(&host) {
+            return Err(Failure::usage(format!(
+                "`{host}` is another machine, and this command injects faults or sends requests of an attacker; \
+                 it needs the owner's word\nhint: if it is yours, add `--i-own-this-host {host}`"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Fails if options of a target are set, and the load is on a stack of this product.
@@ -110,8 +131,24 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tool, suggestion};
+    use super::{Backend, Tool, require_ownership, suggestion};
     use serde_json::json;
+
+    #[test]
+    fn a_server_beyond_this_machine_is_attacked_only_with_the_exact_word_of_its_owner() {
+        let far = Backend::Target(Box::new(super::at("https://Staging.example/mcp")));
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for names in [&[][..], &["staging"], &["other.example"]] {
+            let why = require_ownership(&far, &owned(names)).unwrap_err().to_string();
+            assert!(why.contains("hint: if it is yours, add `--i-own-this-host staging.example`"), "{why}");
+        }
+        assert!(require_ownership(&far, &owned(&["staging.example"])).is_ok());
+        for near in ["http://127.0.0.1:8000/mcp", "http://localhost:8000/mcp", "http://[::1]:8000/mcp"] {
+            assert!(require_ownership(&Backend::Target(Box::new(super::at(near))), &[]).is_ok(), "{near}");
+        }
+        let urls = [("memory".to_owned(), "http://192.0.2.7:7420".to_owned())].into();
+        assert!(require_ownership(&Backend::External { urls, hosts: Vec::new() }, &[]).is_err());
+    }
 
     #[test]
     fn each_tool_has_an_example_that_a_shell_accepts() {

@@ -2,10 +2,32 @@
 //! because the harness had no way to see it fail (decision 0052).
 
 use crate::plan::operation::{OperationData, Placeholder};
+use crate::drive::experiment::Experiment;
 use crate::plan::workload::Workload;
 use harness_history::{Finding, History, Verdict, check};
+use std::collections::BTreeMap;
 
 const DUPLICATES: &str = "no-duplicate-effects";
+
+/// The calls of a load or an experiment on a target.
+#[derive(Clone, Copy)]
+pub(super) struct TargetCalls<'a> {
+    operations: &'a [OperationData],
+    mix: &'a BTreeMap<String, u32>,
+    /// One for each token.
+    organisations: u32,
+}
+
+impl<'a> TargetCalls<'a> {
+    pub(super) fn of_load(workload: &'a Workload) -> Self {
+        Self { operations: &workload.operations, mix: &workload.mix, organisations: workload.organisations }
+    }
+
+    /// `organisations` is the number of tokens.
+    pub(super) fn of_experiment(experiment: &'a Experiment, organisations: u32) -> Self {
+        Self { operations: &experiment.load.operations, mix: &experiment.load.mix, organisations }
+    }
+}
 
 /// What the operations of a profile let the checks see.
 pub(super) struct Coverage {
@@ -16,14 +38,14 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    pub(super) fn of(workload: &Workload) -> Self {
+    pub(super) fn of(calls: TargetCalls<'_>) -> Self {
         let (mut required, mut unseen) = (Vec::new(), Vec::new());
-        let drawn = |operation: &&OperationData| workload.mix.get(&operation.name).is_some_and(|weight| *weight > 0);
-        let any = |fits: &dyn Fn(&OperationData) -> bool| workload.operations.iter().filter(drawn).any(fits);
+        let drawn = |operation: &&OperationData| calls.mix.get(&operation.name).is_some_and(|weight| *weight > 0);
+        let any = |fits: &dyn Fn(&OperationData) -> bool| calls.operations.iter().filter(drawn).any(fits);
         let reads_key = |key: Placeholder| any(&|operation| operation.reads_any() && operation.uses(key));
-        if !workload.operations.iter().any(OperationData::creates) {
+        if !calls.operations.iter().any(OperationData::creates) {
             unseen.push("records (no operation has `writes` with a new key)".to_owned());
-        } else if !workload.operations.iter().any(OperationData::reads_any) {
+        } else if !calls.operations.iter().any(OperationData::reads_any) {
             unseen.push("records (no operation has `reads`, so that no write can be read back)".to_owned());
         } else {
             required.extend(["register", "sessions", "no-lost-writes", "no-phantom-reads"]);
@@ -34,7 +56,7 @@ impl Coverage {
             }
             unseen.push("duplicates (no operation lists records)".to_owned());
         }
-        if workload.organisations < 2 {
+        if calls.organisations < 2 {
             unseen.push("isolation (it needs two tokens)".to_owned());
         } else if required.is_empty() || !reads_key(Placeholder::ForeignKey) {
             unseen.push("isolation between the tokens (no `reads` with `{{foreign_key}}`)".to_owned());
@@ -47,8 +69,8 @@ impl Coverage {
 
 /// Corrects the findings of a load on a target: those that the profile gave no means to fail are dropped, and those that may only show a wrong pointer
 /// of the profile are unknown.
-pub(super) fn corrected(workload: &Workload, history: &History, findings: Vec<Finding>) -> Vec<Finding> {
-    let required = Coverage::of(workload).required;
+pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec<Finding>) -> Vec<Finding> {
+    let required = Coverage::of(calls).required;
     let is_seen = |finding: &Finding| {
         let standing = check::about_records().any(|name| name == finding.check);
         // A violation is one, whether or not the profile asks for it.
@@ -77,7 +99,7 @@ fn doubted(finding: Finding) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{Coverage, corrected};
+    use super::{Coverage, TargetCalls, corrected};
     use crate::plan::workload::{Model, Workload};
     use harness_history::{Criteria, Effect, History, Op, Outcome, Phase, RecordState, Verdict, judge};
     use serde_json::{Value, json};
@@ -118,7 +140,7 @@ mod tests {
     #[test]
     fn what_the_profile_gives_no_means_for_is_named_and_not_required() {
         let of = |organisations, operations: &Value| {
-            let Coverage { required, unseen } = Coverage::of(&workload(organisations, operations));
+            let Coverage { required, unseen } = Coverage::of(TargetCalls::of_load(&workload(organisations, operations)));
             (required.join(" "), unseen.join("; "))
         };
         let (required, unseen) = of(1, &json!([{ "name": "x", "place": "p", "tool": "x", "arguments": {} }]));
@@ -159,8 +181,8 @@ mod tests {
         let read = |at, key: &str, value| op(Phase::Final, at, Effect::Read { key: key.into(), value });
         let ops = vec![write(10, "a"), write(20, "b"), read(30, "a", None), read(40, "b", second)];
         let (history, workload) = (ops.into_iter().collect::<History>(), workload(1, &json!([put(), get("get", "known_key")])));
-        let findings = judge(&history, &Criteria { required: Coverage::of(&workload).required, ..Criteria::default() });
-        let findings = corrected(&workload, &history, findings);
+        let findings = judge(&history, &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() });
+        let findings = corrected(TargetCalls::of_load(&workload), &history, findings);
         assert!(findings.iter().all(|finding| finding.check != "no-duplicate-effects"), "{findings:?}");
         let finding = findings.into_iter().find(|finding| finding.check == "no-lost-writes").unwrap();
         (finding.verdict, finding.summary)
