@@ -5,6 +5,7 @@ mod trial;
 
 use super::plan::render;
 use super::play::{self, Folder, Played};
+use super::target;
 use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -57,7 +58,13 @@ pub(crate) fn plans(arguments: &ChaosArguments, context: &Context) -> Result<Vec
 fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
     let folder = arguments.experiments.as_deref();
     if arguments.all || arguments.list || arguments.names.is_empty() {
-        return experiment::all(folder).map_err(Failure::usage);
+        let mut experiments = experiment::all(folder).map_err(Failure::usage)?;
+        if !arguments.list {
+            // Those for a server of any maker need one, and those for the services of this product need these.
+            let has_target = arguments.target.target.is_some();
+            experiments.retain(|experiment| experiment.is_on_target() == has_target);
+        }
+        return Ok(experiments);
     }
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for name in &arguments.names {
@@ -111,6 +118,48 @@ pub(crate) fn resolve(
     if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
+/// Returns the target of an experiment: the one in its file, or the one of the command line; `None` if neither names one. Gives the experiment the
+/// calls of the command line if its file has none.
+fn own_target(
+    experiment: &mut Experiment,
+    arguments: &ChaosArguments,
+    context: &Context,
+) -> Result<Option<Target>, Failure> {
+    let (name, options) = (&experiment.name, &arguments.target);
+    let target = match (experiment.target.take(), &options.target) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(format!("`{name}` names its server in `[target]`; remove `--target`")));
+        }
+        (Some(target), None) => *target,
+        (None, Some(url)) => target::at(url),
+        (None, None) => {
+            target::refuse_options(options)?;
+            return Ok(None);
+        }
+    };
+    if !arguments.place.url.is_empty() || arguments.place.backend != BackendChoice::Auto {
+        return Err(Failure::usage(format!(
+            "`{name}` is on a target, which is no stack of this product; remove `--url` and `--backend`"
+        )));
+    }
+    if experiment.is_on_target()
+        && options.call.is_empty()
+        && experiment.load.operations.is_empty()
+        && options.target.is_some()
+    {
+        return Err(target::suggest_calls(options, context)?);
+    }
+    if !options.call.is_empty() {
+        if !experiment.load.operations.is_empty() {
+            return Err(Failure::usage(format!("`{name}` has its calls in `[[operation]]`; remove `--call`")));
+        }
+        let calls = calls(&options.call);
+        (experiment.load.operations, experiment.load.mix) = calls
+            .map_err(|problems| Failure::usage(format!("the calls cannot be used:{}", problem_lines(&problems))))?;
+    }
+    target::changed(target, options).map(Some)
+}
+
 fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
     lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie))
 }
@@ -126,6 +175,8 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
         BackendChoice::Docker => words.push("--backend docker".to_owned()),
     }
     words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
+    words.extend(target::words(&arguments.target));
+    words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
     words.extend(arguments.experiments.iter().map(|folder| format!("--experiments {}", folder.display())));
     words.extend(lies.iter().map(|(service, lie)| format!("--lie {}={lie}", service.name())));
     words.join(" ")

@@ -1,17 +1,19 @@
 //! What commands do with a server that is not part of this product: the options that describe it, and the list of its tools.
 
+use super::play;
 use crate::arguments::TargetArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
 use harness_core::drive::client::ClientOptions;
 use harness_core::drive::target::{AccessError, TargetAccess, Tool, example_call};
+use harness_core::plan::Backend;
 use harness_core::plan::bearer::BearerSource;
 use harness_core::plan::operation::PLACEHOLDERS;
-use harness_core::plan::Backend;
 use harness_core::plan::reach::{Reach, another_machine};
 use harness_core::plan::target::Target;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 /// Maximum number of tools that are listed with an example.
 const MOST_TOOLS: usize = 50;
@@ -76,6 +78,22 @@ pub(crate) fn refuse_options(arguments: &TargetArguments) -> Result<(), Failure>
             "`{option}` is for a server that is not part of this product; add `--target URL`, or remove it"
         ))),
     }
+}
+
+/// Returns the options as words of a command. A token is named by its place.
+pub(crate) fn words(arguments: &TargetArguments) -> Vec<String> {
+    let option = |name: &str, value: &str| format!("{name} {}", play::quoted(value));
+    let path =
+        |name: &str, value: &Option<PathBuf>| value.as_ref().map(|path| option(name, &path.display().to_string()));
+    let text = |name: &str, value: &Option<String>| value.as_ref().map(|value| option(name, value));
+    let mut words: Vec<String> = text("--target", &arguments.target).into_iter().collect();
+    words.extend(arguments.call.iter().map(|call| option("--call", call)));
+    words.extend(text("--bearer-env", &arguments.bearer_env));
+    words.extend(path("--bearer-file", &arguments.bearer_file));
+    words.extend(text("--other-bearer-env", &arguments.other_bearer_env));
+    words.extend(path("--ca-file", &arguments.ca_file));
+    words.extend(arguments.allow_host.iter().map(|host| option("--allow-host", host)));
+    words
 }
 
 /// Lists the tools of a server with an example of a call of each: the error of a load without `--call`.

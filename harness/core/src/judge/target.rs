@@ -1,8 +1,8 @@
 //! What a load on a target proves: which checks of records must decide, and which promises the profile gave no means to look at. No check passes
 //! because the harness had no way to see it fail (decision 0052).
 
-use crate::plan::operation::{OperationData, Placeholder};
 use crate::drive::experiment::Experiment;
+use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::workload::Workload;
 use harness_history::{Finding, History, Verdict, check};
 use std::collections::BTreeMap;
@@ -74,7 +74,9 @@ pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec
     let is_seen = |finding: &Finding| {
         let standing = check::about_records().any(|name| name == finding.check);
         // A violation is one, whether or not the profile asks for it.
-        !standing || finding.verdict == Verdict::Fail || (finding.check != DUPLICATES && required.contains(&finding.check))
+        !standing
+            || finding.verdict == Verdict::Fail
+            || (finding.check != DUPLICATES && required.contains(&finding.check))
     };
     let blind = is_blind(history);
     findings.into_iter().filter(is_seen).map(|finding| if blind { doubted(finding) } else { finding }).collect()
@@ -106,7 +108,8 @@ mod tests {
     use std::time::Duration;
 
     fn workload(organisations: u32, operations: &Value) -> Workload {
-        let operations: Vec<crate::plan::operation::OperationData> = serde_json::from_value(operations.clone()).unwrap();
+        let operations: Vec<crate::plan::operation::OperationData> =
+            serde_json::from_value(operations.clone()).unwrap();
         Workload {
             name: "mine".to_owned(),
             service: None,
@@ -140,7 +143,8 @@ mod tests {
     #[test]
     fn what_the_profile_gives_no_means_for_is_named_and_not_required() {
         let of = |organisations, operations: &Value| {
-            let Coverage { required, unseen } = Coverage::of(TargetCalls::of_load(&workload(organisations, operations)));
+            let Coverage { required, unseen } =
+                Coverage::of(TargetCalls::of_load(&workload(organisations, operations)));
             (required.join(" "), unseen.join("; "))
         };
         let (required, unseen) = of(1, &json!([{ "name": "x", "place": "p", "tool": "x", "arguments": {} }]));
@@ -180,8 +184,12 @@ mod tests {
         };
         let read = |at, key: &str, value| op(Phase::Final, at, Effect::Read { key: key.into(), value });
         let ops = vec![write(10, "a"), write(20, "b"), read(30, "a", None), read(40, "b", second)];
-        let (history, workload) = (ops.into_iter().collect::<History>(), workload(1, &json!([put(), get("get", "known_key")])));
-        let findings = judge(&history, &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() });
+        let (history, workload) =
+            (ops.into_iter().collect::<History>(), workload(1, &json!([put(), get("get", "known_key")])));
+        let findings = judge(
+            &history,
+            &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() },
+        );
         let findings = corrected(TargetCalls::of_load(&workload), &history, findings);
         assert!(findings.iter().all(|finding| finding.check != "no-duplicate-effects"), "{findings:?}");
         let finding = findings.into_iter().find(|finding| finding.check == "no-lost-writes").unwrap();

@@ -113,7 +113,7 @@ impl Need {
             Self::Processes => target
                 .start
                 .is_none()
-                .then(|| "it needs a server that the harness started; add `[target.start]` in a file".to_owned()),
+                .then(|| "it reads what the kernel knows of the process, and the harness did not start this server".to_owned()),
         }
     }
 }
