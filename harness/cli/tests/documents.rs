@@ -65,6 +65,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("mkdir -p", "it makes room for the line after it"),
     ("harness load memory", SHORTER),
     ("harness load full", SHORTER),
+    ("harness load --target", "any_server.rs runs it with a server of its own"),
+    ("harness load graph.toml", "any_server.rs runs it with a server of its own"),
     ("harness gate", "gate.rs runs a shorter one"),
     ("harness runs open", "runs.rs does, with a browser of its own"),
     ("harness scenario --all", "scenarios/tests/scenarios.rs plays each"),

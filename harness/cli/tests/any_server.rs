@@ -1,0 +1,165 @@
+//! `harness load` on servers that are not ours: two in Python, of which one loses writes, and one built on rmcp. The Python servers run with both versions
+//! of the SDK; `make python-clients` installs them.
+#![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
+
+#[path = "support/foreign.rs"]
+mod foreign;
+#[path = "support/program.rs"]
+mod program;
+
+use foreign::{Foreign, repository};
+use program::{code, harness, text};
+use std::path::Path;
+use std::process::Output;
+
+fn load(folder: &Path, arguments: &[&str]) -> Output {
+    harness()
+        .env("TOKEN_A", "token-a")
+        .env("TOKEN_B", "token-b")
+        .current_dir(folder)
+        .arg("load")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// Writes the profile of the fixtures with the URL of a server.
+fn knowledge_graph(folder: &Path, url: &str) {
+    let profile = std::fs::read_to_string(repository("fixtures/servers/python/knowledge-graph.toml")).unwrap();
+    let profile = profile.replace("http://127.0.0.1:8000/mcp", url).replace("duration = \"5s\"", "duration = \"3s\"");
+    std::fs::write(folder.join("graph.toml"), profile).unwrap();
+}
+
+/// Returns the verdict on a finding: `pass`, `fail` or `unknown`.
+fn verdict<'t>(said: &'t str, check: &str) -> Option<&'t str> {
+    let line = said.lines().find(|line| line.trim_start().starts_with(&format!("{check} ")))?;
+    line.split_whitespace().nth(1)
+}
+
+fn a_python_server_is_judged(library: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let lossy = Foreign::python(library, "kg_file.py", folder.path());
+    knowledge_graph(folder.path(), &lossy.url);
+    let lost = load(folder.path(), &["graph.toml", "--seed", "1"]);
+    let said = text(&lost);
+    assert_eq!((code(&lost), verdict(&said, "no-lost-writes")), (1, Some("fail")), "{said}");
+    drop(lossy);
+
+    let folder = tempfile::tempdir().unwrap();
+    let correct = Foreign::python(library, "kg_sqlite.py", folder.path());
+    knowledge_graph(folder.path(), &correct.url);
+    let kept = load(folder.path(), &["graph.toml", "--seed", "1"]);
+    let said = text(&kept);
+    for check in ["no-lost-writes", "register", "sessions", "read-your-writes", "no-phantom-reads", "error-rate"] {
+        assert_eq!(verdict(&said, check), Some("pass"), "{check}: {said}");
+    }
+    assert!(said.contains("not looked at: duplicates"), "{said}");
+    // Bounds on time depend on the machine; broken, they are unknown at most.
+    assert_ne!(code(&kept), 1, "{said}");
+}
+
+#[test]
+fn lost_writes_of_a_server_of_version_one_of_the_python_sdk_are_found() {
+    a_python_server_is_judged("mcp1");
+}
+
+#[test]
+fn lost_writes_of_a_server_of_version_two_of_the_python_sdk_are_found() {
+    a_python_server_is_judged("mcp2");
+}
+
+#[test]
+fn tools_are_listed_with_an_example_of_a_call_of_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Foreign::sample("sessions", folder.path());
+    let listed = load(folder.path(), &["--target", &server.url]);
+    let said = text(&listed);
+    assert_eq!(code(&listed), 64, "{said}");
+    assert!(said.contains(r#"--call 'put {"key":"{{key}}","value":"{{content}}"}'"#), "{said}");
+    let called = load(
+        folder.path(),
+        &[
+            "--target",
+            &server.url,
+            "--call",
+            r#"put {"key":"{{key}}","value":"{{content}}"}:2"#,
+            "--call",
+            r#"echo {"text":"{{words}}"}"#,
+            "--users",
+            "4",
+            "--duration",
+            "1s",
+        ],
+    );
+    let said = text(&called);
+    assert_eq!(verdict(&said, "error-rate"), Some("pass"), "{said}");
+    assert!(said.contains("not looked at: records"), "{said}");
+}
+
+#[test]
+fn operations_that_do_not_fit_the_tools_are_found_before_the_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Foreign::sample("stateless", folder.path());
+    let refused = load(
+        folder.path(),
+        &["--target", &server.url, "--call", r#"putt {"key":"k"}"#, "--call", r#"put {"key":"k"}"#],
+    );
+    let said = text(&refused);
+    assert_eq!(code(&refused), 64, "{said}");
+    for expected in [
+        "--call 1: `operation.tool`: the target has no tool `putt`; did you mean `put`?",
+        "--call 2: `operation.arguments`",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains("verdict"), "{said}");
+    let away = load(folder.path(), &["--target", "http://192.0.2.7:9/mcp", "--call", "ping"]);
+    assert_eq!(code(&away), 64, "{}", text(&away));
+    assert!(text(&away).contains("`192.0.2.7` is not this machine"), "{}", text(&away));
+}
+
+/// A profile of the sample server with two tokens, whose users try to read the records of the other token.
+const TWO_TOKENS: &str = r#"
+users = 6
+duration = "2s"
+[target]
+url = "URL"
+[[target.token]]
+env = "TOKEN_A"
+[[target.token]]
+env = "TOKEN_B"
+[[operation]]
+tool = "put"
+arguments = { key = "{{key}}", value = "{{content}}" }
+writes = { key = "/arguments/key", value = "/arguments/value" }
+[[operation]]
+tool = "get"
+arguments = { key = "{{known_key}}" }
+reads = { key = "/arguments/key", value = "/reply/value", missing = ["not_found"] }
+[[operation]]
+name = "probe"
+tool = "get"
+arguments = { key = "{{foreign_key}}" }
+reads = { key = "/arguments/key", value = "/reply/value", missing = ["not_found"] }
+[thresholds]
+all = ["error_rate<1%"]
+"#;
+
+#[test]
+fn isolation_between_two_tokens_is_judged_in_every_mode_of_the_sdk() {
+    for mode in ["sessions", "stateless", "modern"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Foreign::sample(mode, folder.path());
+        std::fs::write(folder.path().join("mine.toml"), TWO_TOKENS.replace("URL", &server.url)).unwrap();
+        let said = text(&load(folder.path(), &["mine.toml"]));
+        for check in ["tenant-isolation", "no-lost-writes", "register", "no-phantom-reads", "error-rate"] {
+            assert_eq!(verdict(&said, check), Some("pass"), "{mode} {check}: {said}");
+        }
+        // The same token twice: every record of the one is one of the other.
+        let one = TWO_TOKENS.replace("URL", &server.url).replace("TOKEN_B", "TOKEN_A");
+        std::fs::write(folder.path().join("mine.toml"), one).unwrap();
+        let leaky = load(folder.path(), &["mine.toml"]);
+        let said = text(&leaky);
+        assert_eq!((code(&leaky), verdict(&said, "tenant-isolation")), (1, Some("fail")), "{mode}: {said}");
+    }
+}
