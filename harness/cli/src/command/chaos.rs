@@ -13,6 +13,10 @@ use crate::settings;
 use harness_core::drive::experiment::{self, Experiment};
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::fault;
+use harness_core::plan::Backend;
+use harness_core::plan::data_file::problem_lines;
+use harness_core::plan::target::Target;
+use harness_core::plan::target_form::calls;
 use harness_core::plan::topology::Topology;
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
@@ -62,7 +66,8 @@ fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
         if !arguments.list {
             // Those for a server of any maker need one, and those for the services of this product need these.
             let has_target = arguments.target.target.is_some();
-            experiments.retain(|experiment| experiment.is_on_target() == has_target);
+            let is_named = |experiment: &Experiment| experiment.target.is_some() != has_target;
+            experiments.retain(|one| if one.is_on_target() { is_named(one) } else { !has_target });
         }
         return Ok(experiments);
     }
@@ -85,9 +90,13 @@ pub(crate) fn resolve(
 ) -> Result<Vec<Resolved>, Failure> {
     let memory = settings::judge_memory()?;
     let (mut plans, mut problems, mut elsewhere) = (Vec::new(), Vec::new(), 0);
-    for experiment in experiments {
+    for mut experiment in experiments {
         // Called for each experiment, because each stack gets its own random key.
-        let (backend, secret) = context.backend(&arguments.place)?;
+        let (backend, secret) = match own_target(&mut experiment, arguments, context)? {
+            Some(target) => (Backend::Target(Box::new(target)), String::new()),
+            None => context.backend(&arguments.place)?,
+        };
+        target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
         let external = backend.is_external();
         let impossible = experiment.faults.iter().find_map(|order| order.fault.impossible_here(&backend));
         let topology = lying(experiment.topology.clone(), lies);
