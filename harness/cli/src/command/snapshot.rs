@@ -146,7 +146,7 @@ fn check(path: &Path, surfaces: &BTreeMap<String, Surface>, context: &Context) -
 }
 
 /// Returns what a server has changed since its file was written.
-fn changes(file: &Path, surface: &Surface) -> Result<Vec<SurfaceChange>, Failure> {
+pub(crate) fn changes(file: &Path, surface: &Surface) -> Result<Vec<SurfaceChange>, Failure> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|error| {
         Failure::usage(format!(

@@ -225,6 +225,11 @@ impl Results {
                             of_run.checks.into_iter().map(|(check, result)| (format!("{name}: {check}"), result)),
                         );
                     }
+                    RunEnd::Compared(changes) => {
+                        let state = if changes.is_empty() { PASS } else { FAIL };
+                        let summary = changes.first().cloned().unwrap_or_else(|| "unchanged".to_owned());
+                        checks.insert(name, CheckResult { state: state.to_owned(), summary });
+                    }
                     RunEnd::Failed { why, .. } | RunEnd::NotRun { why } => {
                         let result = CheckResult { state: NO_RESULT.to_owned(), summary: why.clone() };
                         checks.insert(name, result);

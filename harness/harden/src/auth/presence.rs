@@ -112,6 +112,9 @@ async fn metadata(probe: &Probe<'_>) -> Result<(), Stop> {
     for (service, part) in probe.parts() {
         for path in paths(probe, service, &part).into_iter().filter(|path| !path.ends_with('/')) {
             let refused = |answer: &Answer| answer.has_status(401) && metadata_url(answer).is_some();
+            if probe.is_foreign() && !refused(&probe.send(&part, &HttpRequest::tools_list().at(&path)).await) {
+                return Err(Stop::NotApplicable("no challenge names a document; MCP-AUTH-01 is about that".to_owned()));
+            }
             let challenge =
                 probe.control_if(&part, "a challenge", &HttpRequest::tools_list().at(&path), refused).await?;
             let url = metadata_url(&challenge).unwrap_or_default();

@@ -66,6 +66,8 @@ struct Calls {
     target: Option<Box<Target>>,
     operations: Vec<OperationData>,
     mix: BTreeMap<String, u32>,
+    /// Number of tokens of a target; `None` if the stack is one of this product.
+    organisations: Option<u32>,
 }
 
 /// Returns the calls of the load, and reports keys that do not fit the stack.
@@ -113,7 +115,8 @@ fn calls(filled: &mut Filled<'_, ExperimentForm>) -> Calls {
         Box::new(target)
     });
     filled.note_all(notes);
-    Calls { target, operations: operations.0, mix: operations.1 }
+    let organisations = Some(target.as_ref().map_or(1, |target| target.organisations()));
+    Calls { target, operations: operations.0, mix: operations.1, organisations }
 }
 
 fn length(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Duration {
@@ -140,8 +143,11 @@ fn experiment(
         load: Load {
             rate: load.rate,
             users: load.users,
-            // An organisation without a user would make no call.
-            organisations: load.organisations.unwrap_or(DEFAULT_ORGANISATIONS.min(load.users)),
+            // An organisation without a user would make no call. On a target each token is one.
+            organisations: match calls.organisations {
+                Some(tokens) => tokens,
+                None => load.organisations.unwrap_or(DEFAULT_ORGANISATIONS.min(load.users)),
+            },
             call_deadline: load.call_deadline.0,
             mix: calls.mix,
             operations: calls.operations,
