@@ -202,7 +202,7 @@ impl Driver {
     pub(crate) async fn walk_quietly(&self, user_number: usize, tag: Option<&str>) -> Option<u64> {
         let mut user = self.users[user_number].lock().await;
         let turn = Turn::quiet(Phase::Final);
-        let (mut next, mut records) = (Some(user.walk(tag, turn)), 0);
+        let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
         while let Some(due) = next {
             if self.stop.is_cancelled() {
                 return None;

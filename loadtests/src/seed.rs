@@ -89,8 +89,10 @@ pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
 pub(crate) async fn walk(driver: &Driver) {
     let Assignment { workload, seed, .. } = &driver.assignment;
     driver.expect(0);
-    // No operation of a target lists records.
     if workload.is_on_target() {
+        if workload.operations.iter().any(|operation| operation.lists.is_some()) {
+            driver.note_walks(final_read::walk_by(driver, workload.all_users(), &[None], *seed, lanes(driver)).await);
+        }
         return;
     }
     if let Some(walks) = final_read::walk_all(driver, workload.all_users(), &workload.mix, *seed, lanes(driver)).await {

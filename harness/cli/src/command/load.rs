@@ -31,9 +31,14 @@ pub(crate) fn resolve(
     command: String,
     context: &Context,
 ) -> Result<(Plan, String), Failure> {
-    let Load { workload, target } = load(arguments)?;
+    let Load { mut workload, target } = load(arguments)?;
     let (backend, secret) = match target {
-        Some(target) => (Backend::Target(Box::new(target::changed(target, &arguments.target)?)), String::new()),
+        Some(target) => {
+            let target = target::changed(target, &arguments.target)?;
+            // The command line may have other tokens than the profile.
+            workload.organisations = target.organisations();
+            (Backend::Target(Box::new(target)), String::new())
+        }
         None => {
             target::refuse_options(&arguments.target)?;
             context.backend(&arguments.place)?
@@ -58,10 +63,7 @@ fn load(arguments: &LoadArguments) -> Result<Load, Failure> {
                 "`--target` needs calls; add `--call`, or run `harness load --target URL` to list the tools",
             ));
         }
-        (None, Some(url)) => {
-            let target = target::changed(target::at(url), &arguments.target)?;
-            loadtests::of_calls(target, &arguments.target.call, &overrides)
-        }
+        (None, Some(url)) => loadtests::of_calls(target::at(url), &arguments.target.call, &overrides),
         (None, None) => return Err(Failure::usage("name a workload, or a server with `--target`")),
     };
     let load = load.map_err(Failure::usage)?;

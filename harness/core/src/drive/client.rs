@@ -282,8 +282,8 @@ impl Client {
         self.request.extend_from_slice(&self.head);
         if self.session.is_modern() {
             write!(self.body, r#","_meta":{}"#, self.meta).expect("a vector takes every write");
-            // Not encoded, unlike a name in `open`: the name of a tool has only letters, digits and `_.-`.
-            write!(self.request, "{}: {tool}\r\n", headers::MCP_NAME).expect("a vector takes every write");
+            let name = open::header_text(tool);
+            write!(self.request, "{}: {name}\r\n", headers::MCP_NAME).expect("a vector takes every write");
         }
         self.body.extend_from_slice(b"}}");
         write!(self.request, "content-length: {}\r\n\r\n", self.body.len()).expect("a vector takes every write");
@@ -294,6 +294,7 @@ impl Client {
     async fn exchange(&mut self, sent: &mut bool) -> Result<Received, Outcome> {
         self.reply.clear();
         self.reply.shrink_to(KEPT_BUFFER);
+        self.frame = Frame::default();
         // The stream leaves `self` for the exchange. If the deadline drops this future, the stream is closed with it,
         // so that the next call cannot take the late reply for its own.
         let mut stream = match self.stream.take().and_then(alive) {
@@ -312,7 +313,6 @@ impl Client {
         {
             return Err(Outcome::Unknown(local::kind_of(&error, ErrorKind::Reset)));
         }
-        self.frame = Frame::default();
         let received = receive(&mut stream, &mut self.frame, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
         Ok(received)

@@ -3,7 +3,7 @@
 
 use super::Recorded;
 use super::target::{Coverage, TargetCalls};
-use crate::drive::{DriverReport, FinalWalks, Subject};
+use crate::drive::{DriverReport, FinalWalks, Handshakes, Subject};
 use harness_history::{Evidence, Finding, OpRef, Phase, Verdict};
 
 /// Name of the finding about the run itself.
@@ -82,11 +82,23 @@ fn load(recorded: &Recorded) -> Appraisal {
     let peak = recorded.driver.as_ref().map_or(0.0, |driver| driver.cpu_peak) * 100.0;
     let arrivals = recorded.driver.as_ref().and_then(|driver| arrivals(driver, recorded)).unwrap_or_default();
     let walks = recorded.driver.as_ref().and_then(some_walks).unwrap_or_default();
+    let handshakes = recorded.driver.as_ref().and_then(handshakes).unwrap_or_default();
     let unseen = unseen(&recorded.plan.subject).unwrap_or_default();
     let summary = format!(
-        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{unseen}"
+        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{handshakes}{unseen}"
     );
     (calls, summary, doubts)
+}
+
+/// Returns the number of handshakes with a target and how long they took; `None` if the load is on a stack of this product.
+fn handshakes(driver: &DriverReport) -> Option<String> {
+    let Handshakes { made, failed, us_p50, us_max, version } = driver.handshakes.as_ref()?;
+    let ms = |us: &u64| *us as f64 / 1e3;
+    Some(format!(
+        "; {made} handshakes (MCP {version}), {failed} of them failed, p50 {:.1} ms, at most {:.1} ms",
+        ms(us_p50),
+        ms(us_max)
+    ))
 }
 
 /// Returns the promises that a load on a target did not look at; `None` if it looked at all, or if the load is on a stack of this product.

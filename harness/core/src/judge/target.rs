@@ -4,10 +4,11 @@
 use crate::drive::experiment::Experiment;
 use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::workload::Workload;
-use harness_history::{Finding, History, Verdict, check};
+use harness_history::{EffectRef, Finding, History, OpRef, Verdict, check};
 use std::collections::BTreeMap;
 
-const DUPLICATES: &str = "no-duplicate-effects";
+/// The order of a list and its pages are promises of our own services, and of no other.
+const OF_OUR_LISTS: &str = "index-agrees";
 
 /// The calls of a load or an experiment on a target.
 #[derive(Clone, Copy)]
@@ -54,17 +55,28 @@ impl Coverage {
             } else {
                 unseen.push("reads of own records during the load (no `reads` with `{{known_key}}`)".to_owned());
             }
-            unseen.push("duplicates (no operation lists records)".to_owned());
+            if lists_values(calls) {
+                required.push("no-duplicate-effects");
+            } else {
+                unseen.push("duplicates (no operation `lists` records with their values)".to_owned());
+            }
         }
         if calls.organisations < 2 {
             unseen.push("isolation (it needs two tokens)".to_owned());
-        } else if required.is_empty() || !reads_key(Placeholder::ForeignKey) {
-            unseen.push("isolation between the tokens (no `reads` with `{{foreign_key}}`)".to_owned());
+        } else if required.is_empty() || !(reads_key(Placeholder::ForeignKey) || lists_values(calls)) {
+            unseen.push("isolation between the tokens (no `reads` with `{{foreign_key}}`, no `lists`)".to_owned());
         } else {
             required.push("tenant-isolation");
         }
         Self { required: required.into_iter().map(str::to_owned).collect(), unseen }
     }
+}
+
+/// Returns true if the contents that the load writes have marks, and lists return them.
+fn lists_values(calls: TargetCalls<'_>) -> bool {
+    let lists = |operation: &OperationData| operation.lists.as_ref().is_some_and(|lists| lists.value.is_some());
+    let marks = |operation: &OperationData| operation.writes.is_some() && operation.uses(Placeholder::Content);
+    calls.operations.iter().any(lists) && calls.operations.iter().any(marks)
 }
 
 /// Corrects the findings of a load on a target: those that the profile gave no means to fail are dropped, and those that may only show a wrong pointer
@@ -74,26 +86,37 @@ pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec
     let is_seen = |finding: &Finding| {
         let standing = check::about_records().any(|name| name == finding.check);
         // A violation is one, whether or not the profile asks for it.
-        !standing
-            || finding.verdict == Verdict::Fail
-            || (finding.check != DUPLICATES && required.contains(&finding.check))
+        finding.check != OF_OUR_LISTS
+            && (!standing || finding.verdict == Verdict::Fail || required.contains(&finding.check))
     };
-    let blind = is_blind(history);
-    findings.into_iter().filter(is_seen).map(|finding| if blind { doubted(finding) } else { finding }).collect()
+    let blind = blind_spot(history);
+    let doubt = |finding| match blind {
+        Some(pointer) => doubted(finding, pointer),
+        None => finding,
+    };
+    findings.into_iter().filter(is_seen).map(doubt).collect()
 }
 
-/// Returns true if records were read, and none of the replies had a value where the profile says that it is.
-fn is_blind(history: &History) -> bool {
+/// Returns the pointer that may be wrong: records were read or listed, and none of the replies had a value where the profile says that it is.
+fn blind_spot(history: &History) -> Option<&'static str> {
     let mut reads = history.reads().peekable();
-    reads.peek().is_some() && reads.all(|(_, _, _, value)| value.is_none())
+    let is_list = |op: &OpRef<'_>| op.is_ok() && matches!(op.effect(), EffectRef::Scan { .. });
+    let mut lists = history.ops().filter(is_list).peekable();
+    if reads.peek().is_some() && reads.all(|(_, _, _, value)| value.is_none()) {
+        Some("reads.value")
+    } else if lists.peek().is_some() && lists.all(|op| op.effect().returned().next().is_none()) {
+        Some("lists")
+    } else {
+        None
+    }
 }
 
-fn doubted(finding: Finding) -> Finding {
+fn doubted(finding: Finding, pointer: &str) -> Finding {
     if finding.verdict != Verdict::Fail || !check::about_records().any(|name| name == finding.check) {
         return finding;
     }
     let summary = format!(
-        "no read returned a value at the place of `reads.value`, so that the profile may be wrong; with the profile as it is: {}",
+        "no reply had a value at the place of `{pointer}`, so that the profile may be wrong; with the profile as it is: {}",
         finding.summary
     );
     Finding { verdict: Verdict::Unknown, violations: 0, summary, ..finding }
@@ -156,7 +179,14 @@ mod tests {
         assert!(unseen.contains("`{{known_key}}`") && unseen.contains("`{{foreign_key}}`"), "{unseen}");
         let (required, unseen) = of(2, &json!([put(), get("get", "known_key"), get("probe", "foreign_key")]));
         assert!(required.ends_with("read-your-writes tenant-isolation"), "{required}");
-        assert_eq!(unseen, "duplicates (no operation lists records)");
+        assert!(unseen.starts_with("duplicates (no operation `lists`"), "{unseen}");
+        let list = json!({ "name": "list", "place": "p", "tool": "list", "arguments": {},
+            "lists": { "items": "/reply/items", "key": "/id", "value": "/text" } });
+        let (required, unseen) = of(2, &json!([put(), get("get", "known_key"), list]));
+        assert!(
+            required.ends_with("no-duplicate-effects tenant-isolation") && unseen.is_empty(),
+            "{required}; {unseen}"
+        );
     }
 
     fn op(phase: Phase, at: u64, effect: Effect) -> Op {
@@ -186,11 +216,8 @@ mod tests {
         let ops = vec![write(10, "a"), write(20, "b"), read(30, "a", None), read(40, "b", second)];
         let (history, workload) =
             (ops.into_iter().collect::<History>(), workload(1, &json!([put(), get("get", "known_key")])));
-        let findings = judge(
-            &history,
-            &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() },
-        );
-        let findings = corrected(TargetCalls::of_load(&workload), &history, findings);
+        let findings = judge(&history, &Criteria { required: Coverage::of(&workload).required, ..Criteria::default() });
+        let findings = corrected(&workload, &history, findings);
         assert!(findings.iter().all(|finding| finding.check != "no-duplicate-effects"), "{findings:?}");
         let finding = findings.into_iter().find(|finding| finding.check == "no-lost-writes").unwrap();
         (finding.verdict, finding.summary)

@@ -27,6 +27,9 @@ pub struct OperationData {
     /// The record that a call reads; `None` if it reads none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<ReadPlace>,
+    /// The records that a call lists; `None` if it lists none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<ListPlace>,
     /// Errors after which a call certainly had no effect: groups such as `quota`, statuses such as `http_503`, codes of tools. After any other
     /// error it may have had its effect.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +60,18 @@ pub struct ReadPlace {
     /// Texts of errors that say that there is no such record. Such an error is a valid reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+}
+
+/// Where a call has the records that it lists: all records that the caller may see.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListPlace {
+    /// The list, in the reply.
+    pub items: Pointer,
+    /// JSON pointer from an item to its key.
+    pub key: String,
+    /// JSON pointer from an item to its value; `None` if the list has only keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
 }
 
 impl OperationData {
@@ -98,8 +113,20 @@ impl OperationData {
         if !problems.is_empty() {
             return problems;
         }
-        if self.writes.is_some() && self.reads.is_some() {
-            problems.push(("reads", "an operation either writes or reads a record; make it two operations".to_owned()));
+        let kinds = [self.writes.is_some(), self.reads.is_some(), self.lists.is_some()];
+        if kinds.into_iter().filter(|kind| *kind).count() > 1 {
+            let key = if self.lists.is_some() { "lists" } else { "reads" };
+            problems.push((key, "an operation writes, reads or lists records; make it several operations".to_owned()));
+        }
+        if let Some(lists) = &self.lists {
+            if !lists.items.is_in_reply() {
+                problems.push(("lists", format!("`{}` is what was sent; a list is below `/reply`", lists.items)));
+            }
+            let is_pointer = |text: &&String| text.is_empty() || text.starts_with('/');
+            let wrong = std::iter::once(&lists.key).chain(&lists.value).find(|text| !is_pointer(text));
+            problems.extend(
+                wrong.map(|text| ("lists", format!("`{text}` is not a JSON pointer from an item, such as `/name`"))),
+            );
         }
         if let Some(writes) = &self.writes
             && !writes.key.is_in_reply()
@@ -136,7 +163,8 @@ mod tests {
     use serde_json::{Value, json};
 
     fn operation(records: &Value) -> OperationData {
-        let arguments = json!({ "new": "{{key}}", "path": "notes/{{uuid}}.md", "old": "{{known_key}}", "word": "{{word}}" });
+        let arguments =
+            json!({ "new": "{{key}}", "path": "notes/{{uuid}}.md", "old": "{{known_key}}", "word": "{{word}}" });
         let mut data = json!({ "name": "n", "place": "p", "tool": "t", "arguments": arguments });
         data.as_object_mut().unwrap().extend(records.as_object().unwrap().clone());
         serde_json::from_value(data).unwrap()
@@ -170,7 +198,16 @@ mod tests {
             "reads": { "key": "/arguments/old", "value": "/reply/text" },
             "writes": { "key": "/arguments/new", "value": "/arguments/word" },
         }));
-        assert!(both.contains("either writes or reads"), "{both}");
+        assert!(both.contains("writes, reads or lists"), "{both}");
+    }
+
+    #[test]
+    fn a_list_is_in_the_reply_and_its_items_have_keys() {
+        let lists =
+            |items: &str, key: &str| problems(&json!({ "lists": { "items": items, "key": key, "value": "/text" } }));
+        assert_eq!((lists("/reply/items", "/id").as_str(), lists("/reply", "").as_str()), ("", ""));
+        let wrong = lists("/arguments/old", "id");
+        assert!(wrong.contains("below `/reply`") && wrong.contains("`id` is not a JSON pointer"), "{wrong}");
     }
 
     #[test]

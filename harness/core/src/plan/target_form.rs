@@ -3,7 +3,7 @@
 use super::bearer::BearerSource;
 use super::data_file::Problem;
 use super::data_file::form::{Length, Note};
-use super::operation::{Expected, OperationData, Pointer, ReadPlace, Template, WritePlace};
+use super::operation::{Expected, ListPlace, OperationData, Pointer, ReadPlace, Template, WritePlace};
 use super::reach::Reach;
 use super::target::{PORT_MARK, Start, Target};
 use indexmap::IndexMap;
@@ -91,6 +91,8 @@ pub struct OperationForm {
     writes: Option<WriteForm>,
     /// The record that the call reads.
     reads: Option<ReadForm>,
+    /// The records that the call lists: all that the caller may see.
+    lists: Option<ListForm>,
 }
 
 /// Where the call has the record that it writes.
@@ -116,6 +118,19 @@ struct ReadForm {
     /// Texts of errors that say that there is no such record.
     #[schemars(extend("default" = []))]
     missing: Vec<String>,
+}
+
+/// Where the call has the records that it lists.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Lists")]
+struct ListForm {
+    /// JSON pointer to the list, such as `/reply/items`.
+    items: String,
+    /// JSON pointer from an item to its key, such as `/id`.
+    key: String,
+    /// JSON pointer from an item to its value, such as `/text`; omitted if the list has only keys.
+    value: Option<String>,
 }
 
 fn open_table(_: &mut SchemaGenerator) -> Schema {
@@ -226,6 +241,10 @@ impl OperationForm {
             let (key, value) = (pointer("reads", &form.key)?, pointer("reads", &form.value)?);
             Ok(ReadPlace { key, value, missing: form.missing.clone() })
         };
+        let lists = |form: &ListForm| {
+            let items = pointer("lists", &form.items)?;
+            Ok(ListPlace { items, key: form.key.clone(), value: form.value.clone() })
+        };
         let arguments = Template::try_from(Value::Object(self.arguments.clone())).map_err(|why| ("arguments", why))?;
         Ok(OperationData {
             name: name.to_owned(),
@@ -235,6 +254,7 @@ impl OperationForm {
             expect: expected(self.expect.as_ref()).map_err(|why| ("expect", why))?,
             writes: self.writes.as_ref().map(writes).transpose()?,
             reads: self.reads.as_ref().map(reads).transpose()?,
+            lists: self.lists.as_ref().map(lists).transpose()?,
             certain_failures: Vec::new(),
         })
     }
@@ -274,6 +294,7 @@ pub fn calls(texts: &[String]) -> Result<(Vec<OperationData>, BTreeMap<String, u
                     expect: Vec::new(),
                     writes: None,
                     reads: None,
+                    lists: None,
                     certain_failures: Vec::new(),
                 };
                 operations.insert(name.clone(), operation);

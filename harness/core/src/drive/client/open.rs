@@ -8,6 +8,7 @@ use harness_history::{ErrorKind, Outcome};
 use mcp_contracts::headers;
 use mcp_contracts::service::{PROTOCOL_LEGACY, PROTOCOL_MODERN};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Era {
@@ -119,7 +120,7 @@ impl Client {
                 fields.push((headers::MCP_METHOD, message.method.clone()));
                 // The header repeats the name of a tool or a prompt, or the URI of a resource; a service compares both.
                 let name = message.params.get("name").or_else(|| message.params.get("uri")).and_then(Value::as_str);
-                fields.extend(name.map(|name| (headers::MCP_NAME, header_text(name))));
+                fields.extend(name.map(|name| (headers::MCP_NAME, header_text(name).into_owned())));
             }
             Era::Legacy if self.session.negotiates() => {
                 fields.extend(self.session.fields().into_iter().map(|(name, value)| (name, value.to_owned())));
@@ -171,10 +172,10 @@ fn meta(can_ask: bool) -> Value {
 
 /// Encodes a text for a header. Printable ASCII stays as it is; any other text becomes Base64 (MCP 2026-07-28,
 /// streamable HTTP).
-fn header_text(text: &str) -> String {
+pub(super) fn header_text(text: &str) -> Cow<'_, str> {
     // A receiver strips spaces around a field value, so a text that begins or ends with one is encoded as well.
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
-    if plain { text.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(text)) }
+    if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("=?base64?{}?=", STANDARD.encode(text))) }
 }
 
 fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {

@@ -3,7 +3,7 @@
 
 use super::{Sent, malformed};
 use crate::drive::canary::{Names, state_of};
-use crate::plan::operation::{Expected, OperationData, ReadPlace, WritePlace};
+use crate::plan::operation::{Expected, ListPlace, OperationData, ReadPlace, WritePlace};
 use harness_history::op::Visibility;
 use harness_history::{Effect, ErrorKind, Outcome, RecordState};
 use serde::Deserialize;
@@ -65,6 +65,9 @@ pub(crate) fn of(data: &OperationData, sent: &Sent, outcome: &Outcome, reply: Da
         Some(why) => malformed(&why),
         None => judged(data, outcome),
     };
+    if let Some(lists) = &data.lists {
+        return list(lists, arguments, &value, outcome, names);
+    }
     if let Some(reads) = &data.reads {
         return read(reads, arguments, &value, outcome, reply, names);
     }
@@ -134,6 +137,25 @@ fn read(
     Done { outcome, effect, key_is_number: false }
 }
 
+/// A whole list on one page. Of records with a value only those with a mark of this run are kept, because the store of a target may have others.
+fn list(lists: &ListPlace, arguments: &Value, reply: &Value, outcome: Outcome, names: &Names) -> Done {
+    if outcome != Outcome::Ok {
+        return Done { outcome, effect: Effect::None, key_is_number: false };
+    }
+    let Some(items) = lists.items.find(arguments, reply).and_then(Value::as_array) else {
+        let outcome = malformed(&format!("a reply without a list at `{}`", lists.items));
+        return Done { outcome, effect: Effect::None, key_is_number: false };
+    };
+    let hit = |item: &Value| {
+        let key = text(item.pointer(&lists.key)?);
+        let Some(at) = &lists.value else { return Some((key, RecordState::default())) };
+        let value = state(item.pointer(at)?, names);
+        value.canary.as_ref().is_some_and(|canary| names.has(&canary.tenant)).then_some((key, value))
+    };
+    let effect = Effect::Scan { hits: items.iter().filter_map(hit).collect(), query: Some(Box::default()) };
+    Done { outcome, effect, key_is_number: false }
+}
+
 fn state(value: &Value, names: &Names) -> RecordState {
     match value {
         Value::String(text) => state_of(text, names),
@@ -162,8 +184,10 @@ mod tests {
     }
 
     fn get() -> OperationData {
-        serde_json::from_value(json!({ "name": "get", "place": "p", "tool": "get", "arguments": { "key": "{{known_key}}" },
-            "reads": { "key": "/arguments/key", "value": "/reply/items/0/text", "missing": ["not found"] } }))
+        serde_json::from_value(
+            json!({ "name": "get", "place": "p", "tool": "get", "arguments": { "key": "{{known_key}}" },
+            "reads": { "key": "/arguments/key", "value": "/reply/items/0/text", "missing": ["not found"] } }),
+        )
         .unwrap()
     }
 
@@ -208,7 +232,8 @@ mod tests {
         let refused = Outcome::Failed(ErrorKind::Tool("exists".into()));
         let unsent = Outcome::Failed(ErrorKind::Connect);
         let certain = put(&json!({ "certain_failures": ["exists", "http_503"] }));
-        let outcome = |data: &OperationData, outcome: &Outcome| done(data, false, outcome, DataReply::default()).outcome;
+        let outcome =
+            |data: &OperationData, outcome: &Outcome| done(data, false, outcome, DataReply::default()).outcome;
         assert_eq!(outcome(&put(&json!({})), &refused), Outcome::Unknown(ErrorKind::Tool("exists".into())));
         assert_eq!(outcome(&put(&json!({})), &unsent), unsent, "nothing was sent");
         assert_eq!(outcome(&certain, &refused), refused);
@@ -249,6 +274,24 @@ mod tests {
             let outcome = done(&data, false, &Outcome::Ok, structured(reply)).outcome;
             assert_eq!(outcome == Outcome::Ok, is_good, "{reply}: {outcome:?}");
         }
+    }
+
+    #[test]
+    fn a_list_has_the_records_of_this_run() {
+        let lists = json!({ "items": "/reply/items", "key": "/id", "value": "/text" });
+        let data = json!({ "name": "list", "place": "p", "tool": "list", "arguments": {}, "lists": lists });
+        let data: OperationData = serde_json::from_value(data).unwrap();
+        let reply = r#"{"items":[{"id":"k","text":"a canary:o/u/w/1/"},{"id":"old","text":"a canary:old/u/w/1/"},{"id":"other","text":"b"}]}"#;
+        let sent = Sent::Data { arguments: Box::new(json!({})), existing: false };
+        let names = Names::from_iter(["o".into()]);
+        let Effect::Scan { hits, query: Some(query) } =
+            of(&data, &sent, &Outcome::Ok, structured(reply), &names).effect
+        else {
+            panic!()
+        };
+        assert_eq!((hits.len(), &*hits[0].0, query.more), (1, "k", false));
+        let without = of(&data, &sent, &Outcome::Ok, structured("{}"), &names);
+        assert!(matches!(without.outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{:?}", without.outcome);
     }
 
     #[test]

@@ -264,7 +264,7 @@ impl Walk for Walks<'_, '_> {
         let mut user = user_of(&self.people[user], user as u64, &self.scene);
         user.refresh(stage.minter()).ok()?;
         let turn = Turn::quiet(Phase::Final);
-        let (mut next, mut records) = (Some(user.walk(tag, turn)), 0);
+        let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
         let mut whole = false;
         while let Some(due) = next {
             let instance = stage.instance_for(due.service()).await;

@@ -19,7 +19,7 @@ const NUMBERS: u64 = 1_000_000;
 
 /// An operation of a target.
 #[derive(Debug)]
-pub struct DataOperation {
+pub(super) struct DataOperation {
     data: OperationData,
     keys: Arc<Keys>,
 }
@@ -54,7 +54,13 @@ impl DataOperation {
     }
 
     /// Returns the outcome and the effect of a call.
-    pub(crate) fn effect(&self, sent: &Sent, outcome: &Outcome, reply: DataReply<'_>, names: &Names) -> (Outcome, Effect) {
+    pub(super) fn effect(
+        &self,
+        sent: &Sent,
+        outcome: &Outcome,
+        reply: DataReply<'_>,
+        names: &Names,
+    ) -> (Outcome, Effect) {
         let done = effect::of_data(&self.data, sent, outcome, reply, names);
         if done.key_is_number {
             self.keys.are_numbers.store(true, Ordering::Relaxed);
@@ -113,12 +119,12 @@ impl Filler<'_, '_> {
         if let Some((_, value)) = self.known.iter().find(|(known, _)| *known == placeholder) {
             return value.clone();
         }
-        let value = self.draw(placeholder);
+        let value = self.drawn(placeholder);
         self.known.push((placeholder, value.clone()));
         value
     }
 
-    fn draw(&mut self, placeholder: Placeholder) -> Value {
+    fn drawn(&mut self, placeholder: Placeholder) -> Value {
         match placeholder {
             Placeholder::Word => {
                 let words = self.draw.words();
@@ -130,8 +136,8 @@ impl Filler<'_, '_> {
                 uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into()
             }
             Placeholder::Number => self.draw.rng.random_range(0..NUMBERS).into(),
-            Placeholder::User => (*self.draw.identity.user).into(),
-            Placeholder::Organisation => (*self.draw.identity.tenant).into(),
+            Placeholder::User => Value::from(&*self.draw.identity.user),
+            Placeholder::Organisation => Value::from(&*self.draw.identity.tenant),
             Placeholder::Key => self.new_key(),
             Placeholder::Content => self.draw.content(true).0.into(),
             Placeholder::KnownKey | Placeholder::SharedKey | Placeholder::ForeignKey => self.known_key(placeholder),
@@ -219,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_the_values_and_a_run_has_keys_of_its_own() {
-        let arguments = json!({ "w": "{{word}}", "k": "{{key}}", "u": "{{uuid}}", "n": "{{number}}", "again": "<{{key}}>" });
+        let arguments =
+            json!({ "w": "{{word}}", "k": "{{key}}", "u": "{{uuid}}", "n": "{{number}}", "again": "<{{key}}>" });
         let (first, other) = (World::new("run-1"), World::new("run-2"));
         let (one, _) = first.filled(0, 7, &arguments);
         assert_eq!(one, first.filled(0, 7, &arguments).0);

@@ -55,6 +55,11 @@ pub async fn walk_all(
     // The orchestrator stores memories without a mark for its users. A walk by tag returns only those of the load.
     let by_tag = calls(Service::Orchestrator);
     let tags: Vec<Option<&str>> = if by_tag { TAGS.iter().copied().map(Some).collect() } else { vec![None] };
+    Some(walk_by(walker, users, &tags, seed, lanes).await)
+}
+
+/// Lets every user walk through the memories with each of these tags, or through everything (`None`); see [`walk_all`].
+pub async fn walk_by(walker: &impl Walk, users: u32, tags: &[Option<&str>], seed: u64, lanes: usize) -> FinalWalks {
     let mut order: Vec<usize> = (0..users as usize).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let (next, walked, records) = (AtomicUsize::new(0), AtomicU32::new(0), AtomicU64::new(0));
@@ -64,7 +69,7 @@ pub async fn walk_all(
             && let Some(user) = order.get(next.fetch_add(1, Relaxed))
         {
             let mut whole = true;
-            for tag in &tags {
+            for tag in tags {
                 match walker.walk(*user, *tag).await {
                     Some(listed) => {
                         records.fetch_add(listed, Relaxed);
@@ -76,7 +81,7 @@ pub async fn walk_all(
         }
     });
     futures::future::join_all(walking).await;
-    Some(FinalWalks { users, walked: walked.into_inner(), records: records.into_inner() })
+    FinalWalks { users, walked: walked.into_inner(), records: records.into_inner() }
 }
 
 /// Reads one record as the user with this process number; returns false if it did not read it, to end its lane.

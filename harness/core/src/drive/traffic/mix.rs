@@ -4,9 +4,9 @@
 use super::data::DataOperation;
 use super::operation::Operation;
 use super::operations::OPERATIONS;
+use crate::plan::operation::OperationData;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use crate::plan::operation::OperationData;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -74,6 +74,11 @@ impl Mix {
     /// Returns the first operation of a target that reads any record by its key.
     pub(super) fn reader(&self) -> Option<&Arc<DataOperation>> {
         self.data.iter().find(|operation| operation.data().reads_any())
+    }
+
+    /// Returns the first operation of a target that lists records.
+    pub(super) fn lister(&self) -> Option<&Arc<DataOperation>> {
+        self.data.iter().find(|operation| operation.data().lists.is_some())
     }
 
     /// Returns the names of the operations of a target.

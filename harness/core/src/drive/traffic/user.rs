@@ -178,8 +178,18 @@ impl User {
     }
 
     /// The first call of a walk through everything that the user can list, or through the memories with a tag.
-    pub fn walk(&self, tag: Option<&str>, turn: Turn) -> Due {
-        Due { call: Call { operation: Choice::BuiltIn(&walk_memories::WHOLE), request: walk_memories::whole(tag) }, turn }
+    pub fn walk(&self, scene: &Scene, tag: Option<&str>, turn: Turn) -> Due {
+        if let Some(lister) = scene.mix.lister() {
+            let number = u64::from(self.identity.process);
+            return Due {
+                call: self.call(scene, Choice::Data(Arc::clone(lister)), number, scene.mix.numbers_of(number)),
+                turn,
+            };
+        }
+        Due {
+            call: Call { operation: Choice::BuiltIn(&walk_memories::WHOLE), request: walk_memories::whole(tag) },
+            turn,
+        }
     }
 
     /// The call that follows the last one, without a pause.
@@ -228,9 +238,7 @@ impl User {
             }
         };
         let (outcome, mut effect) = match &operation {
-            Choice::BuiltIn(_) => {
-                effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names)
-            }
+            Choice::BuiltIn(_) => effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names),
             Choice::Data(operation) => {
                 let reply = DataReply { structured: call.structured, content: call.content };
                 operation.effect(&request.sent, &call.outcome, reply, &scene.names)
