@@ -64,8 +64,8 @@ pub(super) async fn run(
         traffic.read_back_target().await;
     } else {
         stage.read_back().await;
-        traffic.walk().await;
     }
+    traffic.walk().await;
     let interrupted = cancel.is_cancelled();
     if let Some(within) = experiment.remembered.filter(|_| !interrupted) {
         view.show(Event::Stage("waiting for the outcomes of workflows".to_owned()));

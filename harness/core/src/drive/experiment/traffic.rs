@@ -8,7 +8,7 @@ use crate::drive::scenario::Stage;
 use crate::drive::token::Grant;
 use crate::drive::traffic::clock::RealClock;
 use crate::drive::traffic::directory::{Identity, has_twin, owner_of, users_of_target};
-use crate::drive::traffic::final_read::{Read, Walk, read_back, walk_all};
+use crate::drive::traffic::final_read::{Read, Walk, read_back, walk_all, walk_by};
 use crate::drive::traffic::mix::Mix;
 use crate::drive::traffic::pace::{Pace, Turn};
 use crate::drive::traffic::tally::Tally;
@@ -122,7 +122,15 @@ impl<'s> Traffic<'s> {
     pub(crate) async fn walk(&self) {
         let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
         let walks = Walks { traffic: self, people, scene: self.scene(people) };
-        let walking = walk_all(&walks, people.len() as u32, &self.load.mix, self.stage.seed(), WALK_LANES);
+        let (users, seed) = (people.len() as u32, self.stage.seed());
+        let lists = self.load.operations.iter().any(|operation| operation.lists.is_some());
+        let walking = async {
+            if lists {
+                walk_by(&walks, users, &[None], seed, WALK_LANES).await;
+            } else {
+                walk_all(&walks, users, &self.load.mix, seed, WALK_LANES).await;
+            }
+        };
         // What is not listed in time stays unread; the reads by id judge whether it is lost.
         let _ = tokio::time::timeout(WALK_DEADLINE, walking).await;
     }
