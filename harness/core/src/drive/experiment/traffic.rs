@@ -283,6 +283,7 @@ impl Walk for Walks<'_, '_> {
             stage.record(&op);
             next = user.follow_up(turn);
         }
+        user.end().await;
         whole.then_some(records)
     }
 }
