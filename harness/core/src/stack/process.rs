@@ -356,7 +356,7 @@ impl Processes {
             let out_of_reach = |why: String| StackError::TargetOutOfReach { url: url.clone(), why };
             let reached = target.reach.resolve(&url).await.map_err(out_of_reach)?;
             *self.reached.lock() = Some(reached);
-            self.wait_for_target(start, &url, &log, &mut process).await?;
+            foreign::wait_ready(&self.http, start, &url, &log, &mut process).await?;
             // Faults and samples are about the process that serves, which may be a child of the launcher.
             let serving = holder::listening(slot.port, pid).and_then(|pid| Some((pid, start_time(pid)?)));
             (pid, started) = serving.unwrap_or((pid, started));
@@ -374,16 +374,6 @@ impl Processes {
             log: Some(log),
             tls,
         })
-    }
-
-    async fn wait_for_target(
-        &self,
-        start: &Start,
-        url: &str,
-        log: &Path,
-        process: &mut PartProcess,
-    ) -> Result<(), StackError> {
-        foreign::wait_ready(&self.http, start, url, log, async || process.ended_with_log().await).await
     }
 
     /// Sends SIGSTOP or SIGCONT and waits for the effect, because the kernel stops a process a moment after the signal.

@@ -14,7 +14,7 @@ const SESSION: &str = "mcp-session-id";
 const DEADLINE: Duration = Duration::from_secs(12);
 
 /// The access to a target, which all checks of a run share.
-pub struct Access {
+pub(crate) struct Access {
     /// One token for each organisation; empty if the server needs none.
     tokens: Vec<String>,
     protocol: Protocol,

@@ -3,6 +3,7 @@
 
 use super::super::ready::log_tail;
 use super::super::{StackError, StackRequest};
+use super::PartProcess;
 use crate::plan::target::{PORT_MARK, Start, TARGET};
 use crate::stack::owned;
 use std::collections::BTreeMap;
@@ -84,18 +85,18 @@ fn find_program(program: &str, folder: &Path) -> Option<PathBuf> {
 }
 
 /// Waits until the server is ready: until its `ready` path answers with a status below 500 or, if it has none, until its endpoint answers a request
-/// for its tools. Fails when `ended` returns the exit status of its process, or at the deadline.
+/// for its tools. Fails when its process ends, or at the deadline.
 pub(super) async fn wait_ready(
     http: &reqwest::Client,
     start: &Start,
     endpoint: &str,
     log: &Path,
-    mut ended: impl AsyncFnMut() -> Option<String>,
+    process: &mut PartProcess,
 ) -> Result<(), StackError> {
     let (since, part) = (Instant::now(), TARGET.to_owned());
     let mut last = "no answer".to_owned();
     while since.elapsed() < start.deadline {
-        if let Some(status) = ended().await {
+        if let Some(status) = process.ended_with_log().await {
             return Err(StackError::Died { part, status, tail: log_tail(log) });
         }
         match answers(http, start, endpoint).await {
