@@ -173,11 +173,11 @@ mod tests {
         let unset = refused(BearerSource::Variable("HARNESS_TEST_NO_SUCH_VARIABLE".to_owned()));
         assert!(unset.contains("`HARNESS_TEST_NO_SUCH_VARIABLE` is not set") && unset.contains("hint:"), "{unset}");
         for (text, why) in
-            [("", "is empty"), ("\n", "is empty"), ("Bearer sesame", "has a space"), ("ses\u{e4}me", "ASCII")]
+            [("", "is empty"), ("\n", "is empty"), ("Bearer sesame", "has a space"), ("sesam\u{e4}", "ASCII")]
         {
             write(&path, text, 1);
             let error = refused(file());
-            assert!(error.contains(why) && !error.contains("ses"), "{error}");
+            assert!(error.contains(why) && !error.contains("sesam"), "{error}");
         }
         std::fs::write(&path, "x".repeat(65 << 10)).unwrap();
         assert!(refused(file()).contains("more than"));

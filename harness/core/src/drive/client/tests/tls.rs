@@ -72,6 +72,7 @@ async fn serve(acceptor: TlsAcceptor, calls: usize) -> (SocketAddr, JoinSet<usiz
                 let text = OK.replace("{id}", &answered.to_string());
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", text.len());
                 stream.write_all((head + &text).as_bytes()).await.unwrap();
+                stream.flush().await.unwrap();
             }
         }
         connections
