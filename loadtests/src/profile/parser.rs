@@ -158,7 +158,8 @@ fn check(profile: &mut Filled<'_, Profile>) {
     if organisations > users {
         profile.note("organisations", format!("`{organisations}` is out of range"), "1 to the number of users");
     }
-    check_load(profile, profile.value.load.model);
+    let model = profile.value.load.model;
+    check_load(profile, model);
     let operations: Vec<String> = profile.value.mix.keys().cloned().collect();
     let memory = profile.has("service") && profile.value.service == Service::Memory;
     for name in operations.iter().filter(|_| memory) {

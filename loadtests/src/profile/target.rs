@@ -50,7 +50,8 @@ pub(super) type Parsed = (Workload, Target, Vec<Problem>);
 
 pub(super) fn parse(name: &str, file: &str, text: &str) -> Result<Parsed, Vec<Problem>> {
     let mut profile = form::read::<TargetProfile>(file, text, &[])?;
-    check_load(&mut profile, profile.value.load.model());
+    let model = profile.value.load.model();
+    check_load(&mut profile, model);
     let (target, mut notes) = profile.value.target.target();
     let (operations, mix, more) =
         operations(&profile.value.operation, &profile.value.target, |path| profile.place(path));
