@@ -10,6 +10,8 @@ mod plan;
 mod record;
 mod runs;
 mod scenario;
+mod server;
+mod snapshot;
 mod stack;
 mod token;
 mod values;
@@ -21,8 +23,10 @@ pub(crate) use harden::HardenArguments;
 pub(crate) use load::{Changes, LoadArguments, TargetArguments};
 pub(crate) use plan::{PlanArguments, Planned};
 pub(crate) use record::RecordArguments;
-pub(crate) use runs::{CheckArguments, RunArguments, RunsAction, RunsArguments};
+pub(crate) use runs::{CheckArguments, CompareArguments, RunArguments, RunsAction, RunsArguments};
 pub(crate) use scenario::ScenarioArguments;
+pub(crate) use server::{Ownership, ServerArguments};
+pub(crate) use snapshot::SnapshotArguments;
 pub(crate) use stack::{
     BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
 };
@@ -111,16 +115,29 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  harness harden\n  harness harden --list\n  harness harden --only AUTH --only MCP-TRN-01\n  \
         harness harden --min-severity high --backend docker\n  harness harden --skip MCP-TRN-12='the gateway adds the header'\n  \
-        harness harden --repeat MCP-AUTH-03\n  harness harden --url memory=http://127.0.0.1:7420"
+        harness harden --repeat MCP-AUTH-03\n  harness harden --url memory=http://127.0.0.1:7420\n  \
+        harness harden --target http://127.0.0.1:8000/mcp --bearer-env TOKEN"
     )]
     Harden(HardenArguments),
     /// Injects faults into a stack under load, proves that they took effect, and judges the result.
     Chaos(ChaosArguments),
+    /// Writes the tool surface of a server (names, texts, schemas, annotations, hashes), or compares the server with what was written.
+    #[command(
+        after_help = "Examples:\n  harness snapshot --target http://127.0.0.1:8000/mcp --out tools.json\n  \
+        harness snapshot --target http://127.0.0.1:8000/mcp --check tools.json\n  harness snapshot --check fixtures/snapshots"
+    )]
+    Snapshot(SnapshotArguments),
     /// Judges a recorded run again, from its directory alone, or lists the checks.
     #[command(after_help = "Examples:\n  harness check\n  harness check --list")]
     Check(CheckArguments),
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
+    /// Shows which findings appeared and which disappeared between two runs. Exits with 1 if something fails that did not fail before.
+    #[command(
+        after_help = "Examples:\n  harness compare 2026-11-30T09-00-00Z-harden-catalogue-1c2d\n  \
+        harness compare runs/before runs/after --json | jq '.changes[]'"
+    )]
+    Compare(CompareArguments),
     /// Lists recorded runs, opens a report, or removes old runs.
     #[command(after_help = "Examples:\n  harness runs list\n  harness runs open\n  harness runs prune --keep 5")]
     Runs(RunsArguments),

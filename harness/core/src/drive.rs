@@ -7,6 +7,7 @@ pub mod descriptors;
 pub mod experiment;
 pub mod hardening;
 pub mod scenario;
+pub mod surface;
 pub mod target;
 pub mod token;
 pub mod traffic;

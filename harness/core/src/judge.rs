@@ -12,12 +12,15 @@ pub use memory::JudgeMemory;
 pub use recorded::{JudgeError, Recorded};
 
 use crate::drive::Subject;
+use crate::drive::experiment::Experiment;
 use crate::drive::scenario::ScenarioReport;
 use crate::drive::traffic::operations::service_of;
 use crate::plan::run_dir;
+use crate::plan::target::Target;
 use crate::plan::seal::write_whole;
 use crate::plan::workload::{Model, Workload};
 use harness_history::{Criteria, Finding, Verdict, check, judge as judge_history};
+use target::{Coverage, TargetCalls};
 
 /// Longest time without a completed good call while calls of an experiment wait, in microseconds.
 const MOST_GAP_US: u64 = 1_000_000;
@@ -60,7 +63,11 @@ fn conclude(recorded: &Recorded) -> Judgement {
         Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) if recorded.oversize.is_some() => {}
         Subject::Load(workload) if workload.is_on_target() => {
             let judged = judge_history(&recorded.history, &criteria(recorded));
-            findings.extend(target::corrected(workload, &recorded.history, judged));
+            findings.extend(target::corrected(TargetCalls::of_load(workload), &recorded.history, judged));
+        }
+        Subject::Experiment(experiment) if experiment.is_on_target() => {
+            let judged = judge_history(&recorded.history, &criteria(recorded));
+            findings.extend(target::corrected(target_calls(recorded, experiment), &recorded.history, judged));
         }
         Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => {
             findings.extend(judge_history(&recorded.history, &criteria(recorded)));
@@ -79,7 +86,7 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
             declared: recorded.scenario.as_ref().map(|report| report.declared.clone()).unwrap_or_default(),
             experiment: Some(experiment.promises.clone()),
             most_gap_us: Some(MOST_GAP_US),
-            required: experiment.required.clone(),
+            required: required(recorded, experiment),
             expectations: experiment.remembered.map(|_| recorded.expectations.clone()),
             ..Criteria::default()
         },
@@ -94,6 +101,22 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
     }
 }
 
+/// Returns the standing checks that must decide: those that the experiment names, and on a target those that its operations let decide.
+fn required(recorded: &Recorded, experiment: &Experiment) -> Vec<String> {
+    let mut required = experiment.required.clone();
+    if experiment.is_on_target() {
+        required.extend(Coverage::of(target_calls(recorded, experiment)).required);
+    }
+    required.sort();
+    required.dedup();
+    required
+}
+
+fn target_calls<'e>(recorded: &Recorded, experiment: &'e Experiment) -> TargetCalls<'e> {
+    let organisations = recorded.plan.backend.target().map_or(1, Target::organisations);
+    TargetCalls::of_experiment(experiment, organisations)
+}
+
 fn load_criteria(workload: &Workload) -> Criteria {
     let users = match workload.model {
         Model::Closed { .. } => Some(workload.users),
@@ -104,7 +127,7 @@ fn load_criteria(workload: &Workload) -> Criteria {
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if workload.is_on_target() {
-        target::Coverage::of(workload).required
+        Coverage::of(TargetCalls::of_load(workload)).required
     } else if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
     Criteria {
         thresholds: workload.thresholds.clone(),

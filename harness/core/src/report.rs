@@ -1,6 +1,7 @@
 //! The reports of a run: one summary, and one source file for each format in which it is rendered.
 
 mod chart;
+pub mod compare;
 mod figures;
 mod fill;
 mod fix;

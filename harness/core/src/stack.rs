@@ -22,6 +22,7 @@ mod ports;
 mod ready;
 mod runtime;
 mod target;
+mod tls_tunnel;
 mod wiring;
 
 pub use control::{Ended, ProgramEnd};
@@ -32,10 +33,12 @@ pub use ready::log_tail;
 use crate::plan::Backend;
 use crate::plan::reach::Reached;
 use crate::plan::run_dir;
+use crate::plan::target::TARGET;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
+use crate::plan::trust::Trust;
 use crate::stack::undo_log::UndoLog;
 use crate::stack::view::{Event, View};
-use edge_proxy::{EdgeProxies, ProxiedEdge};
+use edge_proxy::{EdgeProxies, Far, ProxiedEdge};
 use futures::future::try_join_all;
 use mcp_contracts::{Service, env};
 use parking_lot::Mutex;
@@ -133,11 +136,11 @@ impl Stack {
         cancel: &CancellationToken,
     ) -> Result<Self, StackError> {
         // A detached stack outlives the harness, and an external one does not belong to it.
-        let undo_log = match request.backend {
-            Backend::Process | Backend::Docker if !request.detached => {
-                Some(UndoLog::new(request.dir.join(run_dir::UNDO), &request.executable))
-            }
-            _ => None,
+        let undo_log = match &request.backend {
+            Backend::External { .. } => None,
+            Backend::Target(target) if target.start.is_none() => None,
+            Backend::Process | Backend::Docker | Backend::Target(_) => (!request.detached)
+                .then(|| UndoLog::new(request.dir.join(run_dir::UNDO), &request.executable)),
         };
         // If this returns early, the guards of the parts are dropped, which ends the parts that have been started.
         tokio::select! {
@@ -154,6 +157,9 @@ impl Stack {
         let http = ready::http_client()?;
         let runtime: Box<dyn PartRuntime> = match &request.backend {
             Backend::Process => Box::new(process::Processes::new(undo_log.clone(), http.clone())),
+            Backend::Target(target) if target.start.is_some() => {
+                Box::new(process::Processes::new(undo_log.clone(), http.clone()))
+            }
             Backend::Docker => Box::new(docker::Containers::prepare(request, undo_log.as_ref(), http.clone()).await?),
             Backend::External { urls, hosts } => {
                 Box::new(external::External::check(request, urls, hosts, &http).await?)
@@ -248,7 +254,18 @@ impl Stack {
         // Only the clients are delayed, because the delay tests the thresholds of the gate, which bound what clients
         // measure.
         let slow_ms = if from == CLIENT { self.request.topology.part(to).and_then(|part| part.slow_ms) } else { None };
-        self.proxies.put(ProxiedEdge { from, to, url: &url, tapped, listen, slow_ms, seed: self.request.seed }).await
+        let (far, seed) = (self.far(to, &url)?, self.request.seed);
+        self.proxies.put(ProxiedEdge { from, to, url: &url, far, tapped, listen, slow_ms, seed }).await
+    }
+
+    /// Returns where a target is, which was decided once; `None` for a part of this product, whose URL has its address.
+    fn far(&self, to: &str, url: &str) -> Result<Option<Far>, StackError> {
+        let Some((target, reached)) = self.request.backend.target().zip(self.reached()).filter(|_| to == TARGET) else {
+            return Ok(None);
+        };
+        let trust = url.starts_with("https://").then(|| Trust::load(target.ca_file.as_deref())).transpose();
+        let trust = trust.map_err(|error| StackError::start(to, error))?;
+        Ok(Some(Far { host: reached.host, addresses: reached.addresses, trust }))
     }
 
     /// Puts a proxy between the clients and a part if the topology has one there.

@@ -66,6 +66,24 @@ fn junit_problems(path: &Path) -> String {
 }
 
 #[test]
+fn a_change_of_the_tools_that_the_snapshot_does_not_have_fails_the_gate() {
+    let compared = |name: &str, changes: &[&str]| {
+        run(name, RunEnd::Compared(changes.iter().map(|change| (*change).to_owned()).collect()))
+    };
+    let gate = |changes: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let runs = vec![compared("memory", &[]), compared("patterns", changes)];
+        write_gate(dir.path(), 0, vec![PhaseRecord { kind: PhaseKind::Snapshot, runs }])
+    };
+    let same = gate(&[]);
+    assert_eq!((same.verdict.as_str(), same.because.as_str()), ("pass", "all 3 runs of 2 phases pass"));
+    let changed = gate(&["`one` was added", "`two` was added", "`three` was added", "`four` was removed"]);
+    assert_eq!(changed.verdict, "fail");
+    let expected = "patterns: the tools have changed and the snapshot has not: `one` was added; `two` was added; `three` was added (and 1 more)";
+    assert_eq!(changed.because, expected);
+}
+
+#[test]
 fn a_gate_that_passes_has_the_same_reports_when_they_are_written_again() {
     let dir = tempfile::tempdir().unwrap();
     let summary = write_gate(dir.path(), 0, Vec::new());

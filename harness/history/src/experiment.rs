@@ -38,6 +38,9 @@ pub struct Experiment {
     /// True if the logs are not on this machine, so that they could not be searched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub logs_elsewhere: bool,
+    /// True if no part has pages that report its health, as a server that is none of this product.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unprobed: bool,
     /// Why it ended early; omitted if it ran as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aborted: Option<String>,

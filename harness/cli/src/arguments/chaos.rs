@@ -1,6 +1,6 @@
 //! Arguments of `harness chaos`.
 
-use super::BackendArguments;
+use super::{BackendArguments, Ownership, TargetArguments};
 use super::record::{Lies, RecordArguments};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -9,7 +9,8 @@ use std::path::PathBuf;
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  harness chaos redis-outage\n  harness chaos guardrail-kill --seed 7\n  \
-    harness chaos --list\n  harness chaos redis-outage --dry-run\n  harness chaos my/own.toml\n  harness chaos --on-trial\n  harness chaos recover"
+    harness chaos --list\n  harness chaos redis-outage --dry-run\n  harness chaos my/own.toml\n  harness chaos --on-trial\n  harness chaos recover\n  \
+    harness chaos any-latency --target http://127.0.0.1:8000/mcp --call 'search {\"q\":\"{{word}}\"}'"
 )]
 pub(crate) struct ChaosArguments {
     #[command(subcommand)]
@@ -34,6 +35,10 @@ pub(crate) struct ChaosArguments {
     pub(crate) experiments: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    #[command(flatten)]
+    pub(crate) target: TargetArguments,
+    #[command(flatten)]
+    pub(crate) ownership: Ownership,
     #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]

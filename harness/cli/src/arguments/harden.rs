@@ -1,6 +1,6 @@
 //! Arguments of `harness harden`.
 
-use super::BackendArguments;
+use super::{BackendArguments, Ownership, ServerArguments};
 use super::record::{Lies, RecordArguments};
 use clap::{Args, ValueEnum};
 use harness_core::plan::hardening::Severity;
@@ -24,6 +24,10 @@ pub(crate) struct HardenArguments {
     pub(crate) repeat: Option<String>,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    #[command(flatten)]
+    pub(crate) server: ServerArguments,
+    #[command(flatten)]
+    pub(crate) ownership: Ownership,
     #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Arguments of `harness runs`, `harness check` and `harness report`.
+//! Arguments of `harness runs`, `harness check`, `harness report` and `harness compare`.
 
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -45,6 +45,17 @@ pub(crate) struct CheckArguments {
 pub(crate) struct RunArguments {
     /// The run, as a path or as its name; the newest if omitted.
     pub(crate) run: Option<PathBuf>,
+    /// Folder of the runs.
+    #[arg(long, default_value = "runs", value_name = "FOLDER")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct CompareArguments {
+    /// The older run, as a path or as its name.
+    pub(crate) before: PathBuf,
+    /// The newer run; the newest of the folder if omitted.
+    pub(crate) after: Option<PathBuf>,
     /// Folder of the runs.
     #[arg(long, default_value = "runs", value_name = "FOLDER")]
     pub(crate) runs: PathBuf,

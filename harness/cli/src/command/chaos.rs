@@ -5,6 +5,7 @@ mod trial;
 
 use super::plan::render;
 use super::play::{self, Folder, Played};
+use super::target;
 use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -12,6 +13,10 @@ use crate::settings;
 use harness_core::drive::experiment::{self, Experiment};
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::fault;
+use harness_core::plan::Backend;
+use harness_core::plan::data_file::problem_lines;
+use harness_core::plan::target::Target;
+use harness_core::plan::target_form::calls;
 use harness_core::plan::topology::Topology;
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
@@ -57,7 +62,14 @@ pub(crate) fn plans(arguments: &ChaosArguments, context: &Context) -> Result<Vec
 fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
     let folder = arguments.experiments.as_deref();
     if arguments.all || arguments.list || arguments.names.is_empty() {
-        return experiment::all(folder).map_err(Failure::usage);
+        let mut experiments = experiment::all(folder).map_err(Failure::usage)?;
+        if !arguments.list {
+            // Those for a server of any maker need one, and those for the services of this product need these.
+            let has_target = arguments.target.target.is_some();
+            let is_named = |experiment: &Experiment| experiment.target.is_some() != has_target;
+            experiments.retain(|one| if one.is_on_target() { is_named(one) } else { !has_target });
+        }
+        return Ok(experiments);
     }
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     for name in &arguments.names {
@@ -78,9 +90,13 @@ pub(crate) fn resolve(
 ) -> Result<Vec<Resolved>, Failure> {
     let memory = settings::judge_memory()?;
     let (mut plans, mut problems, mut elsewhere) = (Vec::new(), Vec::new(), 0);
-    for experiment in experiments {
+    for mut experiment in experiments {
         // Called for each experiment, because each stack gets its own random key.
-        let (backend, secret) = context.backend(&arguments.place)?;
+        let (backend, secret) = match own_target(&mut experiment, arguments, context)? {
+            Some(target) => (Backend::Target(Box::new(target)), String::new()),
+            None => context.backend(&arguments.place)?,
+        };
+        target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
         let external = backend.is_external();
         let impossible = experiment.faults.iter().find_map(|order| order.fault.impossible_here(&backend));
         let topology = lying(experiment.topology.clone(), lies);
@@ -111,6 +127,48 @@ pub(crate) fn resolve(
     if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
+/// Returns the target of an experiment: the one in its file, or the one of the command line; `None` if neither names one. Gives the experiment the
+/// calls of the command line if its file has none.
+fn own_target(
+    experiment: &mut Experiment,
+    arguments: &ChaosArguments,
+    context: &Context,
+) -> Result<Option<Target>, Failure> {
+    let (name, options) = (&experiment.name, &arguments.target);
+    let target = match (experiment.target.take(), &options.target) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::usage(format!("`{name}` names its server in `[target]`; remove `--target`")));
+        }
+        (Some(target), None) => *target,
+        (None, Some(url)) => target::at(url),
+        (None, None) => {
+            target::refuse_options(options)?;
+            return Ok(None);
+        }
+    };
+    if !arguments.place.url.is_empty() || arguments.place.backend != BackendChoice::Auto {
+        return Err(Failure::usage(format!(
+            "`{name}` is on a target, which is no stack of this product; remove `--url` and `--backend`"
+        )));
+    }
+    if experiment.is_on_target()
+        && options.call.is_empty()
+        && experiment.load.operations.is_empty()
+        && options.target.is_some()
+    {
+        return Err(target::suggest_calls(options, context)?);
+    }
+    if !options.call.is_empty() {
+        if !experiment.load.operations.is_empty() {
+            return Err(Failure::usage(format!("`{name}` has its calls in `[[operation]]`; remove `--call`")));
+        }
+        let calls = calls(&options.call);
+        (experiment.load.operations, experiment.load.mix) = calls
+            .map_err(|problems| Failure::usage(format!("the calls cannot be used:{}", problem_lines(&problems))))?;
+    }
+    target::changed(target, options).map(Some)
+}
+
 fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
     lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie))
 }
@@ -126,6 +184,8 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
         BackendChoice::Docker => words.push("--backend docker".to_owned()),
     }
     words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
+    words.extend(target::words(&arguments.target));
+    words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
     words.extend(arguments.experiments.iter().map(|folder| format!("--experiments {}", folder.display())));
     words.extend(lies.iter().map(|(service, lie)| format!("--lie {}={lie}", service.name())));
     words.join(" ")

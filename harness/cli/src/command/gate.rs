@@ -3,6 +3,7 @@
 //! and annotations for the CI.
 
 mod phases;
+mod snapshots;
 
 use super::play::{self, Folder, Played, command_line};
 use crate::arguments::GateArguments;
@@ -26,9 +27,10 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let profile = phases::profile_name(arguments, &settings);
     let seed = arguments.record.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
     let phases = Phases::resolve(settings.gate(profile), arguments, seed, context)?;
-    if phases.is_empty() {
+    let files = &settings.gate(profile).snapshot.files;
+    if phases.is_empty() && files.is_empty() {
         return Err(Failure::usage(format!(
-            "the profile `{}` has no phase\nhint: add scenarios, a load or experiments to `{FILE}`",
+            "the profile `{}` has no phase\nhint: add snapshots, scenarios, a load or experiments to `{FILE}`",
             profile.name()
         )));
     }
@@ -49,7 +51,10 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let lock = runs::Lock::take(&dir)?;
     context.tell(&format!("seed {seed}, gate {}", record.run_id));
     let began = Instant::now();
-    let (exit, summaries) = play_all(phases, &dir, &mut record, context);
+    let compared = snapshots::compare(files, &mut record, context);
+    let has_runs = !phases.is_empty();
+    let (played, summaries) = play_all(phases, &dir, &mut record, context);
+    let exit = Exit::merge(compared.into_iter().chain(has_runs.then_some(played)));
     record.took_ms = began.elapsed().as_millis() as u64;
 
     // Sealed before the reports are written, because reports are derived and not part of the record (decision 0017).

@@ -2,6 +2,7 @@
 
 use super::load::spoiled;
 use super::play::{self, Folder, command_line};
+use super::target;
 use crate::arguments::HardenArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -49,7 +50,14 @@ pub(crate) fn resolve_from(
     command: String,
     context: &Context,
 ) -> Result<(Plan, String), Failure> {
-    let (backend, secret) = context.backend(&arguments.place)?;
+    let (backend, secret) = match &arguments.server.target {
+        Some(url) => {
+            let target = target::changed(target::at(url), &arguments.server.options())?;
+            (Backend::Target(Box::new(target)), String::new())
+        }
+        None => context.backend(&arguments.place)?,
+    };
+    target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
     let topology = spoiled(topology(&backend), &arguments.lies.lie, &[]);
     let hardening = hardening_of(name, chosen, arguments, &topology, &backend);
     if hardening.checks.is_empty() {

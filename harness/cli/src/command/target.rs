@@ -1,16 +1,19 @@
 //! What commands do with a server that is not part of this product: the options that describe it, and the list of its tools.
 
+use super::play;
 use crate::arguments::TargetArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
 use harness_core::drive::client::ClientOptions;
 use harness_core::drive::target::{AccessError, TargetAccess, Tool, example_call};
+use harness_core::plan::Backend;
 use harness_core::plan::bearer::BearerSource;
 use harness_core::plan::operation::PLACEHOLDERS;
-use harness_core::plan::reach::Reach;
+use harness_core::plan::reach::{Reach, another_machine};
 use harness_core::plan::target::Target;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 /// Maximum number of tools that are listed with an example.
 const MOST_TOOLS: usize = 50;
@@ -40,6 +43,26 @@ pub(crate) fn changed(target: Target, arguments: &TargetArguments) -> Result<Tar
     Ok(Target { tokens, ca_file, reach: Reach { hosts, caps }, ..target })
 }
 
+/// Fails if a server beyond this machine is to be attacked, and the user has not said that it is theirs.
+pub(crate) fn require_ownership(backend: &Backend, owned: &[String]) -> Result<(), Failure> {
+    let urls: Vec<&String> = match backend {
+        Backend::External { urls, .. } => urls.values().collect(),
+        Backend::Target(target) if target.start.is_none() => vec![&target.url],
+        Backend::Target(_) | Backend::Process | Backend::Docker => Vec::new(),
+    };
+    for url in urls {
+        // A URL that cannot be parsed is a problem of the plan, which is reported with all others.
+        let Ok(Some(host)) = another_machine(url) else { continue };
+        if !owned.contains(&host) {
+            return Err(Failure::usage(format!(
+                "`{host}` is another machine, and this command injects faults or sends requests of an attacker; \
+                 it needs the owner's word\nhint: if it is yours, add `--i-own-this-host {host}`"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Fails if options of a target are set, and the load is on a stack of this product.
 pub(crate) fn refuse_options(arguments: &TargetArguments) -> Result<(), Failure> {
     let set = [
@@ -55,6 +78,22 @@ pub(crate) fn refuse_options(arguments: &TargetArguments) -> Result<(), Failure>
             "`{option}` is for a server that is not part of this product; add `--target URL`, or remove it"
         ))),
     }
+}
+
+/// Returns the options as words of a command. A token is named by its place.
+pub(crate) fn words(arguments: &TargetArguments) -> Vec<String> {
+    let option = |name: &str, value: &str| format!("{name} {}", play::quoted(value));
+    let path =
+        |name: &str, value: &Option<PathBuf>| value.as_ref().map(|path| option(name, &path.display().to_string()));
+    let text = |name: &str, value: &Option<String>| value.as_ref().map(|value| option(name, value));
+    let mut words: Vec<String> = text("--target", &arguments.target).into_iter().collect();
+    words.extend(arguments.call.iter().map(|call| option("--call", call)));
+    words.extend(text("--bearer-env", &arguments.bearer_env));
+    words.extend(path("--bearer-file", &arguments.bearer_file));
+    words.extend(text("--other-bearer-env", &arguments.other_bearer_env));
+    words.extend(path("--ca-file", &arguments.ca_file));
+    words.extend(arguments.allow_host.iter().map(|host| option("--allow-host", host)));
+    words
 }
 
 /// Lists the tools of a server with an example of a call of each: the error of a load without `--call`.
@@ -110,8 +149,24 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tool, suggestion};
+    use super::{Backend, Tool, require_ownership, suggestion};
     use serde_json::json;
+
+    #[test]
+    fn a_server_beyond_this_machine_is_attacked_only_with_the_exact_word_of_its_owner() {
+        let far = Backend::Target(Box::new(super::at("https://Staging.example/mcp")));
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for names in [&[][..], &["staging"], &["other.example"]] {
+            let why = require_ownership(&far, &owned(names)).unwrap_err().to_string();
+            assert!(why.contains("hint: if it is yours, add `--i-own-this-host staging.example`"), "{why}");
+        }
+        assert!(require_ownership(&far, &owned(&["staging.example"])).is_ok());
+        for near in ["http://127.0.0.1:8000/mcp", "http://localhost:8000/mcp", "http://[::1]:8000/mcp"] {
+            assert!(require_ownership(&Backend::Target(Box::new(super::at(near))), &[]).is_ok(), "{near}");
+        }
+        let urls = [("memory".to_owned(), "http://192.0.2.7:7420".to_owned())].into();
+        assert!(require_ownership(&Backend::External { urls, hosts: Vec::new() }, &[]).is_err());
+    }
 
     #[test]
     fn each_tool_has_an_example_that_a_shell_accepts() {

@@ -39,10 +39,8 @@ impl Foreign {
 
     /// Starts `sample-server` in a mode, and waits until it listens.
     pub(crate) fn sample(mode: &str, folder: &Path) -> Self {
-        let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("sample-server");
-        assert!(program.is_file(), "{} is not there: cargo build --workspace --bins", program.display());
         let log = std::fs::File::create(folder.join("server.log")).unwrap();
-        let mut command = Command::new(program);
+        let mut command = Command::new(sample_program());
         command.arg(mode).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut url = String::new();
@@ -62,8 +60,15 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
+/// Returns the program of the server that is built on rmcp.
+pub(crate) fn sample_program() -> PathBuf {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_harness")).with_file_name("sample-server");
+    assert!(program.is_file(), "{} is not there: cargo build --workspace --bins", program.display());
+    program
+}
+
 /// Returns the Python of the environment with a library.
-fn python(library: &str) -> PathBuf {
+pub(crate) fn python(library: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../python-clients").join(library);
     let list = std::fs::read(repository(&format!("fixtures/clients/python/{library}.txt"))).unwrap();
     assert_eq!(

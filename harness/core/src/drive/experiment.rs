@@ -13,6 +13,8 @@ pub use parser::schema;
 use crate::fault::FaultOrder;
 use crate::plan::ProvidedFile;
 use crate::plan::data_file::MAX_RATE;
+use crate::plan::operation::OperationData;
+use crate::plan::target::{TARGET, Target};
 use crate::plan::topology::Topology;
 use harness_history::experiment::Promises;
 use mcp_contracts::Plan as PaidPlan;
@@ -31,6 +33,9 @@ pub struct Experiment {
     /// What it shows, in one sentence.
     pub about: String,
     pub topology: Topology,
+    /// The server that its file names; `None` if the stack is one of this product, or the command line names the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Box<Target>>,
     /// Files of rules and patterns that the services have at the start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given: Vec<ProvidedFile>,
@@ -72,6 +77,9 @@ pub struct Load {
     pub call_deadline: Duration,
     /// Weight of each operation.
     pub mix: BTreeMap<String, u32>,
+    /// The operations of a load on a target; empty if the stack is one of this product, whose operations are built in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationData>,
     /// Organisations that exceed their limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limited: Vec<Limited>,
@@ -138,6 +146,11 @@ pub struct Abort {
 }
 
 impl Experiment {
+    /// Returns true if it is on a server that is none of this product.
+    pub fn is_on_target(&self) -> bool {
+        self.topology.part(TARGET).is_some()
+    }
+
     /// Returns the planned time from the start of the fault phase until the last fault is healed.
     pub fn fault_length(&self) -> Duration {
         self.faults.iter().map(end_of).max().unwrap_or_default()

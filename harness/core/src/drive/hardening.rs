@@ -1,5 +1,6 @@
 //! Hardening: the type of a check, what its probe can do, and how a catalogue is run. The checks themselves are in the crate `harness-harden`.
 
+mod access;
 mod answer;
 mod check;
 mod conduct;
@@ -10,6 +11,7 @@ mod record;
 mod request;
 mod token;
 
+pub(crate) use access::Access;
 pub use answer::Answer;
 pub use check::{HardeningCheck, Need, Probing};
 pub(crate) use conduct::conduct;

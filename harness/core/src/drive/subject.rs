@@ -56,6 +56,10 @@ impl Purpose for Subject {
 }
 
 fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &Backend) -> Vec<String> {
+    // Every other problem would only follow from this one.
+    if let Some(problem) = another_stack(experiment, backend) {
+        return vec![problem.to_owned()];
+    }
     let mut problems: Vec<String> =
         descriptors::problem(descriptors::of_experiment(&experiment.load)).into_iter().collect();
     if backend.is_external() && backend.target().is_none() {
@@ -75,6 +79,18 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
         problems.extend(order.fault.impossible_here(backend));
     }
     problems
+}
+
+/// Returns why the experiment is for another kind of stack; `None` if it is not.
+fn another_stack(experiment: &Experiment, backend: &Backend) -> Option<&'static str> {
+    match (experiment.is_on_target(), backend.target().is_some()) {
+        (true, false) => Some("it is for a server of any maker; add `--target URL`, or `[target]` in its file"),
+        (false, true) => Some("it needs the services of this product; remove `--target`"),
+        (true, true) if experiment.load.operations.is_empty() => {
+            Some("it makes no call; add `--call 'TOOL {\"argument\":\"{{word}}\"}'`, or `[[operation]]` in its file")
+        }
+        (true, true) | (false, false) => None,
+    }
 }
 
 /// Returns one line for each setting and each additional instance that an experiment needs. Neither can be added to a running stack.

@@ -4,7 +4,7 @@ use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
 use super::problems::no_database;
 use crate::plan::Backend;
-use crate::plan::topology::Topology;
+use crate::plan::topology::{Part, PartKind, Topology};
 use crate::stack::undo::{FileSizeUndo, Undo, file_size, set_file_size};
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +27,11 @@ impl Fault for DiskFull {
     }
 
     fn problems(&self, topology: &Topology) -> Vec<String> {
-        no_database(topology, &self.part, self.kind())
+        match topology.part(&self.part) {
+            // Whatever a target writes to, it is on this machine.
+            Some(Part { kind: PartKind::Target, .. }) => Vec::new(),
+            Some(_) | None => no_database(topology, &self.part, self.kind()),
+        }
     }
 
     // Only on Docker: there a service runs as another user than the harness.

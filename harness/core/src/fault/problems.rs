@@ -8,7 +8,11 @@ use mcp_contracts::env;
 use std::ops::RangeInclusive;
 
 pub(super) fn needs_own_stack(backend: &Backend) -> Option<String> {
-    backend.is_external().then(|| "needs a stack that the harness started; use `--backend process`".to_owned())
+    let what = match backend.target() {
+        Some(_) => "needs a server that the harness started; add `[target.start]` with its command",
+        None => "needs a stack that the harness started; use `--backend process`",
+    };
+    backend.is_external().then(|| what.to_owned())
 }
 
 pub(super) fn out_of_range(key: &str, value: u32, allowed: &RangeInclusive<u32>) -> Option<String> {

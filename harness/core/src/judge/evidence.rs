@@ -2,7 +2,7 @@
 //! driver was not the bottleneck.
 
 use super::Recorded;
-use super::target::Coverage;
+use super::target::{Coverage, TargetCalls};
 use crate::drive::{DriverReport, FinalWalks, Handshakes, Subject};
 use harness_history::{Evidence, Finding, OpRef, Phase, Verdict};
 
@@ -104,7 +104,7 @@ fn handshakes(driver: &DriverReport) -> Option<String> {
 /// Returns the promises that a load on a target did not look at; `None` if it looked at all, or if the load is on a stack of this product.
 fn unseen(subject: &Subject) -> Option<String> {
     let Subject::Load(workload) = subject else { return None };
-    let unseen = workload.is_on_target().then(|| Coverage::of(workload).unseen)?;
+    let unseen = workload.is_on_target().then(|| Coverage::of(TargetCalls::of_load(workload)).unseen)?;
     (!unseen.is_empty()).then(|| format!("; not looked at: {}", unseen.join(", ")))
 }
 

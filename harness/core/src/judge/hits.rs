@@ -3,6 +3,7 @@
 
 use crate::drive::experiment::Experiment;
 use crate::drive::traffic::operations::service_of;
+use crate::plan::topology::PartKind;
 use harness_history::experiment::{FILE_CHANGED, Fault, Span};
 use harness_history::{EffectRef, ErrorKind, History, OpRef};
 use mcp_contracts::Service;
@@ -20,7 +21,11 @@ pub(super) fn shown_by_calls(
     history: &History,
     steady: Option<Span>,
 ) -> Option<(u64, &'static str)> {
-    let service = experiment.topology.part(&fault.target).and_then(|part| part.kind.service())?;
+    let part = experiment.topology.part(&fault.target)?;
+    if part.kind == PartKind::Target {
+        return shown_at_target(fault, history, steady);
+    }
+    let service = part.kind.service()?;
     let until_us = fault.healed_us?;
     if fault.kind == LOCKED {
         let waited =
@@ -31,7 +36,7 @@ pub(super) fn shown_by_calls(
         let met = history.measured().filter(|op| is_decision_of(*op, service) && falls_in(*op, fault));
         return Some((met.count() as u64, "calls that it decided while the file was changed"));
     }
-    let slowest = slowest_when_steady(history, service, steady);
+    let slowest = slowest_when_steady(history, |name| service_of(name) == Some(service.name()), steady);
     let shows = |op: &OpRef<'_>| {
         (shows_outage(*op, service) || is_slow(*op, &slowest))
             && op.invoke_us() < until_us
@@ -41,11 +46,23 @@ pub(super) fn shown_by_calls(
     Some((history.measured().filter(shows).count() as u64, reason))
 }
 
-/// Returns the longest service time of each operation of a service before the faults, in microseconds.
-fn slowest_when_steady(history: &History, service: Service, steady: Option<Span>) -> HashMap<&str, u64> {
+/// Returns the number of calls that show that a target was hit. Each of its calls goes to its only part.
+fn shown_at_target(fault: &Fault, history: &History, steady: Option<Span>) -> Option<(u64, &'static str)> {
+    let until_us = fault.healed_us?;
+    let slowest = slowest_when_steady(history, |_| true, steady);
+    let failed = |op: &OpRef<'_>| !op.is_ok() && op.outcome().error() != Some(&ErrorKind::Quota);
+    let shows = |op: &OpRef<'_>| {
+        (failed(op) || is_slow(*op, &slowest)) && op.invoke_us() < until_us && op.complete_us() >= fault.active_us
+    };
+    let reason = "calls that failed, or took longer than any before the fault";
+    Some((history.measured().filter(shows).count() as u64, reason))
+}
+
+/// Returns the longest service time of each operation whose name is `chosen` before the faults, in microseconds.
+fn slowest_when_steady(history: &History, chosen: impl Fn(&str) -> bool, steady: Option<Span>) -> HashMap<&str, u64> {
     let mut slowest = HashMap::new();
     let Some(steady) = steady else { return slowest };
-    for (_, op) in history.calls_in(steady).filter(|(_, op)| service_of(op.name()) == Some(service.name())) {
+    for (_, op) in history.calls_in(steady).filter(|(_, op)| chosen(op.name())) {
         let time = slowest.entry(op.name()).or_insert(0);
         *time = op.service_us().max(*time);
     }
@@ -151,6 +168,27 @@ mod tests {
             op("get_memory", 130, 140, Outcome::Failed(ErrorKind::Quota)),
         ];
         assert_eq!(hits("pause", ops), 1, "one read was slower than the slowest before; nothing is known of writes");
+    }
+
+    #[test]
+    fn a_kill_of_a_target_is_shown_by_any_call_that_failed_or_was_slow_meanwhile() {
+        let mut experiment = experiment::find("database-locked", None).unwrap();
+        experiment.topology = crate::plan::topology::Topology::target();
+        let killed = Fault { target: "target".to_owned(), ..fault("kill") };
+        let lost = || Outcome::Failed(ErrorKind::Connect);
+        let history: History = vec![
+            op("add", 10, 20, Outcome::Ok),
+            op("add", 50, 60, lost()),
+            op("add", 120, 130, lost()),
+            op("search", 120, 130, lost()),
+            op("add", 140, 149, Outcome::Ok),
+            op("add", 140, 180, Outcome::Ok),
+            op("add", 220, 230, lost()),
+        ]
+        .into_iter()
+        .collect();
+        let steady = Some(Span { from_us: 0, until_us: 90 });
+        assert_eq!(shown_by_calls(&killed, &experiment, &history, steady).unwrap().0, 3);
     }
 
     #[test]

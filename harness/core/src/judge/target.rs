@@ -1,12 +1,34 @@
 //! What a load on a target proves: which checks of records must decide, and which promises the profile gave no means to look at. No check passes
 //! because the harness had no way to see it fail (decision 0052).
 
+use crate::drive::experiment::Experiment;
 use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::workload::Workload;
 use harness_history::{EffectRef, Finding, History, OpRef, Verdict, check};
+use std::collections::BTreeMap;
 
 /// The order of a list and its pages are promises of our own services, and of no other.
 const OF_OUR_LISTS: &str = "index-agrees";
+
+/// The calls of a load or an experiment on a target.
+#[derive(Clone, Copy)]
+pub(super) struct TargetCalls<'a> {
+    operations: &'a [OperationData],
+    mix: &'a BTreeMap<String, u32>,
+    /// One for each token.
+    organisations: u32,
+}
+
+impl<'a> TargetCalls<'a> {
+    pub(super) fn of_load(workload: &'a Workload) -> Self {
+        Self { operations: &workload.operations, mix: &workload.mix, organisations: workload.organisations }
+    }
+
+    /// `organisations` is the number of tokens.
+    pub(super) fn of_experiment(experiment: &'a Experiment, organisations: u32) -> Self {
+        Self { operations: &experiment.load.operations, mix: &experiment.load.mix, organisations }
+    }
+}
 
 /// What the operations of a profile let the checks see.
 pub(super) struct Coverage {
@@ -17,14 +39,14 @@ pub(super) struct Coverage {
 }
 
 impl Coverage {
-    pub(super) fn of(workload: &Workload) -> Self {
+    pub(super) fn of(calls: TargetCalls<'_>) -> Self {
         let (mut required, mut unseen) = (Vec::new(), Vec::new());
-        let drawn = |operation: &&OperationData| workload.mix.get(&operation.name).is_some_and(|weight| *weight > 0);
-        let any = |fits: &dyn Fn(&OperationData) -> bool| workload.operations.iter().filter(drawn).any(fits);
+        let drawn = |operation: &&OperationData| calls.mix.get(&operation.name).is_some_and(|weight| *weight > 0);
+        let any = |fits: &dyn Fn(&OperationData) -> bool| calls.operations.iter().filter(drawn).any(fits);
         let reads_key = |key: Placeholder| any(&|operation| operation.reads_any() && operation.uses(key));
-        if !workload.operations.iter().any(OperationData::creates) {
+        if !calls.operations.iter().any(OperationData::creates) {
             unseen.push("records (no operation has `writes` with a new key)".to_owned());
-        } else if !workload.operations.iter().any(OperationData::reads_any) {
+        } else if !calls.operations.iter().any(OperationData::reads_any) {
             unseen.push("records (no operation has `reads`, so that no write can be read back)".to_owned());
         } else {
             required.extend(["register", "sessions", "no-lost-writes", "no-phantom-reads"]);
@@ -33,15 +55,15 @@ impl Coverage {
             } else {
                 unseen.push("reads of own records during the load (no `reads` with `{{known_key}}`)".to_owned());
             }
-            if lists_values(workload) {
+            if lists_values(calls) {
                 required.push("no-duplicate-effects");
             } else {
                 unseen.push("duplicates (no operation `lists` records with their values)".to_owned());
             }
         }
-        if workload.organisations < 2 {
+        if calls.organisations < 2 {
             unseen.push("isolation (it needs two tokens)".to_owned());
-        } else if required.is_empty() || !(reads_key(Placeholder::ForeignKey) || lists_values(workload)) {
+        } else if required.is_empty() || !(reads_key(Placeholder::ForeignKey) || lists_values(calls)) {
             unseen.push("isolation between the tokens (no `reads` with `{{foreign_key}}`, no `lists`)".to_owned());
         } else {
             required.push("tenant-isolation");
@@ -51,16 +73,16 @@ impl Coverage {
 }
 
 /// Returns true if the contents that the load writes have marks, and lists return them.
-fn lists_values(workload: &Workload) -> bool {
+fn lists_values(calls: TargetCalls<'_>) -> bool {
     let lists = |operation: &OperationData| operation.lists.as_ref().is_some_and(|lists| lists.value.is_some());
     let marks = |operation: &OperationData| operation.writes.is_some() && operation.uses(Placeholder::Content);
-    workload.operations.iter().any(lists) && workload.operations.iter().any(marks)
+    calls.operations.iter().any(lists) && calls.operations.iter().any(marks)
 }
 
 /// Corrects the findings of a load on a target: those that the profile gave no means to fail are dropped, and those that may only show a wrong pointer
 /// of the profile are unknown.
-pub(super) fn corrected(workload: &Workload, history: &History, findings: Vec<Finding>) -> Vec<Finding> {
-    let required = Coverage::of(workload).required;
+pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec<Finding>) -> Vec<Finding> {
+    let required = Coverage::of(calls).required;
     let is_seen = |finding: &Finding| {
         let standing = check::about_records().any(|name| name == finding.check);
         // A violation is one, whether or not the profile asks for it.
@@ -102,7 +124,7 @@ fn doubted(finding: Finding, pointer: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{Coverage, corrected};
+    use super::{Coverage, TargetCalls, corrected};
     use crate::plan::workload::{Model, Workload};
     use harness_history::{Criteria, Effect, History, Op, Outcome, Phase, RecordState, Verdict, judge};
     use serde_json::{Value, json};
@@ -144,7 +166,8 @@ mod tests {
     #[test]
     fn what_the_profile_gives_no_means_for_is_named_and_not_required() {
         let of = |organisations, operations: &Value| {
-            let Coverage { required, unseen } = Coverage::of(&workload(organisations, operations));
+            let Coverage { required, unseen } =
+                Coverage::of(TargetCalls::of_load(&workload(organisations, operations)));
             (required.join(" "), unseen.join("; "))
         };
         let (required, unseen) = of(1, &json!([{ "name": "x", "place": "p", "tool": "x", "arguments": {} }]));
@@ -193,8 +216,8 @@ mod tests {
         let ops = vec![write(10, "a"), write(20, "b"), read(30, "a", None), read(40, "b", second)];
         let (history, workload) =
             (ops.into_iter().collect::<History>(), workload(1, &json!([put(), get("get", "known_key")])));
-        let findings = judge(&history, &Criteria { required: Coverage::of(&workload).required, ..Criteria::default() });
-        let findings = corrected(&workload, &history, findings);
+        let findings = judge(&history, &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() });
+        let findings = corrected(TargetCalls::of_load(&workload), &history, findings);
         assert!(findings.iter().all(|finding| finding.check != "no-duplicate-effects"), "{findings:?}");
         let finding = findings.into_iter().find(|finding| finding.check == "no-lost-writes").unwrap();
         (finding.verdict, finding.summary)

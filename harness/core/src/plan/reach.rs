@@ -76,6 +76,11 @@ impl Reach {
         if reached.is_loopback { Vec::new() } else { self.caps.problems(&reached.host, workload) }
     }
 
+    /// Returns the reasons why a load of `users` for `length` at `rate` calls per second may not be sent to a host, one line each.
+    pub fn exceeded(&self, reached: &Reached, users: u32, length: Duration, rate: f64) -> Vec<String> {
+        if reached.is_loopback { Vec::new() } else { self.caps.exceeded(&reached.host, users, length, Some(rate)) }
+    }
+
     /// Checks what is known before a name is resolved: the URL and the list. Nothing is sent, not even a query for the name.
     ///
     /// # Errors
@@ -167,6 +172,16 @@ fn normal(host: &str) -> String {
         Ok(ip) => ip.to_string(),
         Err(_) => bare.strip_suffix('.').unwrap_or(bare).to_ascii_lowercase(),
     }
+}
+
+/// Returns the host of a URL if it is another machine: neither loopback nor, in a container, a neighbour whose name has no dot.
+///
+/// # Errors
+/// The text is not an `http` or `https` URL.
+pub fn another_machine(url: &str) -> Result<Option<String>, String> {
+    let (host, _) = parse(url)?;
+    let is_near = is_loopback_name(&host) || in_container() && !host.contains(['.', ':']);
+    Ok((!is_near).then_some(host))
 }
 
 /// Returns true if a host is loopback by its name. Its addresses are checked as well, because a file of the system may map `localhost` elsewhere.

@@ -9,9 +9,11 @@ use super::data_file::form::{self, NameSet};
 use super::data_file::{Problem, duration, problem_lines, threshold};
 use super::reach::{Caps, Reach};
 use harness_history::Threshold;
-use schemars::JsonSchema;
+use mcp_contracts::Service;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -110,13 +112,33 @@ impl ProfileName {
 #[schemars(rename = "Profile")]
 pub struct GateProfile {
     /// The first phase.
-    pub scenarios: Scenarios,
+    pub snapshot: SnapshotPhase,
     /// The second phase.
-    pub load: Load,
+    pub scenarios: Scenarios,
     /// The third phase.
-    pub experiments: Experiments,
+    pub load: Load,
     /// The fourth phase.
+    pub experiments: Experiments,
+    /// The fifth phase.
     pub hardening: HardeningPhase,
+}
+
+/// Services whose tools must be those of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Snapshot")]
+pub struct SnapshotPhase {
+    /// A file of `harness snapshot` for each service that is compared; an empty table skips the phase.
+    #[schemars(schema_with = "snapshot_files")]
+    pub files: BTreeMap<String, PathBuf>,
+}
+
+fn snapshot_files(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "propertyNames": { "enum": Service::ALL.map(Service::name) },
+        "additionalProperties": { "type": "string" },
+    })
 }
 
 /// Which hardening checks a gate makes.

@@ -51,6 +51,12 @@ pub struct Start {
 }
 
 impl Target {
+    /// Returns the port in the URL; `None` if [`PORT_MARK`] stands for it.
+    pub(crate) fn fixed_port(&self) -> Option<u16> {
+        let uri: http::Uri = self.url.parse().ok()?;
+        Some(uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 }))
+    }
+
     /// Returns the number of organisations: one for each token.
     pub fn organisations(&self) -> u32 {
         (self.tokens.len() as u32).max(1)

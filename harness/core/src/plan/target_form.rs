@@ -148,6 +148,12 @@ pub fn has_target(text: &str) -> bool {
 }
 
 impl TargetForm {
+    /// A form for operations whose server is named elsewhere, such as on the command line.
+    pub fn unknown() -> Self {
+        let (url, token, hosts, certain_failures) = (String::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { url, token, ca_file: None, hosts, certain_failures, start: None }
+    }
+
     /// Returns the target, as far as it can be read, and its problems.
     pub fn target(&self) -> (Target, Vec<Note>) {
         let (mut tokens, mut notes) = (Vec::new(), Vec::new());

@@ -85,8 +85,17 @@ pub fn schema() -> serde_json::Value {
 fn of<'s>(run: &RunRecord, summaries: &'s Summaries) -> Option<&'s Summary> {
     match &run.end {
         RunEnd::Recorded(name) => summaries.get(name),
-        RunEnd::Failed { .. } | RunEnd::NotRun { .. } => None,
+        RunEnd::Compared(_) | RunEnd::Failed { .. } | RunEnd::NotRun { .. } => None,
     }
+}
+
+/// Describes changes that the snapshot does not have: the first ones, and the number of the others.
+fn undeclared(changes: &[String]) -> String {
+    const MOST_NAMED: usize = 3;
+    let named = changes.iter().take(MOST_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+    let more = changes.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    format!("the tools have changed and the snapshot has not: {named}{more}")
 }
 
 impl GateSummary {
@@ -149,6 +158,8 @@ fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
         (RunEnd::Recorded(_), Some(summary)) if summary.interrupted => ("interrupted", summary.because.clone()),
         (RunEnd::Recorded(_), Some(summary)) => (summary.verdict.as_str(), summary.because.clone()),
         (RunEnd::Recorded(name), None) => ("unknown", format!("its directory `{name}` is missing")),
+        (RunEnd::Compared(changes), _) if changes.is_empty() => ("pass", "the tools are those of the snapshot".to_owned()),
+        (RunEnd::Compared(changes), _) => ("fail", undeclared(changes)),
         (RunEnd::Failed { exit: UNKNOWN, why }, _) => ("unknown", why.clone()),
         (RunEnd::Failed { exit: INTERRUPTED, why }, _) => ("interrupted", why.clone()),
         (RunEnd::Failed { why, .. }, _) => ("error", why.clone()),
@@ -158,7 +169,7 @@ fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
         RunEnd::Recorded(name) if summary.is_some() => {
             Some(format!("{}/{name}/{}", run_dir::RUNS, run_dir::REPORT_HTML))
         }
-        RunEnd::Recorded(_) | RunEnd::Failed { .. } | RunEnd::NotRun { .. } => None,
+        RunEnd::Recorded(_) | RunEnd::Compared(_) | RunEnd::Failed { .. } | RunEnd::NotRun { .. } => None,
     };
     GateRun {
         name: run.name.clone(),
@@ -231,7 +242,7 @@ fn page_phase<'a>(
         let summary = of(one, summaries);
         let charts = match (record.kind, summary) {
             (PhaseKind::Load | PhaseKind::Experiments, Some(summary)) => html::course(summary)?,
-            (PhaseKind::Scenarios | PhaseKind::Hardening, _) | (_, None) => Charts::default(),
+            (PhaseKind::Snapshot | PhaseKind::Scenarios | PhaseKind::Hardening, _) | (_, None) => Charts::default(),
         };
         Ok(PageRun { figures, summary, charts })
     };

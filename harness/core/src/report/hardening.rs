@@ -6,7 +6,9 @@ use crate::drive::hardening::{CheckRecord, CheckState, ViolationRecord};
 use crate::judge::Recorded;
 use crate::judge::hardening::cause_of;
 use crate::plan::Backend;
+use crate::plan::bearer::BearerSource;
 use crate::plan::hardening::{CheckCard, Hardening};
+use crate::plan::target::Target;
 
 /// Returns the figures; `None` for another kind of run.
 pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
@@ -52,10 +54,23 @@ fn repeat(id: &str, backend: &Backend) -> String {
     let place = match backend {
         Backend::Process => String::new(),
         Backend::Docker => " --backend docker".to_owned(),
-        Backend::Target(target) => format!(" --target {}", target.url),
+        Backend::Target(target) => at_target(target),
         Backend::External { urls, .. } => urls.iter().map(|(service, url)| format!(" --url {service}={url}")).collect(),
     };
     format!("harness harden --repeat {id}{place}")
+}
+
+/// Returns the options that name a target. A token is named by its place.
+fn at_target(target: &Target) -> String {
+    let token = |(number, source): (usize, &BearerSource)| match (number, source) {
+        (0, BearerSource::Variable(name)) => format!(" --bearer-env {name}"),
+        (0, BearerSource::File(path)) => format!(" --bearer-file {}", path.display()),
+        (_, BearerSource::Variable(name)) => format!(" --other-bearer-env {name}"),
+        (_, BearerSource::File(_)) => String::new(),
+    };
+    let tokens: String = target.tokens.iter().enumerate().map(token).collect();
+    let file = target.ca_file.as_ref().map(|path| format!(" --ca-file {}", path.display())).unwrap_or_default();
+    format!(" --target {}{tokens}{file}", target.url)
 }
 
 fn violation(violation: &ViolationRecord) -> ViolationFigures {

@@ -7,14 +7,17 @@ mod phases;
 mod probe;
 
 use super::{RunError, RunRequest, conditions};
+use crate::drive::client::{Bearer, ClientOptions};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::{ScenarioEnd, ScenarioReport};
+use crate::drive::target::{AccessError, TargetAccess, misfits};
 use crate::observe;
 use crate::observe::clock::monotonic_us;
-use crate::plan::run_dir;
+use crate::plan::{PlanError, run_dir};
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
+use logs::Sought;
 use phases::PhaseRunner;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +39,10 @@ pub(super) async fn run(
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (processes, over) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors, &over);
+    let traffic = match approach(experiment, stack, view).await? {
+        Some(bearers) => traffic.on_target(bearers, &request.plan.run_id),
+        None => traffic,
+    };
     let phases = PhaseRunner::new(experiment, &stage, stack, &traffic, run_dir, view);
     let conducting = async {
         let happened = Box::pin(phases.run(cancel, &over)).await;
@@ -53,7 +60,11 @@ pub(super) async fn run(
     (happened.probes, happened.crowded) = (probes, conditions.crowded);
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     view.show(Event::Stage("reading back all writes".to_owned()));
-    stage.read_back().await;
+    if experiment.is_on_target() {
+        traffic.read_back_target().await;
+    } else {
+        stage.read_back().await;
+    }
     traffic.walk().await;
     let interrupted = cancel.is_cancelled();
     if let Some(within) = experiment.remembered.filter(|_| !interrupted) {
@@ -69,11 +80,42 @@ pub(super) async fn run(
     };
     stage.close()?;
     // After the final read, whose calls are logged as well.
-    (happened.secrets, happened.log_lines) = logs::search(stack, &request.secret).await;
-    happened.logs_elsewhere = request.plan.backend.is_external();
+    let target = request.plan.backend.target();
+    let sought = Sought { secrets: vec![&request.secret], contents: target.is_none() };
+    (happened.secrets, happened.log_lines) = logs::search(stack, &sought).await;
+    // A target that writes nothing has no log that could be searched.
+    happened.logs_elsewhere = request.plan.backend.is_external() || target.is_some() && happened.log_lines == 0;
+    happened.unprobed = target.is_some();
     if happened.logs_elsewhere {
-        view.show(Event::Note("the logs of an external stack are not searched for secrets".to_owned()));
+        view.show(Event::Note("there are no logs on this machine that could be searched for secrets".to_owned()));
     }
     super::record(run_dir, run_dir::SCENARIO, &report)?;
     super::record(run_dir, run_dir::EXPERIMENT, &happened)
+}
+
+/// Makes the first contact with a target, without a fault: what is wrong with the plan is found here, and is no effect of a fault. Returns its tokens;
+/// `None` if the stack is one of this product.
+async fn approach(
+    experiment: &Experiment,
+    stack: &Stack,
+    view: &Arc<dyn View>,
+) -> Result<Option<Vec<Option<Arc<Bearer>>>>, RunError> {
+    let (Some(access), Some(reached), Some(target)) =
+        (TargetAccess::of(stack), stack.reached(), stack.request().backend.target())
+    else {
+        return Ok(None);
+    };
+    view.show(Event::Note(format!("the target is {reached}")));
+    let load = &experiment.load;
+    let rate = load.rate * load.surge.as_ref().map_or(1.0, |surge| surge.times.max(1.0));
+    let problems = target.reach.exceeded(&reached, load.users, experiment.length(), rate);
+    if !problems.is_empty() {
+        return Err(PlanError { problems }.into());
+    }
+    let options = ClientOptions { deadline: load.call_deadline, ..ClientOptions::default() };
+    let misfits = misfits(&load.operations, &access.tools(options).await?);
+    if !misfits.is_empty() {
+        return Err(RunError::Misfit(misfits));
+    }
+    Ok(Some(access.bearers().map_err(AccessError::from)?))
 }

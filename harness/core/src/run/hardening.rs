@@ -1,11 +1,15 @@
 //! Makes the checks of a hardening run in this process while the stack is sampled.
 
 use super::{RunError, RunRequest, conditions};
-use crate::drive::hardening::{HardeningCheck, conduct};
+use crate::drive::hardening::{Access, HardeningCheck, conduct};
+use crate::drive::scenario::Stage;
+use crate::drive::client::Bearer;
+use crate::drive::target::{AccessError, TargetAccess};
 use crate::observe;
 use crate::observe::clock::monotonic_us;
 use crate::plan::hardening::Hardening;
 use crate::plan::run_dir;
+use crate::plan::target::TARGET;
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
 use std::path::Path;
@@ -29,18 +33,30 @@ pub(super) async fn check(
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
+    let access = access(stack, &stage).await?;
     let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let checking = async {
-        let report = Box::pin(conduct(&checks, &stage, run_dir, plan.deadline, view, cancel)).await;
+        let report = Box::pin(conduct(&checks, (&stage, access.as_ref()), run_dir, plan.deadline, view, cancel)).await;
         stop.cancel();
         report
     };
     let watching = conditions::watch(stack, None, epoch_us, &stop);
     let sampling = observe::sample(run_dir, epoch_us, &processes, &stop);
     let (report, sampled, conditions) = tokio::join!(checking, sampling, watching);
+    if let Some(access) = &access {
+        access.close(&stage.endpoint(TARGET)).await;
+    }
     stage.close()?;
     sampled.map_err(|error| unrecorded(error.to_string()))?;
     let report = report.map_err(|error| unrecorded(error.to_string()))?;
     super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
     super::record(run_dir, run_dir::SCENARIO, &report)
+}
+
+/// Makes the handshake with the target; returns `None` if the stack is one of this product.
+async fn access(stack: &Stack, stage: &Stage<'_>) -> Result<Option<Access>, RunError> {
+    let Some(access) = TargetAccess::of(stack) else { return Ok(None) };
+    let bearers = access.bearers().map_err(AccessError::from)?;
+    let bearers: Vec<Arc<Bearer>> = bearers.into_iter().flatten().collect();
+    Ok(Some(Access::open(stage.endpoint(TARGET), &bearers).await.map_err(AccessError::from)?))
 }

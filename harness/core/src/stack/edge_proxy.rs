@@ -1,12 +1,18 @@
 //! The proxies on the edges of a stack. They run in this process, so their rules end with it.
 
+use super::tls_tunnel::TlsTunnel;
 use super::StackError;
+use crate::plan::trust::Trust;
 use chaos_proxy::toxic::Latency;
 use chaos_proxy::{Guard, Options, Proxy, Rule, Tap, Towards, Toxic};
 use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpStream;
+
+/// Deadline for an address of a target to accept a connection.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub(super) struct EdgeProxies {
@@ -20,6 +26,8 @@ struct Proxied {
     proxy: Arc<Proxy>,
     /// The rule that delays every reply, if the topology has one. Dropping the guard would remove the rule.
     _slow: Option<Guard>,
+    /// What encrypts the bytes behind the proxy, if the server needs TLS. Dropping it closes its connections.
+    _tunnel: Option<TlsTunnel>,
 }
 
 pub(super) struct ProxiedEdge<'a> {
@@ -27,6 +35,8 @@ pub(super) struct ProxiedEdge<'a> {
     pub(super) to: &'a str,
     /// URL of the called part, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
+    /// Where the called part is, if it is a target.
+    pub(super) far: Option<Far>,
     pub(super) tapped: bool,
     /// The address of this machine that the calling part can reach.
     pub(super) listen: IpAddr,
@@ -36,19 +46,42 @@ pub(super) struct ProxiedEdge<'a> {
     pub(super) seed: u64,
 }
 
+/// Where a target is. Its host is never resolved again.
+pub(super) struct Far {
+    pub(super) host: String,
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Who may sign its certificate; `None` without TLS.
+    pub(super) trust: Option<Trust>,
+}
+
 impl EdgeProxies {
     /// Starts a proxy on an edge. Returns its URL, which the calling part uses.
     pub(super) async fn put(&self, edge: ProxiedEdge<'_>) -> Result<String, StackError> {
-        let ProxiedEdge { from, to, url, tapped, listen, slow_ms, seed } = edge;
+        let ProxiedEdge { from, to, url, far, tapped, listen, slow_ms, seed } = edge;
         let unreachable = || {
             let why = format!("`{to}` at `{url}` cannot have a proxy: its address cannot be resolved on this machine");
             StackError::start(from, why)
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+        let tunnel = match &far {
+            Some(Far { host, addresses, trust: Some(trust) }) => {
+                let opened = TlsTunnel::open(host, addresses.clone(), trust.config()).await;
+                Some(opened.map_err(|error| StackError::start(from, error))?)
+            }
+            Some(_) | None => None,
+        };
         // Resolved once: the proxy keeps the address, and a part keeps its own when it is started again.
-        let mut addresses = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
-        let upstream: SocketAddr = addresses.next().ok_or_else(unreachable)?;
+        let upstream: SocketAddr = match (&tunnel, &far) {
+            (Some(tunnel), _) => tunnel.address(),
+            (None, Some(far)) => open_one(&far.addresses).await.ok_or_else(unreachable)?,
+            (None, None) => {
+                let mut addresses = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
+                addresses.next().ok_or_else(unreachable)?
+            }
+        };
+        // The clients speak plain HTTP with the proxy, so that its rules see requests.
+        let scheme = if tunnel.is_some() { "http" } else { scheme };
         // The system may choose the port, although it is in the range of outgoing connections (see `ports.rs`): unlike
         // a part, a proxy is never started again at its port.
         let options = Options { seed, tap: tapped, host: listen, port: 0 };
@@ -61,7 +94,14 @@ impl EdgeProxies {
             slow_ms.map(|by| Toxic::Latency(Latency { delay: Duration::from_millis(by), jitter: Duration::ZERO }));
         let slow = late.map(|toxic| proxy.add(Rule::new(toxic).towards(Towards::Client))).transpose();
         let slow = slow.map_err(|error| StackError::start(from, error))?;
-        self.lock().push(Proxied { from: from.to_owned(), to: to.to_owned(), tapped, proxy, _slow: slow });
+        self.lock().push(Proxied {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            tapped,
+            proxy,
+            _slow: slow,
+            _tunnel: tunnel,
+        });
         Ok(address)
     }
 
@@ -90,5 +130,35 @@ impl EdgeProxies {
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<Proxied>> {
         self.proxies.lock()
+    }
+}
+
+/// Returns the first address that accepts a connection or, if none does, the first: `localhost` often has two, and a server listens on one.
+async fn open_one(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    for address in addresses {
+        let connecting = tokio::time::timeout(CONNECT_DEADLINE, TcpStream::connect(address)).await;
+        if connecting.is_ok_and(|connected| connected.is_ok()) {
+            return Some(*address);
+        }
+    }
+    addresses.first().copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::open_one;
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn the_address_that_accepts_a_connection_is_used() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = {
+            let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            other.local_addr().unwrap()
+        };
+        assert_eq!(open_one(&[closed, open]).await, Some(open));
+        assert_eq!(open_one(&[closed]).await, Some(closed), "the run reports that it cannot be reached");
+        assert_eq!(open_one(&[]).await, None);
     }
 }

@@ -3,7 +3,7 @@
 //! client that connects to the port at that moment could even get it as its own outgoing port, and would be connected
 //! to itself.
 
-mod holder;
+pub(super) mod holder;
 
 use super::StackError;
 use crate::plan::topology::Part;

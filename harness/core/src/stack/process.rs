@@ -1,20 +1,25 @@
 //! The process backend: each part is a plain process on loopback. Data and logs are in the folder of the stack. A part
 //! that is started again keeps its port, so its peers and clients need no new address.
 
+mod bounded_log;
 mod command;
+mod foreign;
 mod tls;
 
-use super::ports::port_of;
+use super::ports::{holder, port_of};
 use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
-use super::{Ended, Fixture, ProgramEnd, RunningPart, STOP_DEADLINE, StackError, StackRequest};
+use super::{Ended, Fixture, ProgramEnd, RunningPart, STOP_DEADLINE, StackError, StackRequest, TlsAccess};
+use crate::plan::reach::Reached;
+use crate::plan::target::{PORT_MARK, Start, Target};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::owned;
 use crate::stack::process_id::start_time;
 use crate::stack::undo::{EndUndo, Undo};
 use crate::stack::undo_log::{UndoGuard, UndoLog};
+use bounded_log::BoundedLog;
 use mcp_contracts::Service;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -36,6 +41,8 @@ pub(super) struct Processes {
     undo_log: Option<Arc<UndoLog>>,
     http: reqwest::Client,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
+    /// The addresses of a target, once its port is known.
+    reached: Mutex<Option<Reached>>,
 }
 
 /// The process of a part while it is running, and everything that is needed to start it again.
@@ -53,6 +60,10 @@ struct Slot {
 struct PartProcess {
     child: Child,
     pid: u32,
+    /// True if signals go to the whole group of the process. A target may be started by a launcher that does not pass them on.
+    is_group: bool,
+    /// What copies the output of a target; our services bound their logs themselves.
+    log: Option<BoundedLog>,
     /// Ends the process if the harness dies; `None` if the part outlives the harness.
     undo: Option<UndoGuard>,
 }
@@ -62,8 +73,18 @@ impl PartProcess {
         self.child.try_wait().ok().flatten().map(|status| status.to_string())
     }
 
+    /// Returns how the process has ended, after its last lines are in the log.
+    async fn ended_with_log(&mut self) -> Option<String> {
+        let ended = self.ended()?;
+        if let Some(log) = &mut self.log {
+            log.finish().await;
+        }
+        Some(ended)
+    }
+
     fn signal(&self, signal: Signal) {
-        let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
+        let pid = Pid::from_raw(self.pid.cast_signed());
+        let _ = if self.is_group { killpg(pid, signal) } else { kill(pid, signal) };
     }
 
     /// Sends SIGTERM and waits for the exit. Returns `None` if the process had to be killed.
@@ -79,11 +100,14 @@ impl PartProcess {
         status.ok()?.ok()
     }
 
-    /// Marks the process as ended in the undo log.
-    async fn mark_ended(self) {
-        if let Some(undo) = self.undo {
+    /// Marks the process as ended in the undo log. The undo of a group ends what the process has left behind.
+    async fn mark_ended(mut self) {
+        if let Some(undo) = self.undo.take() {
             // If the process has not ended after all, the entry stays, and the reaper tries again.
             let _ = undo.undo().await;
+        }
+        if let Some(log) = &mut self.log {
+            log.finish().await;
         }
     }
 }
@@ -100,7 +124,49 @@ impl Slot {
     }
 }
 
+/// A command that is ready to be started.
+struct Prepared {
+    command: Command,
+    /// The base URL of a service, the endpoint of a target, or `redis://…`.
+    url: String,
+    tls: Option<TlsAccess>,
+    bounded: Option<BoundedLog>,
+}
+
+impl Slot {
+    fn prepare(&self, request: &StackRequest, log: &Path) -> Result<Prepared, StackError> {
+        let (part, port) = (&self.part, self.port);
+        let failed = |error: std::io::Error| StackError::start(&part.name, error);
+        let (mut command, url) = match part.kind {
+            PartKind::Redis => (command::redis(request, part, port)?, format!("redis://127.0.0.1:{port}")),
+            PartKind::Service(service) => (self.command_of(request, service)?, format!("http://127.0.0.1:{port}")),
+            PartKind::Target => {
+                let no_command = || StackError::start(&part.name, "the plan has no command that starts it");
+                let (target, start) = started_target(request, part).ok_or_else(no_command)?;
+                (foreign::command(request, start, port)?, target.url.replace(PORT_MARK, &port.to_string()))
+            }
+        };
+        let folder = request.dir.join("data").join(&part.name);
+        let tls = self.tls_port.map(|port| tls::listen(&mut command, &folder, port)).transpose().map_err(failed)?;
+        let bounded = write_to_log(&mut command, part.kind, log).map_err(failed)?;
+        // A terminal sends Ctrl-C to the whole process group of the harness. The part has its own group, so it is
+        // running until the harness stops it.
+        command.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+        Ok(Prepared { command, url, tls, bounded })
+    }
+}
+
+/// Returns a target that the harness starts, and how.
+fn started_target<'r>(request: &'r StackRequest, part: &Part) -> Option<(&'r Target, &'r Start)> {
+    let target = request.backend.target().filter(|_| part.kind == PartKind::Target)?;
+    Some((target, target.start.as_ref()?))
+}
+
 impl PartRuntime for Processes {
+    fn reached(&self) -> Option<Reached> {
+        self.reached.lock().clone()
+    }
+
     fn start<'r>(
         &'r self,
         request: &'r StackRequest,
@@ -112,7 +178,7 @@ impl PartRuntime for Processes {
             let mut attempt = 0;
             loop {
                 attempt += 1;
-                let (port, environment) = (port_of(part)?, Mutex::new(environment.clone()));
+                let (port, environment) = (port_for(request, part)?, Mutex::new(environment.clone()));
                 let tls_port = part.tls.then(|| port_of(part)).transpose()?;
                 let process = tokio::sync::Mutex::default();
                 let slot = Slot { part: part.clone(), port, tls_port, environment, process };
@@ -256,7 +322,7 @@ impl PartRuntime for Processes {
 
 impl Processes {
     pub(super) fn new(undo_log: Option<Arc<UndoLog>>, http: reqwest::Client) -> Self {
-        Self { undo_log, http, slots: Mutex::default() }
+        Self { undo_log, http, slots: Mutex::default(), reached: Mutex::default() }
     }
 
     /// Starts a process, which dies with the harness unless the parts outlive it.
@@ -270,35 +336,33 @@ impl Processes {
     async fn run(&self, request: &StackRequest, slot: &Slot) -> Result<RunningPart, StackError> {
         let (part, log) = (&slot.part, log_of(request, &slot.part));
         let failed = |error: std::io::Error| StackError::start(&part.name, error);
-        let (mut command, url) = match part.kind {
-            PartKind::Redis => (command::redis(request, part, slot.port)?, format!("redis://127.0.0.1:{}", slot.port)),
-            PartKind::Service(service) => {
-                let command = slot.command_of(request, service)?;
-                (command, format!("http://127.0.0.1:{}", slot.port))
-            }
-            PartKind::Target => {
-                return Err(StackError::start(&part.name, "this backend starts only parts of this product"));
-            }
-        };
-        let folder = request.dir.join("data").join(&part.name);
-        let tls = slot.tls_port.map(|port| tls::listen(&mut command, &folder, port)).transpose().map_err(failed)?;
-        // Appended to, because a part that is started again continues its log, and `Stack::log` returns all of it.
-        let output = std::fs::File::options().create(true).append(true).open(&log).map_err(failed)?;
-        let errors = output.try_clone().map_err(failed)?;
-        // A terminal sends Ctrl-C to the whole process group of the harness. The part has its own group, so it is
-        // running until the harness stops it.
-        command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0).kill_on_drop(true);
+        let Prepared { command, url, tls, bounded } = slot.prepare(request, &log)?;
         let child = self.spawn(command).await.map_err(failed)?;
         let ended = || failed(std::io::Error::other("it ended at once"));
         let pid = child.id().ok_or_else(ended)?;
         let started = start_time(pid).ok_or_else(ended)?;
-        let must_end = || Undo::EndProcess(EndUndo { part: part.name.clone(), pid, started });
+        let is_group = part.kind == PartKind::Target;
+        let must_end = || {
+            let process = EndUndo { part: part.name.clone(), pid, started };
+            if is_group { Undo::EndGroup(process) } else { Undo::EndProcess(process) }
+        };
         let undo = self.undo_log.as_ref().map(|log| log.must_undo(must_end())).transpose();
         let undo = undo.map_err(|error| StackError::start(&part.name, error))?;
         // Stored in the slot only when it is ready: until then the handle is local, so a start that fails or is
         // cancelled kills the process (`kill_on_drop`).
-        let mut process = PartProcess { child, pid, undo };
-        wait_ready(&self.http, (&part.name, part.kind, &url), &log, || process.ended()).await?;
+        let mut process = PartProcess { child, pid, is_group, log: bounded, undo };
+        let (mut pid, mut started) = (pid, started);
+        if let Some((target, start)) = started_target(request, part) {
+            let out_of_reach = |why: String| StackError::TargetOutOfReach { url: url.clone(), why };
+            let reached = target.reach.resolve(&url).await.map_err(out_of_reach)?;
+            *self.reached.lock() = Some(reached);
+            foreign::wait_ready(&self.http, start, &url, &log, &mut process).await?;
+            // Faults and samples are about the process that serves, which may be a child of the launcher.
+            let serving = holder::listening(slot.port, pid).and_then(|pid| Some((pid, start_time(pid)?)));
+            (pid, started) = serving.unwrap_or((pid, started));
+        } else {
+            wait_ready(&self.http, (&part.name, part.kind, &url), &log, || process.ended()).await?;
+        }
         *slot.process.lock().await = Some(process);
         Ok(RunningPart {
             name: part.name.clone(),
@@ -338,6 +402,30 @@ impl Processes {
         let slots = self.slots.lock();
         slots.get(name).cloned().ok_or_else(|| StackError::control(name, what, "there is no such part"))
     }
+}
+
+/// Returns the port of a part: for a target whose URL has one, that port.
+fn port_for(request: &StackRequest, part: &Part) -> Result<u16, StackError> {
+    let fixed = request.backend.target().filter(|_| part.kind == PartKind::Target).and_then(Target::fixed_port);
+    match fixed {
+        Some(port) => port_of(&Part { port: Some(port), ..part.clone() }),
+        None => port_of(part),
+    }
+}
+
+/// Makes a process write to its log. Returns what bounds the log, if the process does not bound it itself.
+fn write_to_log(command: &mut Command, kind: PartKind, log: &Path) -> std::io::Result<Option<BoundedLog>> {
+    if kind == PartKind::Target {
+        let (bounded, output) = BoundedLog::open(log)?;
+        let errors = output.try_clone()?;
+        command.stdout(output).stderr(errors);
+        return Ok(Some(bounded));
+    }
+    // Appended to, because a part that is started again continues its log, and `Stack::log` returns all of it.
+    let output = std::fs::File::options().create(true).append(true).open(log)?;
+    let errors = output.try_clone()?;
+    command.stdout(output).stderr(errors);
+    Ok(None)
 }
 
 /// Returns true if a signal has stopped the process.

@@ -24,9 +24,6 @@ impl PartRuntime for RunningTarget {
 impl RunningTarget {
     /// Fails if the host must not be reached, or has no address. Whether the server answers is found out at the first contact.
     pub(super) async fn find(target: &Target) -> Result<Self, StackError> {
-        if target.start.is_some() {
-            return Err(StackError::start(TARGET, "this backend starts only parts of this product"));
-        }
         let unreachable = |why| StackError::TargetOutOfReach { url: target.url.clone(), why };
         let reached = target.reach.resolve(&target.url).await.map_err(unreachable)?;
         let part = RunningPart {

@@ -34,6 +34,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub enum Undo {
     /// Ends the process of a part.
     EndProcess(EndUndo),
+    /// Ends the process of a part and the processes that it has started.
+    EndGroup(EndUndo),
     /// Removes every container, network and volume of a stack.
     RemoveLabelled {
         label: String,
@@ -74,6 +76,7 @@ impl Undo {
     pub(crate) fn at_once(&self) -> Option<Result<(), UndoError>> {
         match self {
             Self::EndProcess(process) => Some(process.kill()),
+            Self::EndGroup(process) => Some(process.kill_group()),
             Self::Resume(process) => Some(process.resume()),
             Self::FileSize(limit) => Some(limit.restore()),
             Self::RemoveFile { path } => Some(remove(path)),
@@ -87,6 +90,7 @@ impl Undo {
         let applying = async {
             match self {
                 Self::EndProcess(process) => process.kill_and_wait().await,
+                Self::EndGroup(process) => process.kill_group_and_wait().await,
                 Self::RemoveLabelled { label } => labelled::remove(label).await.map_err(UndoError::new),
                 Self::Resume(process) => process.resume_and_wait().await,
                 Self::FileSize(limit) => limit.restore(),
@@ -107,7 +111,7 @@ impl Undo {
     /// Returns what [`Undo::apply`] would do now, in the past tense.
     pub(crate) fn describe(&self) -> String {
         match self {
-            Self::EndProcess(process) => process.describe(),
+            Self::EndProcess(process) | Self::EndGroup(process) => process.describe(),
             Self::RemoveLabelled { label } => format!("removed everything in Docker with the label `{label}`"),
             Self::Resume(process) => format!("resumed process {}", process.pid),
             Self::FileSize(limit) => format!("restored the file size limit of process {}", limit.pid),

@@ -24,7 +24,8 @@ impl SampleServer {
     }
 }
 
-fn program() -> PathBuf {
+/// Returns the program of the server.
+pub(crate) fn program() -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned();
     let program = folder.join("sample-server");
     assert!(program.is_file(), "{} does not exist: cargo build --workspace --bins", program.display());

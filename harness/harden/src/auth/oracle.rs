@@ -9,7 +9,7 @@ pub(crate) const SAME_REFUSAL: HardeningCheck = HardeningCheck {
     score: 4.3,
     why: "Different replies let an attacker find out which keys, users and audiences exist.",
     sources: &["RFC 6750, section 3.1", "OWASP API2:2023", "CWE-204"],
-    needs: &[Need::Token],
+    needs: &[Need::Key],
     how: "Sends a malformed token, one of another key, an expired one, one for another audience and one without an organisation. Status, challenge and body must be equal.",
     remedy: "Put the reason into the log and the metric, never into the reply.",
     mend: &["services/kit/src/mcp.rs"],

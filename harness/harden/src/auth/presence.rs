@@ -1,6 +1,7 @@
 //! Where a token must be: in one `Authorization` header, and nowhere else.
 
 use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use mcp_contracts::Service;
 use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub(crate) const NO_TOKEN: HardeningCheck = HardeningCheck {
         "OWASP API2:2023",
         "CWE-306",
     ],
-    needs: &[],
+    needs: &[Need::Token],
     how: "Posts a valid request without a token, and with other authentication schemes, to every path of the endpoint. Each must get 401 with a `WWW-Authenticate` that names the metadata of the resource.",
     remedy: "Authenticate before the body is read, on every route that reaches the tools.",
     mend: MEND,
@@ -34,7 +35,7 @@ pub(crate) const METADATA: HardeningCheck = HardeningCheck {
     score: 5.4,
     why: "A client that follows wrong metadata asks another issuer for a token, or sends its token to another server.",
     sources: &["RFC 9728, sections 3.1 and 3.3", "MCP 2026-07-28, authorization, authorization server location"],
-    needs: &[],
+    needs: &[Need::Token],
     how: "Follows the challenge of every service and compares `resource` in the document with the URL that was called.",
     remedy: "Serve one document for each path below the well-known prefix, and set `PUBLIC_URL`.",
     mend: &["services/kit/src/ops.rs"],
@@ -76,9 +77,8 @@ pub(crate) const REPEATED: HardeningCheck = HardeningCheck {
 async fn no_token(probe: &Probe<'_>) -> Result<(), Stop> {
     for (service, part) in probe.parts() {
         let ann = probe.user("ann", "acme");
-        let own = format!("/mcp/{}", service.name());
-        for path in ["/mcp", "/mcp/", &own, &format!("{own}/")] {
-            let request = HttpRequest::tools_list().at(path);
+        for path in paths(probe, service, &part) {
+            let request = HttpRequest::tools_list().at(&path);
             probe.control(&part, &format!("a valid token at `{path}`"), &request.clone().bearer(&ann.token)).await?;
             let basic = request.clone().header("authorization", "Basic YW5uOmFubg==");
             let empty = request.clone().header("authorization", "Bearer ");
@@ -110,8 +110,11 @@ fn metadata_url(answer: &Answer) -> Option<String> {
 
 async fn metadata(probe: &Probe<'_>) -> Result<(), Stop> {
     for (service, part) in probe.parts() {
-        for path in ["/mcp".to_owned(), format!("/mcp/{}", service.name())] {
+        for path in paths(probe, service, &part).into_iter().filter(|path| !path.ends_with('/')) {
             let refused = |answer: &Answer| answer.has_status(401) && metadata_url(answer).is_some();
+            if probe.is_foreign() && !refused(&probe.send(&part, &HttpRequest::tools_list().at(&path)).await) {
+                return Err(Stop::NotApplicable("no challenge names a document; MCP-AUTH-01 is about that".to_owned()));
+            }
             let challenge =
                 probe.control_if(&part, "a challenge", &HttpRequest::tools_list().at(&path), refused).await?;
             let url = metadata_url(&challenge).unwrap_or_default();
@@ -135,6 +138,13 @@ async fn metadata(probe: &Probe<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Returns the paths of an endpoint: a service of this product has four, and of another server only the one in its URL is known.
+fn paths(probe: &Probe<'_>, service: Option<Service>, part: &str) -> Vec<String> {
+    let Some(service) = service else { return vec![probe.path(part)] };
+    let own = format!("/mcp/{}", service.name());
+    vec!["/mcp".to_owned(), "/mcp/".to_owned(), own.clone(), format!("{own}/")]
+}
+
 /// Splits a URL into its origin and its path.
 fn split_url(url: &str) -> (String, String) {
     let authority = url.find("://").map_or(0, |at| at + 3);
@@ -145,7 +155,7 @@ fn split_url(url: &str) -> (String, String) {
 async fn places(probe: &Probe<'_>) -> Result<(), Stop> {
     for (_, part) in probe.parts() {
         let ann = probe.user("ann", "acme");
-        let (request, token) = (HttpRequest::tools_list(), ann.token.as_str());
+        let (request, token, path) = (HttpRequest::tools_list(), ann.token.as_str(), probe.path(&part));
         probe.control(&part, "the token in its header", &request.clone().bearer(token)).await?;
         let in_body = |place: &'static str| {
             request.clone().changed(|body| match place {
@@ -154,8 +164,8 @@ async fn places(probe: &Probe<'_>) -> Result<(), Stop> {
             })
         };
         let cases = [
-            ("the token in `access_token` of the query", request.clone().at(&format!("/mcp?access_token={token}"))),
-            ("the token in `token` of the query", request.clone().at(&format!("/mcp?token={token}"))),
+            ("the token in `access_token` of the query", request.clone().at(&format!("{path}?access_token={token}"))),
+            ("the token in `token` of the query", request.clone().at(&format!("{path}?token={token}"))),
             ("the token in the parameters", in_body("params")),
             ("the token in `_meta`", in_body("meta")),
             (

@@ -17,7 +17,7 @@ pub(crate) const DESCRIPTORS: HardeningCheck = HardeningCheck {
     score: 5.3,
     why: "If each connection leaves a file open, the service fails after a few thousand connections, even if no client is malicious.",
     sources: &["OWASP API4:2023", "CWE-772", "CWE-775"],
-    needs: &[Need::Token, Need::Processes],
+    needs: &[Need::Processes],
     how: "Counts the open files of each process, makes 100 connections with a request each, and counts again after they have ended. The number must return to what it was.",
     remedy: "Give every connection and file an owner that closes it.",
     mend: &["services/kit/src/serve.rs"],

@@ -1,6 +1,6 @@
 //! The shape of JSON: depth and numbers.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
 
 pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-03",
@@ -8,7 +8,7 @@ pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
     score: 7.5,
     why: "A parser that recurses once for each level can crash the process, for every tenant.",
     sources: &["OWASP API4:2023", "RFC 8259, section 9", "CWE-674"],
-    needs: &[Need::Token],
+    needs: &[],
     how: "Sends arrays and objects nested 100, 1,000 and 100,000 levels, and the number 1e9999. Each must get 400, and the service must answer afterwards. 32 levels must be answered.",
     remedy: "Count the depth before the body is parsed.",
     mend: &["services/kit/src/mcp/envelope.rs", "services/contracts/src/limits.rs"],
@@ -27,6 +27,24 @@ async fn depth(probe: &Probe<'_>) -> Result<(), Stop> {
         };
         let arrays = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         let objects = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        if probe.is_foreign() {
+            probe.control(&part, "a request", &request).await?;
+            for (case, value) in [("100,000 arrays", arrays(100_000)), ("100,000 objects", objects(100_000))] {
+                let answer = probe.send(&part, &with(&value)).await;
+                let later = probe.send(&part, &request).await;
+                // Whether it refuses the depth or ignores the parameter is its own affair, as long as it lives.
+                let signs = [
+                    (
+                        "the request gets no reply, or an error of the server",
+                        answer.status.is_none_or(|status| status >= 500),
+                    ),
+                    ("the request after it is not answered", !later.has_result()),
+                ];
+                let holds = signs.iter().all(|(_, is_there)| !is_there);
+                probe.judge(&part, case, holds, &signs, &[&answer, &later]);
+            }
+            continue;
+        }
         probe.control(&part, "32 levels", &with(&arrays(32))).await?;
         for (case, value) in [
             ("100 arrays", arrays(100)),

@@ -71,7 +71,7 @@ async fn logged(
 }
 
 async fn canaries(probe: &Probe<'_>) -> Result<(), Stop> {
-    for (service, part) in probe.parts() {
+    for (service, part) in probe.services() {
         let mark = probe.stage().log_mark(&part).await?;
         let (ann, canary) = (probe.user("ann", "acme"), probe.mark("canary"));
         let mut claims = ann.claims();
@@ -116,7 +116,7 @@ async fn canaries(probe: &Probe<'_>) -> Result<(), Stop> {
 }
 
 async fn forged_lines(probe: &Probe<'_>) -> Result<(), Stop> {
-    for (service, part) in probe.parts() {
+    for (service, part) in probe.services() {
         let mark = probe.stage().log_mark(&part).await?;
         let (ann, canary) = (probe.user("ann", "acme"), probe.mark("forged"));
         let line = format!("a\n{canary} {{\"severity\":\"ERROR\",\"message\":\"{canary}\"}}\n\u{1b}[2J");

@@ -8,7 +8,7 @@ pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     score: 5.3,
     why: "Metrics are open to the network of the operator; names in them would reveal the customers and create one series for each.",
     sources: &["OWASP API3:2023", "OWASP API4:2023", "CWE-200"],
-    needs: &[Need::Token],
+    needs: &[Need::Product],
     how: "Makes calls, accepted and refused, as an organisation with a name that no other has, then reads the metrics. They must have counters, and none of the names.",
     remedy: "Use labels with a fixed set of values.",
     mend: &["services/kit/src/telemetry.rs", "services/contracts/src/metric.rs"],

@@ -13,7 +13,7 @@ pub(crate) const HIDDEN_TEXT: HardeningCheck = HardeningCheck {
     score: 7.5,
     why: "Text that a model reads and a person does not see can give the model orders.",
     sources: &["OWASP MCP03:2025", "MCP 2026-07-28, tools, security", "CWE-1007", "CWE-116"],
-    needs: &[Need::Token],
+    needs: &[],
     how: "Lists the tools as two organisations and looks for control and format characters, tags, variation selectors and private characters in every text.",
     remedy: "Refuse such characters where descriptions are built.",
     mend: &["services/kit/src/offer.rs", "services/kit/src/tool.rs"],
@@ -43,7 +43,7 @@ pub(crate) const ANNOTATIONS: HardeningCheck = HardeningCheck {
     score: 6.5,
     why: "Hosts run read-only tools without asking their user.",
     sources: &["MCP 2026-07-28, tools, annotations", "OWASP MCP03:2025", "CWE-451"],
-    needs: &[Need::Token],
+    needs: &[],
     how: "Compares the annotations of every tool with its name.",
     remedy: "Set `readOnlyHint` and `destructiveHint` where the tool is defined.",
     mend: &["services/kit/src/tool.rs"],
@@ -62,7 +62,7 @@ async fn hidden_text(probe: &Probe<'_>) -> Result<(), Stop> {
         let (mut found, mut answers) = (Vec::new(), Vec::new());
         for user in &users {
             let (mut hidden, answer) = (Vec::new(), list(probe, &part, &user.token).await?);
-            texts(&answer.result(), &mut |text| hidden.extend(text.chars().find(|letter| is_hidden(*letter))));
+            texts(&answer.result(), &mut |text| hidden.extend(hidden_in(text)));
             found.push(hidden);
             answers.push(answer);
         }
@@ -87,6 +87,25 @@ fn texts(value: &Value, each: &mut impl FnMut(&str)) {
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Returns the first character of a text that people do not see. The selector and the joiner inside of an emoji change what is seen, and a carriage
+/// return before a line feed ends a line.
+fn hidden_in(text: &str) -> Option<char> {
+    let letters: Vec<char> = text.chars().collect();
+    let is_picture = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|letter| is_emoji(*letter));
+    let is_part = |at: usize| match letters[at] {
+        '\u{fe0f}' => is_picture(at.checked_sub(1)),
+        '\u{200d}' => is_picture(Some(at + 1)),
+        '\r' => letters.get(at + 1) == Some(&'\n'),
+        _ => false,
+    };
+    (0..letters.len()).find(|at| is_hidden(letters[*at]) && !is_part(*at)).map(|at| letters[at])
+}
+
+/// Returns true for symbols that are drawn as pictures, without those that are letters or digits.
+fn is_emoji(letter: char) -> bool {
+    matches!(u32::from(letter), 0x203c..=0x3299 | 0x1f000..=0x1faff)
 }
 
 /// Returns true if people do not see the character.
@@ -127,6 +146,7 @@ async fn annotations(probe: &Probe<'_>) -> Result<(), Stop> {
         let other = list(probe, &part, &zoe.token).await?.result();
         let others = || other["tools"].as_array().into_iter().flatten();
         for tool in answer.result()["tools"].as_array().into_iter().flatten() {
+            let is_untrue = |tool: &Value| if probe.is_foreign() { contradicts(tool) } else { is_untrue(tool) };
             let signs = [
                 ("it calls itself read-only, or does not call itself destructive", is_untrue(tool)),
                 (
@@ -149,9 +169,62 @@ fn is_untrue(tool: &Value) -> bool {
     writes && hints["readOnlyHint"] == true || deletes && hints["destructiveHint"] != true
 }
 
+/// Returns true if a tool of any server says of itself what the first word of its name denies. A hint that is missing says nothing wrong: a tool without
+/// hints counts as destructive (MCP, tools, annotations).
+fn contradicts(tool: &Value) -> bool {
+    let hints = &tool["annotations"];
+    let verb = first_word(tool["name"].as_str().unwrap_or_default());
+    let deletes = ["delete", "remove", "drop", "purge"].contains(&verb.as_str());
+    let writes = deletes || ["create", "update", "write", "store", "insert", "set"].contains(&verb.as_str());
+    // `create` and the like need not be destructive.
+    writes && hints["readOnlyHint"] == true || deletes && hints["destructiveHint"] == false
+}
+
+/// Returns the first word of a name such as `delete_entity`, `deleteEntity` or `delete-entity`, in lower case.
+fn first_word(name: &str) -> String {
+    let letters = name.chars().enumerate();
+    letters
+        .take_while(|(at, letter)| letter.is_ascii_lowercase() || *at == 0)
+        .map(|(_, letter)| letter.to_ascii_lowercase())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_hidden;
+    use super::{contradicts, hidden_in, is_hidden};
+    use serde_json::json;
+
+    #[test]
+    fn what_belongs_to_an_emoji_is_not_hidden_and_what_stands_elsewhere_is() {
+        for shown in ["\u{26a0}\u{fe0f} careful", "\u{1f468}\u{200d}\u{1f4bb}", "a line\r\nanother"] {
+            assert_eq!(hidden_in(shown), None, "{shown:?}");
+        }
+        for (text, hidden) in [
+            ("a\u{fe0f}", '\u{fe0f}'),
+            ("\u{fe0f}", '\u{fe0f}'),
+            ("a\u{200d}b", '\u{200d}'),
+            ("a\rb", '\r'),
+            ("x\u{e0041}", '\u{e0041}'),
+        ] {
+            assert_eq!(hidden_in(text), Some(hidden), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_tool_contradicts_its_name_only_by_what_it_says() {
+        let tool = |name: &str, hints: serde_json::Value| json!({ "name": name, "annotations": hints });
+        for (name, hints, expected) in [
+            ("delete_entity", json!({ "destructiveHint": false }), true),
+            ("deleteEntity", json!({ "readOnlyHint": true }), true),
+            ("delete_entity", json!({}), false),
+            ("create_note", json!({ "destructiveHint": false }), false),
+            ("set-value", json!({ "readOnlyHint": true }), true),
+            ("get_update_log", json!({ "readOnlyHint": true }), false),
+            ("settings", json!({ "readOnlyHint": true }), false),
+        ] {
+            assert_eq!(contradicts(&tool(name, hints.clone())), expected, "{name} {hints}");
+        }
+    }
 
     #[test]
     fn only_what_people_do_not_see_is_hidden() {

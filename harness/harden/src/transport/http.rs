@@ -4,15 +4,13 @@ use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, S
 use mcp_contracts::Service;
 use serde_json::json;
 
-const NEEDS: &[Need] = &[Need::Token];
-
 pub(crate) const METHODS: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-03",
     title: "the endpoint answers only to POST; other methods get 405 with `Allow`",
     score: 5.3,
     why: "A call by GET can be made by a link or an image, and is repeated and stored on its way.",
     sources: &["MCP 2026-07-28, streamable HTTP", "RFC 9110, section 15.5.6", "OWASP API8:2023", "CWE-650"],
-    needs: NEEDS,
+    needs: &[],
     how: "Sends GET, PUT, PATCH, DELETE, TRACE and an unknown method with a valid token, with the request as body and in the query. Each must get 405 with `Allow`.",
     remedy: "Route only POST to the tools.",
     mend: &["services/kit/src/mcp.rs"],
@@ -27,7 +25,7 @@ pub(crate) const MEDIA_TYPES: HardeningCheck = HardeningCheck {
     score: 6.5,
     why: "A form or a plain text can be sent by a page of any origin without a preflight.",
     sources: &["MCP 2026-07-28, streamable HTTP", "Fetch Standard, CORS-safelisted request headers", "CWE-352"],
-    needs: NEEDS,
+    needs: &[],
     how: "Sends a valid request as `text/plain`, as a form, as multipart, as XML, without a type and in UTF-16. Each must get 415.",
     remedy: "Require `application/json`.",
     mend: &["services/kit/src/mcp/media.rs"],
@@ -42,7 +40,7 @@ pub(crate) const HEADERS: HardeningCheck = HardeningCheck {
     score: 3.7,
     why: "A version helps to choose an exploit; a browser that guesses a type runs what was data.",
     sources: &["OWASP API8:2023", "OWASP secure headers project", "CWE-200", "CWE-116"],
-    needs: NEEDS,
+    needs: &[],
     how: "Looks at the headers of results, refusals, pages and unknown paths: no `Server`, `X-Powered-By`, `Via` or `X-AspNet-Version`, and always `X-Content-Type-Options: nosniff`.",
     remedy: "Set the header in one layer around every route.",
     mend: &["services/kit/src/ops.rs"],
@@ -57,7 +55,7 @@ pub(crate) const NOT_STORED: HardeningCheck = HardeningCheck {
     score: 5.9,
     why: "A shared cache that keeps the reply of one user gives it to the next.",
     sources: &["MCP 2026-07-28, caching", "RFC 9111, section 5.2.2.5", "CWE-524"],
-    needs: NEEDS,
+    needs: &[Need::Token],
     how: "Looks at the headers of lists, tool results, refusals and pages with a token: each must have `Cache-Control` with `no-store` or `private`.",
     remedy: "Set `Cache-Control: no-store` where the reply is made.",
     mend: &["services/kit/src/mcp/media.rs", "services/kit/src/mcp/failure.rs"],
@@ -71,10 +69,13 @@ async fn methods(probe: &Probe<'_>) -> Result<(), Stop> {
         let ann = probe.user("ann", "acme");
         let request = HttpRequest::tools_list().bearer(&ann.token);
         probe.control(&part, "POST", &request).await?;
-        for method in ["GET", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"] {
+        // Before 2026-07-28 GET opens a stream and DELETE ends the session.
+        let all = ["GET", "DELETE", "PUT", "PATCH", "TRACE", "PROPFIND"];
+        let methods = if probe.is_modern() { &all[..] } else { &all[2..] };
+        let query = format!("{}?method=tools%2Flist&id=1&jsonrpc=2.0", probe.path(&part));
+        for method in methods.iter().copied() {
             let body = String::from_utf8_lossy(request.body()).into_owned();
-            let in_query =
-                HttpRequest::bare(method, Some("/mcp?method=tools%2Flist&id=1&jsonrpc=2.0")).bearer(&ann.token);
+            let in_query = HttpRequest::bare(method, Some(&query)).bearer(&ann.token);
             for (place, request) in [("body", request.clone().with_method(method).with_body(body)), ("query", in_query)]
             {
                 let answer = probe.send(&part, &request).await;
@@ -84,7 +85,9 @@ async fn methods(probe: &Probe<'_>) -> Result<(), Stop> {
                     ("the reply has a result", answer.has_result()),
                     ("no `Allow` names POST", answer.status.is_some() && !allows),
                 ];
-                let holds = answer.has_status(405) && allows && !answer.has_result();
+                // A server that also speaks older revisions knows GET and DELETE, and refuses them without a session.
+                let blamed = answer.status.is_some_and(|status| (400..500).contains(&status) || status == 501);
+                let holds = (answer.has_status(405) && allows || probe.is_foreign() && blamed) && !answer.has_result();
                 probe.judge(&part, &format!("{method} with the request in its {place}"), holds, &signs, &[&answer]);
             }
         }
@@ -97,14 +100,17 @@ async fn media_types(probe: &Probe<'_>) -> Result<(), Stop> {
         let ann = probe.user("ann", "acme");
         let request = HttpRequest::tools_list().bearer(&ann.token);
         probe.control(&part, "`application/json`", &request).await?;
-        for media in [
+        let all = [
             "text/plain",
             "application/x-www-form-urlencoded",
             "multipart/form-data; boundary=x",
             "application/xml",
             "text/plain; application/json",
             "application/json; charset=utf-16",
-        ] {
+        ];
+        // RFC 8259 gives `charset` no meaning, so that another server may ignore it.
+        let medias = if probe.is_foreign() { &all[..all.len() - 1] } else { &all[..] };
+        for media in medias {
             probe.expect_status(&part, &format!("`{media}`"), &request.clone().with("content-type", media), 415).await;
         }
         probe.expect_status(&part, "no type", &request.clone().without("content-type"), 415).await;
@@ -117,13 +123,15 @@ async fn headers(probe: &Probe<'_>) -> Result<(), Stop> {
         let ann = probe.user("ann", "acme");
         let request = HttpRequest::tools_list().bearer(&ann.token);
         probe.control(&part, "a result", &request).await?;
-        let cases = [
+        let mut cases = vec![
             ("a result", request.clone()),
             ("a refusal", HttpRequest::tools_list()),
             ("malformed JSON", request.clone().with_body("{")),
-            ("a page", HttpRequest::bare("GET", Some("/version"))),
             ("an unknown path", HttpRequest::bare("GET", Some("/no-such-path"))),
         ];
+        if !probe.is_foreign() {
+            cases.push(("a page", HttpRequest::bare("GET", Some("/version"))));
+        }
         for (case, request) in cases {
             let (one, other) = (probe.send(&part, &request).await, probe.send(&part, &request).await);
             let has = |name: &str| [&one, &other].iter().all(|answer| answer.header(name).is_some());
@@ -152,14 +160,18 @@ async fn not_stored(probe: &Probe<'_>) -> Result<(), Stop> {
         probe.control(&part, "a list", &request).await?;
         let mut cases = vec![("a list", request.clone()), ("a refusal", HttpRequest::tools_list())];
         cases.push(("an unknown tool", HttpRequest::tool("no_such_tool", &json!({})).bearer(&ann.token)));
-        if service == Service::Memory {
+        if service == Some(Service::Memory) {
             cases.push(("a tool result", HttpRequest::tool("memory_stats", &json!({})).bearer(&ann.token)));
         }
         for (case, request) in cases {
             let (one, other) = (probe.send(&part, &request).await, probe.send(&part, &request).await);
             let kept = |answer: &harness_core::drive::hardening::Answer| {
                 let control = answer.header("cache-control").unwrap_or_default();
-                answer.status.is_some() && !control.contains("no-store") && !control.contains("private")
+                let is_private = control.contains("no-store") || control.contains("private");
+                // Caches keep the reply to a POST only if it says for how long (RFC 9111, section 4), so that another server need not forbid it.
+                let invites =
+                    control.contains("public") || control.contains("max-age") && !control.contains("max-age=0");
+                answer.status.is_some() && !is_private && (invites || !probe.is_foreign())
             };
             let signs = [("the first reply may be kept", kept(&one)), ("the second reply may be kept", kept(&other))];
             probe.judge(&part, case, one.status.is_some() && !kept(&one) && !kept(&other), &signs, &[&one, &other]);

@@ -1,8 +1,8 @@
 //! JSON-RPC: malformed requests have their codes, and no error shows the inside of a service.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
 use mcp_contracts::rpc;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) const MALFORMED: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-07",
@@ -16,7 +16,7 @@ pub(crate) const MALFORMED: HardeningCheck = HardeningCheck {
         "OWASP API8:2023",
         "CWE-20",
     ],
-    needs: &[Need::Token],
+    needs: &[],
     how: "Sends eighteen malformed bodies: cut JSON, batches, scalars, wrong types of every member, bytes that are no UTF-8. Each must get 400 with -32700, -32600 or -32602.",
     remedy: "Parse the envelope strictly before anything else.",
     mend: &["services/kit/src/mcp/envelope.rs"],
@@ -31,7 +31,7 @@ pub(crate) const TRACES: HardeningCheck = HardeningCheck {
     score: 5.3,
     why: "Traces name versions, paths and queries, which helps an attacker.",
     sources: &["OWASP API8:2023", "CWE-209"],
-    needs: &[Need::Token],
+    needs: &[],
     how: "Causes errors of every layer: unknown paths, malformed JSON, unknown tools and methods, wrong arguments of every tool. No reply may show a panic, a trace or a path of the source.",
     remedy: "Turn every error into one of the contract; log the cause.",
     mend: &["services/kit/src/mcp/failure.rs", "services/kit/src/tool.rs"],
@@ -93,7 +93,9 @@ async fn traces(probe: &Probe<'_>) -> Result<(), Stop> {
             ("an unknown tool".to_owned(), HttpRequest::tool("no_such_tool", &json!({})).bearer(&ann.token)),
         ];
         let tools = listed.result()["tools"].as_array().cloned().unwrap_or_default();
-        for name in tools.iter().filter_map(|tool| tool["name"].as_str()) {
+        // A tool of another server might do something in spite of its wrong arguments.
+        let is_safe = |tool: &&Value| !probe.is_foreign() || tool["annotations"]["readOnlyHint"] == true;
+        for name in tools.iter().filter(is_safe).filter_map(|tool| tool["name"].as_str()) {
             let wrong = json!({ "id": { "a": [1] }, "no such argument": "'\"\u{0}" });
             cases.push((format!("wrong arguments of `{name}`"), HttpRequest::tool(name, &wrong).bearer(&ann.token)));
         }

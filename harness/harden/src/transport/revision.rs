@@ -1,6 +1,6 @@
 //! The revision of the protocol: unknown ones are refused, and headers agree with the body.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
 use mcp_contracts::{headers, rpc};
 use serde_json::json;
 
@@ -12,7 +12,7 @@ pub(crate) const UNKNOWN: HardeningCheck = HardeningCheck {
     score: 3.7,
     why: "A service that guesses the revision reads a request in another way than the gateway before it.",
     sources: &["MCP 2026-07-28, versioning", "OWASP API8:2023"],
-    needs: &[Need::Token],
+    needs: &[],
     how: "Sends valid requests of three unknown revisions. Each must get 400 with code -32022 and `supported`.",
     remedy: "Compare the revision with a list before anything else is read.",
     mend: MEND,
@@ -27,7 +27,7 @@ pub(crate) const MISMATCH: HardeningCheck = HardeningCheck {
     score: 7.1,
     why: "A gateway that permits by `Mcp-Name` is deceived if the body names another tool.",
     sources: &["MCP 2026-07-28, streamable HTTP, request headers", "OWASP API8:2023", "CWE-436"],
-    needs: &[Need::Token],
+    needs: &[],
     how: "Sends requests whose `Mcp-Method`, `Mcp-Name` or revision differs from the body, is missing, repeated or encoded. Each must get 400 with code -32020.",
     remedy: "Compare each header with the body after decoding, and refuse a header that is repeated.",
     mend: MEND,
@@ -37,6 +37,7 @@ pub(crate) const MISMATCH: HardeningCheck = HardeningCheck {
 };
 
 async fn unknown(probe: &Probe<'_>) -> Result<(), Stop> {
+    probe.need_modern()?;
     for (_, part) in probe.parts() {
         let ann = probe.user("ann", "acme");
         let request = HttpRequest::tools_list().bearer(&ann.token);
@@ -66,6 +67,7 @@ async fn unknown(probe: &Probe<'_>) -> Result<(), Stop> {
 }
 
 async fn mismatch(probe: &Probe<'_>) -> Result<(), Stop> {
+    probe.need_modern()?;
     for (_, part) in probe.parts() {
         let ann = probe.user("ann", "acme");
         let request = HttpRequest::tools_list().bearer(&ann.token);

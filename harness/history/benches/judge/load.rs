@@ -313,6 +313,7 @@ pub(crate) fn experiment() -> Experiment {
         secrets: Vec::new(),
         log_lines: 1,
         logs_elsewhere: false,
+        unprobed: false,
         aborted: None,
     }
 }

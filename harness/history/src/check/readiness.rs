@@ -37,6 +37,10 @@ const UNAVAILABLE: u16 = 503;
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
     let (experiment, promises) = (run.experiment, run.promises);
+    let is_promised = !promises.readiness.is_empty() || promises.notice_us.is_some();
+    if experiment.unprobed && !is_promised {
+        return None;
+    }
     let Some(fault) = experiment.fault else { return Some(finding.unknown("there was no fault")) };
     let mut parts: BTreeMap<&str, Vec<&Probe>> = BTreeMap::new();
     // A probe that overlaps a stall of the harness says nothing about the part.

@@ -203,4 +203,15 @@ proptest! {
         run.experiment.logs_elsewhere = true;
         prop_assert!(!verdicts(&run).contains_key("no-secret-in-logs"));
     }
+
+    #[test]
+    fn parts_without_pages_of_health_are_not_judged_unless_the_experiment_promises_something(shape in shapes()) {
+        let mut run = Run::of(&shape);
+        run.experiment.probes.clear();
+        run.experiment.unprobed = true;
+        let promised = !run.promises.readiness.is_empty() || run.promises.notice_us.is_some();
+        prop_assert_eq!(verdicts(&run).get("readiness-tells-the-truth").copied(), promised.then_some(Verdict::Unknown));
+        run.experiment.unprobed = false;
+        prop_assert_eq!(verdicts(&run).get("readiness-tells-the-truth").copied(), Some(Verdict::Unknown));
+    }
 }

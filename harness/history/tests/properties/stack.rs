@@ -75,6 +75,7 @@ impl Run {
             secrets: Vec::new(),
             log_lines: 900,
             logs_elsewhere: false,
+            unprobed: false,
             aborted: None,
         };
         Self { ops, experiment, promises: promises(shape) }

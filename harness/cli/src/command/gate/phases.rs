@@ -1,8 +1,8 @@
 //! Resolves the profile of a gate into the plans of its phases. Every plan is resolved before the first run starts.
 
 use crate::arguments::{
-    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Profile,
-    RecordArguments, ScenarioArguments, TargetArguments,
+    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Ownership,
+    Profile, RecordArguments, ScenarioArguments, ServerArguments, TargetArguments,
 };
 use crate::command::load::spoiled_words;
 use crate::command::{chaos, harden, load, scenario};
@@ -168,6 +168,8 @@ fn hardening(
         min_severity: None,
         repeat: None,
         place: place(),
+        server: ServerArguments::default(),
+        ownership: Ownership::default(),
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };
@@ -195,6 +197,8 @@ fn experiments(
         on_trial: false,
         experiments: None,
         place: place(),
+        target: TargetArguments::default(),
+        ownership: Ownership::default(),
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };

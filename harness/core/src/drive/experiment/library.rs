@@ -75,6 +75,9 @@ built_in! {
     "cpu-squeeze",
     "memory-squeeze",
     "redis-tls",
+    "any-latency",
+    "any-reset",
+    "any-kill",
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

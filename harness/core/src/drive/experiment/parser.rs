@@ -8,10 +8,14 @@ use super::{Abort, Experiment, Load, Surge, end_of};
 use crate::fault::{FaultKind, FaultOrder, FileChanged};
 use crate::plan::data_file::form::{Filled, NameSet, read as read_form, schema as schema_of};
 use crate::plan::data_file::{DURATION_TEXT, Problem, comparison};
+use crate::plan::operation::OperationData;
+use crate::plan::target::Target;
+use crate::plan::target_form::{TargetForm, operations};
 use crate::plan::topology::Topology;
 use crate::plan::{Backend, ProvidedFile};
 use form::{CounterForm, ExperimentForm, FaultForm, Setting, StackName};
 use harness_history::experiment::{CounterFigure, CounterPromise, Promises, Readiness};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Maximum length of an experiment. The tokens of its users live longer, because a stage does not renew them.
@@ -33,6 +37,7 @@ pub(super) fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Vec
     let standing: Vec<&str> = harness_history::check::standing().collect();
     let checks = NameSet { kind: "standing check", known: &standing, files: false };
     let mut filled = read_form::<ExperimentForm>(file, text, &[checks])?;
+    let calls = calls(&mut filled);
     let faults = faults(&mut filled);
     // Built even if there are problems already, so that the checks across keys report theirs at the same time.
     let topology = topology(&filled.value, &faults);
@@ -52,7 +57,66 @@ pub(super) fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Vec
         filled.note("steady, fault, recovery", what, &format!("{} s together", LONGEST.as_secs()));
     }
     let (form, problems) = filled.into_parts();
-    if problems.is_empty() { Ok(experiment(name, form, topology, faults, counters)) } else { Err(problems) }
+    if problems.is_empty() { Ok(experiment(name, form, calls, topology, faults, counters)) } else { Err(problems) }
+}
+
+/// The server and the calls of a load.
+#[derive(Default)]
+struct Calls {
+    target: Option<Box<Target>>,
+    operations: Vec<OperationData>,
+    mix: BTreeMap<String, u32>,
+    /// Number of tokens of a target; `None` if the stack is one of this product.
+    organisations: Option<u32>,
+}
+
+/// Returns the calls of the load, and reports keys that do not fit the stack.
+fn calls(filled: &mut Filled<'_, ExperimentForm>) -> Calls {
+    let form = &filled.value;
+    let (on_target, is_empty) = (matches!(form.stack, StackName::Target), form.operation.is_empty());
+    if !on_target {
+        let keys = [("target", form.target.is_some()), ("operation", !is_empty)];
+        for (key, _) in keys.into_iter().filter(|(_, is_there)| *is_there) {
+            filled.note(key, "it is for a server of any maker", "only with `stack = \"target\"`");
+        }
+        let mix = filled.value.load.mix.clone();
+        if mix.is_empty() {
+            filled.note("load.mix", "it is missing", "a table of operations and weights");
+        }
+        return Calls { mix, ..Calls::default() };
+    }
+    let foreign = [
+        ("load.mix", !form.load.mix.is_empty(), "the weights are in `[[operation]]`"),
+        ("redis_tls", form.redis_tls, "only with services of this product"),
+        ("instances", !form.instances.is_empty(), "only with services of this product"),
+        (
+            "settings",
+            !form.settings.is_empty(),
+            "only with services of this product; `target.start.environment` has those of the server",
+        ),
+        ("given", !form.given.is_empty(), "only with services of this product"),
+        ("limited", !form.limited.is_empty(), "only with services of this product"),
+    ];
+    let unknown = TargetForm::unknown();
+    let (operations, mut notes) = match (&form.target, is_empty) {
+        (target, false) => {
+            let (operations, mix, notes) =
+                operations(&form.operation, target.as_ref().unwrap_or(&unknown), |path| filled.place(path));
+            ((operations, mix), notes)
+        }
+        (_, true) => Default::default(),
+    };
+    let target = form.target.as_ref().map(TargetForm::target);
+    for (key, _, allowed) in foreign.into_iter().filter(|(_, is_there, _)| *is_there) {
+        filled.note(key, "it does not apply to a server of any maker", allowed);
+    }
+    let target = target.map(|(target, more)| {
+        notes.extend(more);
+        Box::new(target)
+    });
+    filled.note_all(notes);
+    let organisations = Some(target.as_ref().map_or(1, |target| target.organisations()));
+    Calls { target, operations: operations.0, mix: operations.1, organisations }
 }
 
 fn length(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Duration {
@@ -62,6 +126,7 @@ fn length(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Duration {
 fn experiment(
     name: &str,
     form: ExperimentForm,
+    calls: Calls,
     topology: Topology,
     faults: Vec<(usize, FaultOrder)>,
     counters: Vec<CounterPromise>,
@@ -73,14 +138,19 @@ fn experiment(
         id: form.id,
         about: form.about,
         topology,
+        target: calls.target,
         given: form.given,
         load: Load {
             rate: load.rate,
             users: load.users,
-            // An organisation without a user would make no call.
-            organisations: load.organisations.unwrap_or(DEFAULT_ORGANISATIONS.min(load.users)),
+            // An organisation without a user would make no call. On a target each token is one.
+            organisations: match calls.organisations {
+                Some(tokens) => tokens,
+                None => load.organisations.unwrap_or(DEFAULT_ORGANISATIONS.min(load.users)),
+            },
             call_deadline: load.call_deadline.0,
-            mix: load.mix,
+            mix: calls.mix,
+            operations: calls.operations,
             limited: form.limited,
             surge: form.surge.map(|surge| Surge { times: surge.times, after: surge.after.0, lasts: surge.lasts.0 }),
         },
@@ -173,6 +243,7 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
     let mut topology = match form.stack {
         StackName::Memory => Topology::memory(),
         StackName::Full => Topology::full(),
+        StackName::Target => Topology::target(),
     }
     .under_load();
     if form.redis_tls {

@@ -3,27 +3,29 @@
 
 use super::outcomes::Outcomes;
 use super::{Limited, Load};
-use crate::drive::client::ClientOptions;
+use crate::drive::client::{Bearer, ClientOptions};
 use crate::drive::scenario::Stage;
 use crate::drive::token::Grant;
 use crate::drive::traffic::clock::RealClock;
-use crate::drive::traffic::directory::{Identity, has_twin, owner_of};
-use crate::drive::traffic::final_read::{Walk, walk_all};
+use crate::drive::traffic::directory::{Identity, has_twin, owner_of, users_of_target};
+use crate::drive::traffic::final_read::{Read, Walk, read_back, walk_all, walk_by};
 use crate::drive::traffic::mix::Mix;
 use crate::drive::traffic::pace::{Pace, Turn};
 use crate::drive::traffic::tally::Tally;
 use crate::drive::traffic::user::{Scene, User};
+use crate::plan::operation::OperationData;
 use crate::stack::view::Progress;
 use harness_history::{Effect, Phase};
 use mcp_contracts::memory::tool;
 use serde_json::json;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Deadline of the walks after the load.
 const WALK_DEADLINE: Duration = Duration::from_secs(20);
 const WALK_LANES: usize = 4;
+const READ_LANES: usize = 4;
 
 /// The load of an experiment on a stage.
 pub(crate) struct Traffic<'s> {
@@ -33,21 +35,54 @@ pub(crate) struct Traffic<'s> {
     clock: RealClock,
     tally: Tally,
     /// The users of the load, once it has begun.
-    users: OnceLock<Vec<(Identity, Grant)>>,
+    users: OnceLock<Vec<(Identity, Credentials)>>,
     outcomes: Outcomes,
+    /// The tokens of a target, one for each organisation; empty if the stack is one of this product.
+    bearers: Vec<Option<Arc<Bearer>>>,
+    /// The names of the users of a target come from it.
+    run_id: String,
+}
+
+/// What a user of the load proves its identity with.
+#[derive(Clone)]
+enum Credentials {
+    Grant(Grant),
+    /// The token of a target, or none.
+    Bearer(Option<Arc<Bearer>>),
 }
 
 impl<'s> Traffic<'s> {
     /// Prepares a load that runs until `stop` is cancelled. `allowed` are the errors that clients may get.
     pub(crate) fn new(stage: &'s Stage<'s>, load: &'s Load, allowed: &[String], stop: &CancellationToken) -> Self {
         let (pace, clock) = (Pace::endless(load.rate, stop.clone()), RealClock::start(stage.epoch_us()));
-        let (users, outcomes) = (OnceLock::new(), Outcomes::default());
-        Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()), users, outcomes }
+        let (users, outcomes, bearers) = (OnceLock::new(), Outcomes::default(), Vec::new());
+        let run_id = String::new();
+        Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()), users, outcomes, bearers, run_id }
     }
 
-    /// Makes the calls of all users until `stop` is cancelled.
-    pub(crate) async fn run(&self, stop: &CancellationToken) {
-        let grants = (0..self.load.users).map(|number| {
+    /// Makes the calls on a target: its users have these tokens, and names that come from `run_id`.
+    #[must_use]
+    pub(crate) fn on_target(self, bearers: Vec<Option<Arc<Bearer>>>, run_id: &str) -> Self {
+        Self { bearers, run_id: run_id.to_owned(), ..self }
+    }
+
+    /// Returns the users of the load, each with what proves its identity.
+    fn people(&self) -> Vec<(Identity, Credentials)> {
+        if self.bearers.is_empty() {
+            return self.people_of_this_product();
+        }
+        let tokens = self.bearers.len() as u32;
+        let users = users_of_target(&self.run_id, self.load.users, tokens);
+        let with_token = |identity: Identity| {
+            let bearer = self.bearers[identity.organisation].clone();
+            // Process 0 of a history is the harness itself.
+            (Identity { process: identity.process + 1, ..identity }, Credentials::Bearer(bearer))
+        };
+        users.into_iter().map(with_token).collect()
+    }
+
+    fn people_of_this_product(&self) -> Vec<(Identity, Credentials)> {
+        let person = |number: u32| {
             let organisation = number % self.load.organisations;
             let owner = owner_of(number, self.load.organisations);
             let grant = self.stage.grant(&format!("user-{owner}"), &format!("org-{organisation}"));
@@ -59,33 +94,43 @@ impl<'s> Traffic<'s> {
                 workspace: None,
                 has_twin: has_twin(number, self.load.users, self.load.organisations),
             };
-            (identity, grant)
-        });
-        let people = self.users.get_or_init(|| grants.collect());
+            (identity, Credentials::Grant(grant))
+        };
+        (0..self.load.users).map(person).collect()
+    }
+
+    /// Makes the calls of all users until `stop` is cancelled.
+    pub(crate) async fn run(&self, stop: &CancellationToken) {
+        let people = self.users.get_or_init(|| self.people());
         let scene = self.scene(people);
-        let users = people.iter().zip(0..);
-        let users = users.map(|((identity, grant), index)| {
-            self.live(User::new(identity.clone(), grant.clone(), index, &scene), &scene)
-        });
+        let users = people.iter().zip(0..).map(|(person, index)| self.live(user_of(person, index, &scene), &scene));
         let limited = self.load.limited.iter().map(|limited| self.exceed_limit(limited, stop));
         // Futures of one task, because they borrow the stage. At these rates, their cost does not matter (decision
         // 0014).
         futures::future::join(futures::future::join_all(users), futures::future::join_all(limited)).await;
     }
 
-    fn scene(&self, people: &[(Identity, Grant)]) -> Scene {
+    fn scene(&self, people: &[(Identity, Credentials)]) -> Scene {
         let (deadline, epoch_us) = (self.load.call_deadline, self.stage.epoch_us());
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
         let identities: Vec<Identity> = people.iter().map(|(identity, _)| identity.clone()).collect();
         // No call comes before the load: an experiment stores no memories in advance.
-        Scene::new(Mix::new(self.stage.seed(), &self.load.mix, &[]), &identities, 0, options)
+        Scene::new(Mix::new(self.stage.seed(), &self.load.mix, &self.load.operations), &identities, 0, options)
     }
 
     /// Lets every user walk through everything that it can list, after the load.
     pub(crate) async fn walk(&self) {
         let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
         let walks = Walks { traffic: self, people, scene: self.scene(people) };
-        let walking = walk_all(&walks, people.len() as u32, &self.load.mix, self.stage.seed(), WALK_LANES);
+        let (users, seed) = (people.len() as u32, self.stage.seed());
+        let lists = self.load.operations.iter().any(|operation| operation.lists.is_some());
+        let walking = async {
+            if lists {
+                walk_by(&walks, users, &[None], seed, WALK_LANES).await;
+            } else {
+                walk_all(&walks, users, &self.load.mix, seed, WALK_LANES).await;
+            }
+        };
         // What is not listed in time stays unread; the reads by id judge whether it is lost.
         let _ = tokio::time::timeout(WALK_DEADLINE, walking).await;
     }
@@ -106,12 +151,23 @@ impl<'s> Traffic<'s> {
             self.outcomes.add(&op);
             self.stage.record(&op);
         }
+        user.end().await;
+    }
+
+    /// Reads back every acknowledged write on a target, as its writer, if an operation reads records.
+    pub(crate) async fn read_back_target(&self) {
+        let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
+        let reads = self.load.operations.iter().any(OperationData::reads_any);
+        let Some(chosen) = self.stage.written().filter(|_| reads && !people.is_empty()) else { return };
+        let lanes = (0..READ_LANES).map(|_| TargetLane { traffic: self, people, scene: self.scene(people) });
+        // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
+        let _ = tokio::time::timeout(WALK_DEADLINE, read_back(chosen, lanes.collect())).await;
     }
 
     /// Expects that memory has the outcome of every acknowledged workflow within this time after the load.
     pub(crate) async fn expect_outcomes(&self, within: Duration) {
         let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
-        let grants: Vec<Grant> = people.iter().map(|(_, grant)| grant.clone()).collect();
+        let grants: Vec<Grant> = people.iter().filter_map(|(_, credentials)| credentials.grant().cloned()).collect();
         self.outcomes.expect(self.stage, &grants, within).await;
     }
 
@@ -159,10 +215,49 @@ impl<'s> Traffic<'s> {
     }
 }
 
+impl Credentials {
+    fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Grant(grant) => Some(grant),
+            Self::Bearer(_) => None,
+        }
+    }
+}
+
+fn user_of((identity, credentials): &(Identity, Credentials), index: u64, scene: &Scene) -> User {
+    match credentials {
+        Credentials::Grant(grant) => User::new(identity.clone(), grant.clone(), index, scene),
+        Credentials::Bearer(bearer) => User::of_target(identity.clone(), bearer.clone(), index, scene),
+    }
+}
+
+/// A lane of the final read on a target. Each record has a client of its own, because the final read of an experiment has few.
+struct TargetLane<'t, 's> {
+    traffic: &'t Traffic<'s>,
+    people: &'t [(Identity, Credentials)],
+    scene: Scene,
+}
+
+impl Read for TargetLane<'_, '_> {
+    async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
+        let writer = (process as usize).checked_sub(1).and_then(|at| self.people.get(at));
+        if let Some(person) = writer {
+            let mut user = user_of(person, u64::from(process) - 1, &self.scene);
+            let due = user.read(&self.scene, &id, Turn::quiet(Phase::Final));
+            let instance = self.traffic.stage.instance_for(due.service()).await;
+            let instance = instance.as_ref().map(|(name, endpoint)| (name.as_str(), endpoint));
+            let op = user.send(&self.scene, instance, due).await;
+            self.traffic.stage.record(&op);
+            user.end().await;
+        }
+        true
+    }
+}
+
 /// The walks after the load, each with connections of its own.
 struct Walks<'t, 's> {
     traffic: &'t Traffic<'s>,
-    people: &'t [(Identity, Grant)],
+    people: &'t [(Identity, Credentials)],
     scene: Scene,
 }
 
@@ -173,9 +268,8 @@ impl Walk for Walks<'_, '_> {
     }
 
     async fn walk(&self, user: usize, tag: Option<&str>) -> Option<u64> {
-        let (identity, grant) = &self.people[user];
         let stage = self.traffic.stage;
-        let mut user = User::new(identity.clone(), grant.clone(), user as u64, &self.scene);
+        let mut user = user_of(&self.people[user], user as u64, &self.scene);
         user.refresh(stage.minter()).ok()?;
         let turn = Turn::quiet(Phase::Final);
         let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
@@ -189,6 +283,7 @@ impl Walk for Walks<'_, '_> {
             stage.record(&op);
             next = user.follow_up(turn);
         }
+        user.end().await;
         whole.then_some(records)
     }
 }

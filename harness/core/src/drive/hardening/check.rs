@@ -3,6 +3,7 @@
 use super::probe::{Probe, Stop};
 use crate::plan::Backend;
 use crate::plan::hardening::CheckCard;
+use crate::plan::target::Target;
 use crate::plan::topology::Topology;
 use futures::future::LocalBoxFuture;
 use mcp_contracts::Service;
@@ -36,8 +37,12 @@ pub struct HardeningCheck {
 /// What a check needs besides a URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// The key that signs tokens.
+    /// A token that the stack accepts.
     Token,
+    /// The key that signs tokens, because the check signs tokens that no honest client has.
+    Key,
+    /// The services of this product, because the check is about what only they promise.
+    Product,
     /// Tokens of two organisations.
     SecondTenant,
     /// This service.
@@ -53,6 +58,8 @@ impl Need {
     pub fn name(self) -> String {
         match self {
             Self::Token => "token".to_owned(),
+            Self::Key => "key of tokens".to_owned(),
+            Self::Product => "a service of this product".to_owned(),
             Self::SecondTenant => "second tenant".to_owned(),
             Self::Service(service) => service.name().to_owned(),
             Self::Control => "control of the stack".to_owned(),
@@ -62,19 +69,17 @@ impl Need {
 
     /// Returns what is missing and how to provide it; `None` if nothing is missing.
     fn missing(self, topology: &Topology, backend: &Backend) -> Option<String> {
+        if let Backend::Target(target) = backend {
+            return self.missing_at(target);
+        }
         match (self, backend) {
             // The key of the stack signs tokens of every organisation, and no plan is without it.
-            (Self::Token | Self::SecondTenant, _) => None,
+            (Self::Token | Self::Key | Self::Product | Self::SecondTenant, _) => None,
             (Self::Service(service), Backend::External { urls, .. }) => (!urls.contains_key(service.name()))
                 .then(|| format!("it needs {0}; add `--url {0}=URL`", service.name())),
-            (Self::Service(service), Backend::Process | Backend::Docker) => {
+            (Self::Service(service), Backend::Process | Backend::Docker | Backend::Target(_)) => {
                 topology.of(service).next().is_none().then(|| format!("it needs {}", service.name()))
             }
-            (Self::Service(service), Backend::Target(_)) => {
-                Some(format!("it needs {}, which a target is not; remove `--target`", service.name()))
-            }
-            (Self::Control, Backend::Target(_)) => Some("it reads the logs of the parts of this product".to_owned()),
-            (Self::Processes, Backend::Target(_)) => Some("it needs the parts of this product".to_owned()),
             (Self::Control, Backend::External { .. }) => {
                 Some("it reads the logs of the parts; remove `--url`".to_owned())
             }
@@ -82,7 +87,33 @@ impl Need {
                 Some("it needs parts that the harness started; remove `--url`".to_owned())
             }
             (Self::Processes, Backend::Docker) => Some("it needs `--backend process`".to_owned()),
-            (Self::Control, Backend::Process | Backend::Docker) | (Self::Processes, Backend::Process) => None,
+            (Self::Control, Backend::Process | Backend::Docker | Backend::Target(_))
+            | (Self::Processes, Backend::Process | Backend::Target(_)) => None,
+        }
+    }
+
+    /// Returns what is missing at a server that is none of this product.
+    fn missing_at(self, target: &Target) -> Option<String> {
+        match self {
+            Self::Token => {
+                target.tokens.is_empty().then(|| "it needs a token that the server accepts; add `--bearer-env NAME`".to_owned())
+            }
+            Self::SecondTenant => (target.tokens.len() < 2)
+                .then(|| "it needs a token of another organisation; add `--other-bearer-env NAME`".to_owned()),
+            Self::Key => Some(
+                "it signs tokens, and the key of this server is not known; `--url SERVICE=URL` with JWT_SECRET makes it on a service of this product"
+                    .to_owned(),
+            ),
+            Self::Service(service) => {
+                Some(format!("it is about {0} of this product; `--url {0}=URL` makes it there", service.name()))
+            }
+            Self::Product | Self::Control => {
+                Some("it is about what the services of this product promise; remove `--target`".to_owned())
+            }
+            Self::Processes => target
+                .start
+                .is_none()
+                .then(|| "it reads what the kernel knows of the process, and the harness did not start this server".to_owned()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Runs the checks of a catalogue: several at a time, and alone those that disturb others. A check that finds a violation is repeated, and only what
 //! every attempt finds is a failure.
 
+use super::access::Access;
 use super::check::HardeningCheck;
 use super::probe::{Findings, Probe, Stop};
 use super::record::{CheckRecord, CheckState, ViolationRecord};
@@ -32,7 +33,7 @@ const ATTEMPT_DEADLINE: Duration = Duration::from_secs(45);
 /// A result cannot be written.
 pub(crate) async fn conduct(
     checks: &[&'static HardeningCheck],
-    stage: &Stage<'_>,
+    (stage, access): (&Stage<'_>, Option<&Access>),
     run_dir: &Path,
     deadline: Duration,
     view: &Arc<dyn View>,
@@ -46,7 +47,7 @@ pub(crate) async fn conduct(
         let late = &late;
         async move {
             tokio::select! {
-                record = run(check, stage) => record,
+                record = run(check, stage, access) => record,
                 () = cancel.cancelled() => not_made(check, "the run was interrupted"),
                 () = late.cancelled() => not_made(check, "the run reached its deadline"),
             }
@@ -86,16 +87,16 @@ pub(crate) async fn conduct(
     Ok(ScenarioReport { ended, why, took_us, quotas: Vec::new(), declared: BTreeMap::new() })
 }
 
-async fn run(check: &'static HardeningCheck, stage: &Stage<'_>) -> CheckRecord {
+async fn run(check: &'static HardeningCheck, stage: &Stage<'_>, access: Option<&Access>) -> CheckRecord {
     let start = Instant::now();
-    let mut first = match attempt(check, stage, 1).await {
+    let mut first = match attempt(check, stage, access, 1).await {
         Ok(findings) => findings,
         Err(why) => return record(check, CheckState::NotApplicable, why, &Findings::default(), 1, start),
     };
     let (mut attempts, found) = (1, first.violations.len());
     while attempts < ATTEMPTS && !first.violations.is_empty() {
         attempts += 1;
-        let again = attempt(check, stage, attempts).await.unwrap_or_default();
+        let again = attempt(check, stage, access, attempts).await.unwrap_or_default();
         keep_repeated(&mut first.violations, &again.violations);
     }
     if found > first.violations.len() {
@@ -112,8 +113,13 @@ fn keep_repeated(violations: &mut Vec<ViolationRecord>, again: &[ViolationRecord
 }
 
 /// Runs the probe once. Fails with the reason if the check is not applicable.
-async fn attempt(check: &'static HardeningCheck, stage: &Stage<'_>, number: u32) -> Result<Findings, String> {
-    let probe = Probe::new(stage, check.id, number);
+async fn attempt(
+    check: &'static HardeningCheck,
+    stage: &Stage<'_>,
+    access: Option<&Access>,
+    number: u32,
+) -> Result<Findings, String> {
+    let probe = Probe::new(stage, access, check.id, number);
     // A panic ends only this check.
     let probing = AssertUnwindSafe((check.probing)(&probe)).catch_unwind();
     let ended = tokio::time::timeout(ATTEMPT_DEADLINE, probing).await;

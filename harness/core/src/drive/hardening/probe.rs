@@ -1,5 +1,6 @@
 //! What the probe of a check can do: send requests, make control requests, and record what each case shows.
 
+use super::access::Access;
 use super::answer::Answer;
 use super::mask::masked;
 use super::record::{ExchangeText, ViolationRecord};
@@ -7,6 +8,7 @@ use super::request::HttpRequest;
 use crate::drive::client::exchange;
 use crate::drive::scenario::{Broken, Stage};
 use crate::drive::token::Grant;
+use crate::plan::target::TARGET;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness_history::{Effect, Op, Phase};
@@ -21,6 +23,8 @@ const DEADLINE: Duration = Duration::from_secs(12);
 const MAX_RETRIES: u32 = 5;
 /// Longest time to wait before it is sent again.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// The organisation whose users have the first token of a target.
+const FIRST_ORGANISATION: &str = "acme";
 /// Tenant of the requests in the history.
 const TENANT: &str = "hardening";
 /// Maximum number of doubts that are recorded.
@@ -53,6 +57,8 @@ pub(super) struct Findings {
 /// One attempt of a check.
 pub struct Probe<'s> {
     stage: &'s Stage<'s>,
+    /// How a target is reached; `None` for the services of this product.
+    access: Option<&'s Access>,
     id: &'static str,
     attempt: u32,
     findings: Mutex<Findings>,
@@ -78,8 +84,28 @@ impl Caller {
 }
 
 impl<'s> Probe<'s> {
-    pub(super) fn new(stage: &'s Stage<'s>, id: &'static str, attempt: u32) -> Self {
-        Self { stage, id, attempt, findings: Mutex::default() }
+    pub(super) fn new(stage: &'s Stage<'s>, access: Option<&'s Access>, id: &'static str, attempt: u32) -> Self {
+        Self { stage, access, id, attempt, findings: Mutex::default() }
+    }
+
+    /// True if the server is none of this product: its limits, its words and its pages are its own, so that a check must judge what it refuses and not
+    /// with which status.
+    pub const fn is_foreign(&self) -> bool {
+        self.access.is_some()
+    }
+
+    /// True if the server speaks 2026-07-28. The services of this product do.
+    pub fn is_modern(&self) -> bool {
+        self.access.is_none_or(Access::is_modern)
+    }
+
+    /// Ends a check that is about 2026-07-28, if the server speaks an older revision.
+    ///
+    /// # Errors
+    /// It speaks an older revision.
+    pub fn need_modern(&self) -> Result<(), Stop> {
+        let why = "the server speaks a revision before 2026-07-28, which does not have this rule";
+        if self.is_modern() { Ok(()) } else { Err(Stop::NotApplicable(why.to_owned())) }
     }
 
     pub(super) fn into_findings(self) -> Findings {
@@ -96,8 +122,16 @@ impl<'s> Probe<'s> {
         self.stage.key()
     }
 
+    /// Returns the first instance of each service of the stack, or the target, which is none of the services.
+    pub fn parts(&self) -> Vec<(Option<Service>, String)> {
+        if self.is_foreign() {
+            return vec![(None, TARGET.to_owned())];
+        }
+        self.services().into_iter().map(|(service, part)| (Some(service), part)).collect()
+    }
+
     /// Returns the first instance of each service of the stack.
-    pub fn parts(&self) -> Vec<(Service, String)> {
+    pub fn services(&self) -> Vec<(Service, String)> {
         Service::ALL.into_iter().filter_map(|service| Some((service, self.part(service)?))).collect()
     }
 
@@ -112,6 +146,12 @@ impl<'s> Probe<'s> {
     /// The stack has no such service.
     pub fn need(&self, service: Service) -> Result<String, Stop> {
         self.part(service).ok_or_else(|| Stop::NotApplicable(format!("the stack has no {}", service.name())))
+    }
+
+    /// Path of a part's endpoint, such as `/mcp`.
+    pub fn path(&self, part: &str) -> String {
+        let path = self.stage.endpoint(part).path().to_owned();
+        path.split('?').next().unwrap_or_default().to_owned()
     }
 
     /// Host and port of a part.
@@ -134,7 +174,12 @@ impl<'s> Probe<'s> {
         let name = format!("{organisation}-{}-{}", self.id.to_ascii_lowercase(), self.attempt);
         let mut grant = self.stage.grant(user, &name);
         change(&mut grant);
-        Caller { token: self.stage.mint(&grant), grant }
+        // The tokens of a target are those of the user, and only their order tells the organisations apart.
+        let token = match self.access {
+            Some(access) => access.token(usize::from(organisation != FIRST_ORGANISATION)).to_owned(),
+            None => self.stage.mint(&grant),
+        };
+        Caller { token, grant }
     }
 
     /// Returns a user with these scopes.
@@ -165,6 +210,8 @@ impl<'s> Probe<'s> {
     /// Sends a request once.
     pub async fn send_once(&self, part: &str, request: &HttpRequest) -> Answer {
         let endpoint = self.stage.endpoint(part);
+        let adapted = self.access.map(|access| access.adapted(request));
+        let request = adapted.as_ref().unwrap_or(request);
         let curl = request.curl(&endpoint);
         self.send_bytes(part, &request.bytes(&endpoint), curl).await
     }
@@ -192,7 +239,8 @@ impl<'s> Probe<'s> {
             effect: Effect::None,
         };
         let op = self.stage.record(&op);
-        let secrets = [self.key()];
+        let mut secrets = vec![self.key()];
+        secrets.extend(self.access.into_iter().flat_map(Access::secrets));
         let lost = exchanged.status.is_none().then(|| format!("{:?}", exchanged.outcome));
         let reply = match &lost {
             Some(why) => format!("(no complete reply: {why}) {}", masked(&exchanged.raw, &secrets)),
@@ -262,15 +310,15 @@ impl<'s> Probe<'s> {
         }
     }
 
-    /// Sends a request that must be refused with this status.
+    /// Sends a request that must be refused with this status; by a server that is none of this product, with any status that blames the client.
     pub async fn expect_status(&self, part: &str, case: &str, request: &HttpRequest, status: u16) -> Answer {
         let answer = self.send(part, request).await;
         let other = format!("the status is not {status}");
-        let signs = [
-            (other.as_str(), answer.status.is_some() && !answer.has_status(status)),
-            ("the reply has a result", answer.has_result()),
-        ];
-        self.judge(part, case, answer.has_status(status) && !answer.has_result(), &signs, &[&answer]);
+        let is_refusal = answer.has_status(status)
+            || self.is_foreign() && answer.status.is_some_and(|status| (400..500).contains(&status));
+        let signs =
+            [(other.as_str(), answer.status.is_some() && !is_refusal), ("the reply has a result", answer.has_result())];
+        self.judge(part, case, is_refusal && !answer.has_result(), &signs, &[&answer]);
         answer
     }
 

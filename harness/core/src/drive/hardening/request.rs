@@ -85,9 +85,10 @@ impl HttpRequest {
         self.without(name).header(name, value)
     }
 
+    /// Adds a token. An empty one is that of a user of a server without tokens, and adds nothing.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
-        self.with("authorization", &format!("Bearer {token}"))
+        if token.is_empty() { self } else { self.with("authorization", &format!("Bearer {token}")) }
     }
 
     #[must_use]
@@ -113,7 +114,12 @@ impl HttpRequest {
     }
 
     fn has(&self, name: &str) -> bool {
-        self.headers.iter().any(|(field, _)| field.eq_ignore_ascii_case(name))
+        self.value_of(name).is_some()
+    }
+
+    /// Returns the first value of a header.
+    pub(super) fn value_of(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// Returns the bytes to send to an endpoint.

@@ -5,9 +5,11 @@ use super::ledger::Ledger;
 use super::reply::word;
 use super::{Actor, Ask};
 use crate::drive::client::Endpoint;
+use crate::drive::target::TargetAccess;
 use crate::drive::token::{Grant, Minter};
-use crate::drive::traffic::final_read::{Read, choose, read_back};
+use crate::drive::traffic::final_read::{Chosen, Read, choose, read_back};
 use crate::observe::record::RecordError;
+use crate::plan::target::TARGET;
 use crate::plan::workload::FINAL_READ_RECORDS;
 use crate::stack::Stack;
 use crate::stack::view::View;
@@ -78,11 +80,8 @@ impl<'a> Stage<'a> {
         // Without `no_proxy`, a proxy of the environment could answer for a part that is down. Connections are not
         // kept, because a kept connection to a restarted part fails, and a part that is ready would seem not to be.
         let pages = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PAGE_DEADLINE).build();
-        let pages = pages.map_err(|error| RecordError {
-            path: request.run_dir.to_owned(),
-            why: error.to_string(),
-            recorded: 0,
-        })?;
+        let unusable = |why: String| RecordError { path: request.run_dir.to_owned(), why, recorded: 0 };
+        let pages = pages.map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             stack: request.stack,
             ledger: Ledger::open(request.run_dir, request.epoch_us, Arc::clone(request.view))?,
@@ -92,7 +91,13 @@ impl<'a> Stage<'a> {
             mark: format!("{:08x}", xxh3_64(request.identity.as_bytes()) as u32),
             seed: request.seed,
             // Resolved once, because a part that is started again keeps its address.
-            endpoints: endpoints(&request.stack.endpoints()),
+            endpoints: match TargetAccess::of(request.stack) {
+                Some(access) => {
+                    let endpoint = access.endpoint().map_err(|error| unusable(error.to_string()))?;
+                    BTreeMap::from([(TARGET.to_owned(), Arc::new(endpoint))])
+                }
+                None => endpoints(&request.stack.endpoints()),
+            },
             pages,
             grants: Mutex::default(),
             run_dir: request.run_dir,
@@ -263,13 +268,17 @@ impl<'a> Stage<'a> {
     /// Reads back every acknowledged write, as its writer.
     pub(crate) async fn read_back(&'a self) {
         // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
-        // Flushed first, because the final read takes the ids from `history.jsonl`.
-        if self.ledger.flush().is_ok()
-            && let Ok(chosen) = choose(self.run_dir, FINAL_READ_RECORDS, self.seed())
-        {
+        if let Some(chosen) = self.written() {
             let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
             let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(chosen, lanes)).await;
         }
+    }
+
+    /// Returns the records whose writes were acknowledged; `None` if they cannot be read from the history.
+    pub(crate) fn written(&self) -> Option<Chosen> {
+        // Flushed first, because the final read takes the ids from `history.jsonl`.
+        self.ledger.flush().ok()?;
+        choose(self.run_dir, FINAL_READ_RECORDS, self.seed()).ok()
     }
 
     pub(crate) fn quotas(&self) -> Vec<Quota> {
@@ -314,6 +323,9 @@ impl<'a> Stage<'a> {
     /// Returns the instance that a call goes to, and its endpoint. If there are several instances, it is a ready one,
     /// as a load balancer would choose.
     pub(crate) async fn instance_for(&self, service: &str) -> Option<(String, Arc<Endpoint>)> {
+        if service == TARGET {
+            return Some((TARGET.to_owned(), Arc::clone(self.endpoints.get(TARGET)?)));
+        }
         let service = Service::ALL.into_iter().find(|known| known.name() == service)?;
         // A single instance is called without a probe: there is no choice, and a call to an instance that is down shows
         // the outage.

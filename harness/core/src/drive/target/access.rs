@@ -4,8 +4,10 @@ use super::Tool;
 use crate::drive::client::{Bearer, BearerError, ClientOptions, ContactError, Endpoint, EndpointError, contact};
 use crate::plan::bearer::BearerSource;
 use crate::plan::reach::Reached;
-use crate::plan::target::Target;
+use crate::plan::target::{TARGET, Target};
+use crate::plan::topology::CLIENT;
 use crate::plan::trust::Trust;
+use crate::stack::Stack;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +22,9 @@ pub struct TargetAccess {
     pub ca_file: Option<PathBuf>,
     /// Where the tokens come from; each stands for one organisation.
     pub tokens: Vec<BearerSource>,
+    /// The fault proxy between the clients and the target; `None` if there is none.
+    #[serde(default)]
+    pub proxy: Option<SocketAddr>,
 }
 
 /// Why a target cannot be used.
@@ -51,7 +56,15 @@ impl TargetAccess {
             addresses: reached.addresses.clone(),
             ca_file: target.ca_file.clone(),
             tokens: target.tokens.clone(),
+            proxy: None,
         }
+    }
+
+    /// Returns the way to the target of a stack, through the fault proxy if there is one; `None` if the stack is one of this product.
+    pub fn of(stack: &Stack) -> Option<Self> {
+        let (target, reached, part) = (stack.request().backend.target()?, stack.reached()?, stack.part(TARGET)?);
+        let proxy = stack.proxy(CLIENT, TARGET).map(|proxy| proxy.address());
+        Some(Self { proxy, ..Self::new(target, &part.url, &reached) })
     }
 
     /// Returns the endpoint, which connects to the resolved addresses alone.
@@ -60,7 +73,11 @@ impl TargetAccess {
     /// The URL is not one of a server, or no certificate authority is trusted.
     pub fn endpoint(&self) -> Result<Endpoint, EndpointError> {
         let endpoint = Endpoint::new(&self.url, || Trust::load(self.ca_file.as_deref()))?;
-        Ok(endpoint.pinned(&self.addresses))
+        Ok(match self.proxy {
+            // The proxy makes the connection with TLS, so that its rules see requests.
+            Some(proxy) => endpoint.through(proxy),
+            None => endpoint.pinned(&self.addresses),
+        })
     }
 
     /// Reads the tokens, one for each organisation. Without a token there is one organisation, which sends none.

@@ -24,6 +24,12 @@ impl Default for Caps {
 impl Caps {
     /// Returns the reasons why a load exceeds the bounds, one line each. `host` is for the messages.
     pub fn problems(&self, host: &str, workload: &Workload) -> Vec<String> {
+        let length = workload.warmup + workload.duration;
+        self.exceeded(host, workload.all_users(), length, most_per_second(workload))
+    }
+
+    /// Returns the reasons why a load of this size exceeds the bounds. `rate` is `None` if only the speed of the server bounds it.
+    pub(super) fn exceeded(&self, host: &str, users: u32, length: Duration, rate: Option<f64>) -> Vec<String> {
         let mut problems = Vec::new();
         let mut exceeds = |what: String, bound: String, key: &str| {
             problems.push(format!(
@@ -31,17 +37,15 @@ impl Caps {
                  `harness.toml`"
             ));
         };
-        let users = workload.all_users();
         if users > self.users {
             exceeds(format!("the load has {users} users"), format!("{}", self.users), "users");
         }
-        let length = workload.warmup + workload.duration;
         if length > self.duration {
             let (length, most) = (length.as_secs_f64(), self.duration.as_secs_f64());
             exceeds(format!("warm-up and load take {length} s"), format!("{most} s"), "duration");
         }
         let bound = format!("{} calls per second", self.per_second);
-        match most_per_second(workload) {
+        match rate {
             None => exceeds(
                 "the users call without a pause, so their rate has no bound (set `--rate`, or `think_time` in the profile)".to_owned(),
                 bound,

@@ -57,7 +57,7 @@ pub struct GateReason {
 /// A phase of a gate.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct GatePhase {
-    /// `scenarios`, `load`, `experiments` or `hardening`.
+    /// `snapshot`, `scenarios`, `load`, `experiments` or `hardening`.
     pub name: String,
     /// The word for one of its runs.
     pub one: String,
@@ -74,7 +74,7 @@ pub struct GatePhase {
 /// A run of a gate.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct GateRun {
-    /// Name of the scenario, the workload or the experiment.
+    /// Name of the service, the scenario, the workload or the experiment.
     pub name: String,
     /// Its purpose.
     pub about: String,

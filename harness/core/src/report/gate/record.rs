@@ -33,6 +33,7 @@ pub struct PhaseRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PhaseKind {
+    Snapshot,
     Scenarios,
     Load,
     Experiments,
@@ -42,6 +43,7 @@ pub enum PhaseKind {
 impl PhaseKind {
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Snapshot => "snapshot",
             Self::Scenarios => "scenarios",
             Self::Load => "load",
             Self::Experiments => "experiments",
@@ -52,6 +54,7 @@ impl PhaseKind {
     /// Returns the word for one of its runs, such as `scenario`.
     pub const fn one(self) -> &'static str {
         match self {
+            Self::Snapshot => "snapshot",
             Self::Scenarios => "scenario",
             Self::Load => "load",
             Self::Experiments => "experiment",
@@ -77,6 +80,8 @@ pub struct RunRecord {
 pub enum RunEnd {
     /// It was recorded in the directory of this name.
     Recorded(String),
+    /// The tools of a server were compared with a file: what differs, one line each.
+    Compared(Vec<String>),
     /// It failed before anything could be judged.
     Failed {
         exit: u8,

@@ -70,6 +70,39 @@ impl EndUndo {
         Ok(())
     }
 
+    /// Kills the process and every other process of its group. A server may be started by a launcher (`npx`, `uv run`) that has a child of its own,
+    /// and only the launcher dies with the harness.
+    #[expect(clippy::unnecessary_wraps, reason = "the undos have one signature")]
+    pub(super) fn kill_group(&self) -> Result<(), UndoError> {
+        for member in self.members() {
+            // A member that has ended meanwhile needs no signal.
+            let _ = kill(nix::unistd::Pid::from_raw(member), Signal::SIGKILL);
+        }
+        Ok(())
+    }
+
+    /// Kills the group and waits until none of it is left. Repeated, because a member may start another process before it gets its signal.
+    pub(super) async fn kill_group_and_wait(&self) -> Result<(), UndoError> {
+        while !self.members().is_empty() {
+            self.kill_group()?;
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Returns the ids of the processes of the group, whose number is the id of the process. Zombies have ended.
+    fn members(&self) -> Vec<i32> {
+        // Linux gives the number to no other process while the group has a member. A later process with it means that the group is gone.
+        if start_time(self.pid).is_some_and(|started| started != self.started) {
+            return Vec::new();
+        }
+        let stats = procfs::process::all_processes().into_iter().flatten().flatten().filter_map(|one| one.stat().ok());
+        let is_member = |stat: &procfs::process::Stat| {
+            stat.pgrp == self.pid.cast_signed() && stat.starttime >= self.started && !['Z', 'X'].contains(&stat.state)
+        };
+        stats.filter(is_member).map(|stat| stat.pid).collect()
+    }
+
     pub(super) fn describe(&self) -> String {
         let Self { part, pid, started } = self;
         let what = if is_alive(*pid, *started) { "ended" } else { "nothing to do: it has ended," };
@@ -123,4 +156,37 @@ pub(crate) fn file_size(pid: u32) -> std::io::Result<(Option<u64>, Option<u64>)>
         procfs::process::LimitValue::Value(bytes) => Some(bytes),
     };
     Ok((bytes(limit.soft_limit), bytes(limit.hard_limit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EndUndo;
+    use crate::stack::process_id::start_time;
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_group_is_ended_with_the_children_of_a_launcher_that_has_ended() {
+        let mut launcher = Command::new("sh");
+        // The launcher ends at once; its child would live for ten minutes.
+        launcher.args(["-c", "sleep 600 & echo $!"]).process_group(0).stdout(Stdio::piped());
+        let launcher = launcher.spawn().unwrap();
+        let pid = launcher.id();
+        let started = start_time(pid).unwrap();
+        let undo = EndUndo { part: "target".to_owned(), pid, started };
+        let mut output = launcher.stdout.unwrap();
+        let mut child = String::new();
+        while !child.ends_with('\n') {
+            let mut byte = [0];
+            std::io::Read::read_exact(&mut output, &mut byte).unwrap();
+            child.push(char::from(byte[0]));
+        }
+        let child: u32 = child.trim().parse().unwrap();
+        assert!(undo.members().contains(&child.cast_signed()), "{:?}", undo.members());
+        tokio::time::timeout(Duration::from_secs(10), undo.kill_group_and_wait()).await.unwrap().unwrap();
+        assert!(undo.members().is_empty());
+        let other = EndUndo { started: started - 1, pid: std::process::id(), ..undo };
+        assert!(other.members().is_empty(), "a later process with the same id is not changed");
+    }
 }

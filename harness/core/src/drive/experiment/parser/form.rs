@@ -6,6 +6,7 @@ use crate::drive::traffic::operations::names;
 use crate::plan::ProvidedFile;
 use crate::plan::data_file::MAX_RATE;
 use crate::plan::data_file::form::{self, Length, Thresholds};
+use crate::plan::target_form::{OperationForm, TargetForm};
 use harness_history::experiment::ReadyWord;
 use indexmap::IndexMap;
 use mcp_contracts::{Service, env};
@@ -22,9 +23,14 @@ pub(super) struct ExperimentForm {
     pub(super) id: String,
     /// What it shows, in one sentence.
     pub(super) about: String,
-    /// What runs: memory alone, or every service.
+    /// What runs: memory alone, every service, or a server of any maker (`target`).
     #[schemars(extend("default" = "full"))]
     pub(super) stack: StackName,
+    /// The server of `stack = "target"`; the command line names it if omitted.
+    pub(super) target: Option<TargetForm>,
+    /// The calls of a load on a target; the command line has them if omitted.
+    #[schemars(extend("default" = []))]
+    pub(super) operation: Vec<OperationForm>,
     /// True if the services reach Redis by TLS.
     #[schemars(extend("default" = false))]
     pub(super) redis_tls: bool,
@@ -86,6 +92,7 @@ pub(super) struct ExperimentForm {
 pub(super) enum StackName {
     Memory,
     Full,
+    Target,
 }
 
 /// The value of a setting, or the settings of one service.
@@ -124,7 +131,7 @@ pub(super) struct LoadForm {
     /// Deadline of one call.
     #[schemars(extend("default" = "3s", "x-at-least" = "10ms", "x-at-most" = "1m"))]
     pub(super) call_deadline: Length,
-    /// Weights by operation.
+    /// Weights by operation; a load on a target has its weights in `[[operation]]`.
     #[schemars(schema_with = "weights")]
     pub(super) mix: BTreeMap<String, u32>,
 }
@@ -260,8 +267,11 @@ pub(super) struct AbortForm {
     pub(super) within: Length,
 }
 
+// Omitted by a load on a target; the parser reports it for the others.
 fn weights(_: &mut SchemaGenerator) -> Schema {
-    form::weights(&names())
+    let mut schema = form::weights(&names());
+    schema.insert("default".to_owned(), serde_json::json!({}));
+    schema
 }
 
 fn thresholds(_: &mut SchemaGenerator) -> Schema {

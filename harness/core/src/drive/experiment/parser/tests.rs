@@ -88,6 +88,38 @@ fn every_problem_is_reported_at_once_with_its_line_and_key() {
     }
 }
 
+const ON_TARGET: &str = "id = \"T\"\nabout = \"x\"\nstack = \"target\"\n[target]\nurl = \"http://127.0.0.1:{{port}}/mcp\"\n[target.start]\n\
+    command = [\"serve\", \"{{port}}\"]\n[load]\nrate = 20\n[[operation]]\ntool = \"search\"\narguments = { q = \"{{word}}\" }\nweight = 3\n\
+    [[fault]]\nkind = \"disk_full\"\npart = \"target\"\nlasts = \"2s\"\n[[fault]]\nkind = \"network\"\nfrom = \"client\"\nto = \"target\"\n\
+    rule = { toxic = { kind = \"hang\" } }\nlasts = \"2s\"\n";
+
+#[test]
+fn an_experiment_on_a_target_has_its_server_and_its_calls() {
+    let experiment = read("t", "t.toml", ON_TARGET).unwrap_or_else(|error| panic!("{error}"));
+    assert!(experiment.is_on_target() && experiment.target.as_ref().is_some_and(|target| target.start.is_some()));
+    assert_eq!((experiment.load.operations[0].tool.as_str(), experiment.load.mix["search"]), ("search", 3));
+    assert_eq!(experiment.topology.edge_mode("client", "target"), Some(crate::plan::topology::EdgeMode::Proxied));
+    // Without a server and calls of its own, the command line names them.
+    assert!(find("any-kill", None).unwrap().load.operations.is_empty());
+}
+
+#[test]
+fn keys_of_another_kind_of_stack_are_reported_with_their_line() {
+    for (from, to, expected) in [
+        ("stack = \"target\"", "stack = \"memory\"", "t.toml:5: `target`: it is for a server of any maker"),
+        ("stack = \"target\"", "stack = \"memory\"", "`load.mix`: it is missing"),
+        ("rate = 20", "mix = { get_memory = 1 }", "t.toml:9: `load.mix`: it does not apply to a server of any maker"),
+        ("{{word}}", "{{wrod}}", "did you mean `{{word}}`?"),
+        ("[load]", "[settings]\nQUOTA_FREE_DAILY = 1\n[load]", "t.toml:8: `settings`: it does not apply"),
+        ("part = \"target\"", "part = \"targt\"", "there is no part `targt` in this stack; did you mean `target`?"),
+        ("kind = \"disk_full\"", "kind = \"database_locked\"", "does not know its database"),
+    ] {
+        assert!(ON_TARGET.contains(from), "{from}");
+        let error = read("t", "t.toml", &ON_TARGET.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(expected), "`{expected}` is missing in {error}");
+    }
+}
+
 #[test]
 fn the_published_schema_is_that_of_the_experiments() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/experiment.schema.json");

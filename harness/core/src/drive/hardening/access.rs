@@ -1,0 +1,106 @@
+//! How a hardening run reaches a target: the tokens of its users, the revision that the server speaks, and the session of an older one. The services of
+//! this product need none of it: their tokens are signed by the stage, and they keep no session.
+
+use super::request::HttpRequest;
+use crate::drive::client::{Bearer, Client, ClientOptions, ContactError, Endpoint, Protocol, contact, exchange};
+use mcp_contracts::headers;
+use mcp_contracts::service::PROTOCOL_MODERN;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Header of the session of an older revision.
+const SESSION: &str = "mcp-session-id";
+/// Deadline of the request that ends the session.
+const DEADLINE: Duration = Duration::from_secs(12);
+
+/// The access to a target, which all checks of a run share.
+pub(crate) struct Access {
+    /// One token for each organisation; empty if the server needs none.
+    tokens: Vec<String>,
+    protocol: Protocol,
+}
+
+impl Access {
+    /// Makes the handshake with a server, as the client of a load does.
+    ///
+    /// # Errors
+    /// The server cannot be called.
+    pub(crate) async fn open(endpoint: Arc<Endpoint>, bearers: &[Arc<Bearer>]) -> Result<Self, ContactError> {
+        // Lists the tools too, so that a token that is refused is an error of the plan and no finding.
+        contact(&endpoint, bearers.first(), ClientOptions::default()).await?;
+        let mut client = Client::negotiating(Arc::clone(&endpoint), ClientOptions::default());
+        if let Some(bearer) = bearers.first() {
+            client.set_bearer(Arc::clone(bearer));
+        }
+        let _ = client.ready().await;
+        // The session that was just opened stays open until `close`.
+        let protocol = client.protocol().cloned().unwrap_or(Protocol::Modern);
+        let tokens = bearers.iter().map(|bearer| bearer.current().0.to_string()).collect();
+        Ok(Self { tokens, protocol })
+    }
+
+    /// Ends the session, if there is one.
+    pub(crate) async fn close(&self, endpoint: &Endpoint) {
+        if let Protocol::Legacy { session: Some(_), .. } = &self.protocol {
+            // A server may refuse it with 405 and end the session later (2025-11-25, session management).
+            let request = self.adapted(&HttpRequest::bare("DELETE", None).bearer(self.token(0)));
+            exchange(endpoint, &request.bytes(endpoint), DEADLINE).await;
+        }
+    }
+
+    /// True if each request is independent (2026-07-28).
+    pub(super) fn is_modern(&self) -> bool {
+        self.protocol == Protocol::Modern
+    }
+
+    /// Returns the token of an organisation, by its number; empty if the server needs none. Without a second token both are the same organisation.
+    pub(super) fn token(&self, organisation: usize) -> &str {
+        self.tokens.get(organisation).or(self.tokens.first()).map_or("", String::as_str)
+    }
+
+    /// Every secret that must not reach the evidence.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let session = match &self.protocol {
+            Protocol::Legacy { session: Some(session), .. } => Some(session.as_str()),
+            Protocol::Legacy { session: None, .. } | Protocol::Modern => None,
+        };
+        self.tokens.iter().map(String::as_str).chain(session).collect()
+    }
+
+    /// Returns the request as the server's revision requires it. A revision that a check has changed stays as it is.
+    pub(super) fn adapted(&self, request: &HttpRequest) -> HttpRequest {
+        let Protocol::Legacy { version, session } = &self.protocol else { return request.clone() };
+        let mut adapted = request.clone();
+        if adapted.value_of(headers::MCP_PROTOCOL_VERSION) == Some(PROTOCOL_MODERN) {
+            adapted = adapted.with(headers::MCP_PROTOCOL_VERSION, version);
+        }
+        match session {
+            Some(session) if adapted.value_of(SESSION).is_none() => adapted.header(SESSION, session),
+            Some(_) | None => adapted,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Access, Protocol, SESSION};
+    use crate::drive::hardening::HttpRequest;
+    use mcp_contracts::headers::MCP_PROTOCOL_VERSION;
+
+    #[test]
+    fn a_request_gets_the_revision_and_the_session_of_the_server() {
+        let protocol = Protocol::Legacy { version: "2025-06-18".to_owned(), session: Some("s-1".to_owned()) };
+        let access = Access { tokens: vec!["t".to_owned()], protocol };
+        let adapted = access.adapted(&HttpRequest::tools_list());
+        assert_eq!(
+            (adapted.value_of(MCP_PROTOCOL_VERSION), adapted.value_of(SESSION)),
+            (Some("2025-06-18"), Some("s-1"))
+        );
+        let changed = access.adapted(&HttpRequest::tools_list().with(MCP_PROTOCOL_VERSION, "latest"));
+        assert_eq!(changed.value_of(MCP_PROTOCOL_VERSION), Some("latest"), "what a check tests is not changed");
+        assert_eq!((access.token(0), access.token(1), access.secrets()), ("t", "t", vec!["t", "s-1"]));
+        let modern = Access { tokens: Vec::new(), protocol: Protocol::Modern };
+        assert_eq!(modern.adapted(&HttpRequest::tools_list()).value_of(SESSION), None);
+        assert_eq!((modern.token(0), modern.is_modern()), ("", true));
+    }
+}
