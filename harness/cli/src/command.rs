@@ -21,4 +21,5 @@ pub(crate) mod scenario;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod usage;
 pub(crate) mod watch;

@@ -11,6 +11,7 @@ use harness_history::Threshold;
 use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub judge: Judge,
     /// Stacks that the harness did not start.
     pub external: External,
+    /// The cost of models.
+    pub usage: Usage,
     /// The gate and its profiles.
     gate: Gate,
 }
@@ -60,6 +63,26 @@ pub struct External {
     pub hosts: Vec<String>,
 }
 
+/// The cost of models.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Prices by the name of a model. A model without a price costs what the orchestrator logged.
+    pub prices: BTreeMap<String, Price>,
+}
+
+/// The price of a model, in micro-dollars for a million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// A million tokens of prompts.
+    #[schemars(range(max = 1_000_000_000_000u64))]
+    pub prompt: u64,
+    /// A million tokens of completions.
+    #[schemars(range(max = 1_000_000_000_000u64))]
+    pub completion: u64,
+}
+
 /// The gate and its profiles.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -70,6 +93,8 @@ struct Gate {
     ci: GateProfile,
     /// Runs before a release.
     preprod: GateProfile,
+    /// Runs against a new revision, before it gets traffic.
+    smoke: GateProfile,
 }
 
 /// A profile of the gate.
@@ -80,6 +105,8 @@ pub enum ProfileName {
     Ci,
     /// Runs before a release.
     Preprod,
+    /// Runs against a new revision, before it gets traffic.
+    Smoke,
 }
 
 impl ProfileName {
@@ -88,6 +115,7 @@ impl ProfileName {
         match self {
             Self::Ci => "ci",
             Self::Preprod => "preprod",
+            Self::Smoke => "smoke",
         }
     }
 }
@@ -274,6 +302,7 @@ impl Settings {
         match profile {
             ProfileName::Ci => &self.gate.ci,
             ProfileName::Preprod => &self.gate.preprod,
+            ProfileName::Smoke => &self.gate.smoke,
         }
     }
 
