@@ -113,6 +113,10 @@ RATE_LIMIT_INSTANCES = "2"
 QUOTA_BURST_PER_SECOND = "100000"
 # The time in which a revision that ends is not ready and still answers.
 DRAIN_NOTICE_MS = "3000"
+# On a busy machine a peer that is late would be a fallback, which is no fault of a deployment.
+PEER_DEADLINE_MS = "3000"
+WORKFLOW_DEADLINE_MS = "9000"
+REDIS_DEADLINE_MS = "5000"
 [secrets]
 folder = "secrets"
 required = ["{required}"]

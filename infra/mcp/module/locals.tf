@@ -8,7 +8,6 @@ locals {
     patterns     = { port = 7422, cpu = 512, memory = 256, store = true }
     orchestrator = { port = 7410, cpu = 512, memory = 256, store = true }
   }
-  stores = { for name, service in local.services : name => service if service.store }
 
   # The test listener of a service.
   test_ports = { for name, service in local.services : name => service.port + 10000 }

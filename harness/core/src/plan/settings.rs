@@ -322,11 +322,13 @@ impl Default for Settings {
     }
 }
 
-/// Returns the schema of [`FILE`] (JSON Schema 2020-12). No key is required, because each has a default.
+/// Returns the schema of [`FILE`] (JSON Schema 2020-12). Only the keys of a price are required, because all others have a default.
 pub fn schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(Settings).to_value();
-    let definitions = schema["$defs"].as_object_mut().into_iter().flat_map(|definitions| definitions.values_mut());
-    definitions.filter_map(serde_json::Value::as_object_mut).for_each(|form| drop(form.remove("required")));
+    let definitions = schema["$defs"].as_object_mut().into_iter().flatten();
+    // A price has no default: one part of it would be a wrong cost.
+    let with_defaults = definitions.filter(|(name, _)| name.as_str() != "Price");
+    with_defaults.filter_map(|(_, form)| form.as_object_mut()).for_each(|form| drop(form.remove("required")));
     schema.as_object_mut().and_then(|form| form.remove("required"));
     schema
 }
