@@ -89,6 +89,8 @@ lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, wo
 	.ci/files
 	.ci/alerts
 	infra/release/test
+	infra/deploy/test
+	infra/operate/test
 
 .PHONY: deny
 deny: ## Checks licences, sources and known vulnerabilities of every dependency
@@ -105,6 +107,31 @@ smoke: ## Starts the stack, sends one task through it, stops it
 .PHONY: scan
 scan: images deny ## Scans the images and their SBOMs for known vulnerabilities (Trivy)
 	infra/images/scan $(IMAGES)
+
+.PHONY: deploy-drill
+deploy-drill: release redis haproxy ## Deploys broken and good revisions under a running load, and proves that no call is lost (two minutes)
+	infra/deploy/drill $(RELEASE_DIR)
+
+.PHONY: operate-drills
+operate-drills: release redis haproxy ## Restores a backup that was made under writes, and rotates the key of a running stack (three minutes)
+	infra/operate/restore-drill $(RELEASE_DIR)
+	infra/operate/rotation-drill $(RELEASE_DIR)
+
+# Folders of runs, such as RUNS=runs/<id>.
+RUNS ?= runs
+
+.PHONY: alerts-fired
+alerts-fired: ## Evaluates the alerts on the metrics of recorded runs: exactly those that an experiment names fire (RUNS=FOLDER)
+	@.ci/need promtool prometheus
+	infra/observe/replay $(RUNS)
+
+.PHONY: alerts-all
+alerts-all: release redis ## Runs every experiment, and evaluates the alerts on its metrics
+	@.ci/need promtool prometheus
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  printf '[runs]\nkeep = 0\n' >"$$folder/harness.toml" && \
+	  (cd "$$folder" && $(abspath $(RELEASE_DIR))/harness chaos --all --runs "$$folder/runs"; [ $$? -le 2 ]) && \
+	  infra/observe/replay "$$folder/runs"
 
 .PHONY: chaos-all
 chaos-all: release redis ## Runs every experiment with a fresh seed
@@ -207,6 +234,10 @@ images-offline: docker ## Builds redis:7 from packages of the distribution, for 
 .PHONY: redis
 redis: ## Installs redis-server if it is missing
 	@.ci/need redis-server redis-server
+
+.PHONY: haproxy
+haproxy:
+	@.ci/need haproxy haproxy
 
 .PHONY: tools
 tools:

@@ -27,7 +27,7 @@ macro_rules! built_in {
 
 /// The profiles that are built in: name, file, text.
 const BUILT_IN: &[(&str, &str, &str)] =
-    built_in!["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"];
+    built_in!["memory", "memory-classic", "guardrails", "patterns", "workflow", "full", "smoke"];
 
 /// Arrivals that a threshold on p99 needs: ten beyond it.
 const ARRIVALS_OF_P99: f64 = 1_000.0;

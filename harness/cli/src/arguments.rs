@@ -14,6 +14,7 @@ mod server;
 mod snapshot;
 mod stack;
 mod token;
+mod usage;
 mod values;
 
 pub(crate) use chaos::{ChaosArguments, ChaosCommand};
@@ -31,6 +32,7 @@ pub(crate) use stack::{
     BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, Only, UpArguments, WatchArguments,
 };
 pub(crate) use token::{MintArguments, TokenAction, TokenArguments};
+pub(crate) use usage::UsageArguments;
 pub(crate) use values::base_url;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -143,6 +145,11 @@ pub(crate) enum Command {
     Runs(RunsArguments),
     /// Creates access tokens.
     Token(TokenArguments),
+    /// Sums up the calls, tokens and cost of models by organisation and plan, from the logs of the orchestrator.
+    #[command(
+        after_help = "Examples:\n  harness usage logs/mcp-orchestrator*.log\n  harness usage --since 2026-11-01 --until 2026-11-30 --json logs/*.log"
+    )]
+    Usage(UsageArguments),
     /// Prints the configuration of an MCP client for a stack, with a fresh token.
     #[command(
         after_help = "Examples:\n  harness client-config cursor > .cursor/mcp.json\n  harness client-config claude --user ann --org acme > .mcp.json\n  \
@@ -157,7 +164,9 @@ pub(crate) enum Command {
     Flow(FlowArguments),
     /// Runs scenarios, a load, experiments and hardening checks, and returns one verdict on a change.
     #[command(
-        after_help = "Examples:\n  harness gate\n  harness gate --profile preprod --seed 7\n  harness gate --lie guardrails=block-not-honoured"
+        after_help = "Examples:\n  harness gate\n  harness gate --profile preprod --seed 7\n  harness gate --lie guardrails=block-not-honoured\n  \
+        harness gate --profile smoke --url memory=http://127.0.0.1:7420 --url guardrails=http://127.0.0.1:7421 \\\n    \
+        --url patterns=http://127.0.0.1:7422 --url orchestrator=http://127.0.0.1:7410"
     )]
     Gate(GateArguments),
     /// Writes `harness.toml` with every setting, its default and a comment.

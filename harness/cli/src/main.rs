@@ -76,6 +76,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Compare(arguments) => command::compare::run(&arguments, context),
         Command::Report(arguments) => command::report::run(&arguments, context),
         Command::Runs(arguments) => command::runs::run(&arguments, context),
+        Command::Usage(arguments) => command::usage::run(&arguments, context),
         Command::Token(arguments) => command::token::run(&arguments, context),
         Command::Flow(arguments) => command::flow::run(&arguments, context),
         Command::Gate(arguments) => command::gate::run(&arguments, context),

@@ -78,6 +78,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("harness check", "end_to_end.rs judges a run again"),
     ("harness report", "end_to_end.rs writes the reports of a run again"),
     ("infra/local/with-settings", PORTS),
+    ("infra/operate/restore-drill", "`make operate-drills` runs it every night"),
+    (
+        "infra/operate/rotate",
+        "infra/operate/test makes the steps, and `make operate-drills` makes them on a running stack",
+    ),
+    ("infra/deploy/blue-green", "`make deploy-drill` runs it every night"),
+    ("harness usage", "usage.rs runs it on logs of its own"),
     ("curl -s http://127.0.0.1:74", PORTS),
     ("mcp-orchestrator erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),
     ("mcp-patterns erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod heartbeat;
 pub mod machine;
+pub mod pages;
 pub mod record;
 pub mod sample;
 

@@ -34,6 +34,8 @@ variables! {
     JWT_SECRET_NEXT = None;
     /// Key used before the last rotation; tokens signed with it are still accepted.
     JWT_SECRET_PREVIOUS = None;
+    /// Day on which `JWT_SECRET` became the key, such as `2026-11-24`. It is published as a metric, so that an alert can watch the age of the key.
+    JWT_SECRET_SINCE = None;
     /// Redis that counts quotas, such as `redis://127.0.0.1:6379`, `rediss://…` with TLS or `redis+sentinel://host1,host2/name`. If omitted, each process counts alone.
     REDIS_URL = None;
     /// File with the certificate, in PEM form, of the issuer of Redis' certificate. If omitted, the roots of the system are used.

@@ -28,6 +28,16 @@ pub const MEMORY_LOOKUPS_TOTAL: &str = "mcp_memory_lookups_total";
 pub const MEMORY_COMMIT_ROWS: &str = "mcp_memory_commit_rows";
 /// Histogram of group commits in seconds.
 pub const MEMORY_COMMIT_SECONDS: &str = "mcp_memory_commit_seconds";
+/// Gauge of the free bytes on the disk of the database; 0 until the first probe.
+pub const DISK_FREE_BYTES: &str = "mcp_disk_free_bytes";
+/// Gauge of the size of that disk, in bytes.
+pub const DISK_SIZE_BYTES: &str = "mcp_disk_size_bytes";
+/// Gauge of the time of the last backup of memory, in seconds since 1970; 0 if there was none.
+pub const LAST_BACKUP_TIMESTAMP_SECONDS: &str = "mcp_last_backup_timestamp_seconds";
+/// Gauge of the number of keys whose tokens are accepted: 1, and more during a rotation; label `service`.
+pub const KEYS_ACCEPTED: &str = "mcp_keys_accepted";
+/// Gauge of the day on which `JWT_SECRET` became the key, in seconds since 1970; 0 if `JWT_SECRET_SINCE` is not set; label `service`.
+pub const KEY_SINCE_TIMESTAMP_SECONDS: &str = "mcp_key_since_timestamp_seconds";
 /// Counter of verdict tokens that were not accepted.
 pub const VERDICTS_REFUSED_TOTAL: &str = "mcp_verdicts_refused_total";
 /// Gauge of a peer's circuit breaker: 0 closed, 1 half open, 2 open; labels `peer`, `instance`.

@@ -2,6 +2,7 @@
 //! `/readyz`. A service defines its tables and queries. This module decides which files are accepted and when a write is durable.
 
 mod backup;
+mod backup_time;
 mod error;
 mod health;
 mod open;
@@ -116,6 +117,12 @@ impl Database {
             application_id: self.application_id,
         };
         self.probes.lock().spawn(probe.run(readiness.clone()));
+    }
+
+    /// Publishes the time of the last backup, until the database is closed. Only for a service that has the command `backup`.
+    pub fn watch_backups(&self) {
+        let publishing = backup_time::publish(self.place.file().to_owned(), Arc::clone(&self.writer));
+        self.probes.lock().spawn(publishing);
     }
 
     /// Runs a write; it is durable when this returns. Writes that wait at the same time share a commit. A failing write changes nothing and

@@ -8,7 +8,7 @@ use crate::revocation::{self, Revoke};
 use crate::serve::{ServeLimits, serve};
 use crate::settings::{self, OwnSettings, Settings};
 use crate::single_use::SingleUse;
-use crate::telemetry::{Telemetry, zero_counters_of_service};
+use crate::telemetry::{Telemetry, publish_keys, zero_counters_of_service};
 use crate::verdict::Verdicts;
 use crate::{Offer, Page, Prompts, Resources, ToolSet, ops};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -314,6 +314,7 @@ fn endpoint_and_router(
     readiness: Readiness,
 ) -> (Arc<Endpoint>, axum::Router) {
     zero_counters_of_service(settings.service, &offer.tools);
+    publish_keys(settings);
     let endpoint = Arc::new(Endpoint::new(settings, offer, quota, telemetry.clone(), readiness.clone()));
     let router = ops::router(settings, Arc::clone(&endpoint), telemetry, readiness);
     (endpoint, router)

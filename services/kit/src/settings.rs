@@ -8,6 +8,7 @@ pub use crate::env_reader::{EnvReader, Environment, SettingsError};
 use crate::provider::ProviderSettings;
 use crate::redis_target::RedisTarget;
 pub use crate::secret::{DEVELOPMENT_SECRET, MIN_SECRET_BYTES, Secret};
+use jiff::civil::Date;
 use mcp_contracts::{Plan, Service, env};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,6 +27,8 @@ pub struct Settings {
     pub next_secret: Option<Secret>,
     /// Key before the last rotation; tokens signed with it are still accepted.
     pub previous_secret: Option<Secret>,
+    /// Day on which `secret` became the key.
+    pub secret_since: Option<Date>,
     /// The Redis for quotas.
     pub redis: Option<RedisTarget>,
     pub redis_deadline: Duration,
@@ -180,6 +183,7 @@ impl Settings {
         let secret = reader.secret(exposed, &mut warnings);
         let next_secret = reader.other_secret(env::JWT_SECRET_NEXT, exposed);
         let previous_secret = reader.other_secret(env::JWT_SECRET_PREVIOUS, exposed);
+        let secret_since = reader.optional(env::JWT_SECRET_SINCE, "a day such as `2026-11-24`");
         let provider = ProviderSettings::read(reader, environment);
         let authorization_server = reader
             .http_url(env::AUTHORIZATION_SERVER_URL)
@@ -197,6 +201,7 @@ impl Settings {
             secret,
             next_secret,
             previous_secret,
+            secret_since,
             redis: reader.redis(),
             redis_deadline: reader.millis(env::REDIS_DEADLINE_MS),
             fallback,
@@ -257,9 +262,10 @@ mod tests {
             (env::REDIS_DEADLINE_MS, "soon"),
             (env::PUBLIC_URL, "ftp://x"),
             (env::REDIS_URL, "http://x"),
+            (env::JWT_SECRET_SINCE, "yesterday"),
         ])
         .unwrap_err();
-        assert_eq!(error.problems.len(), 5, "{error}");
+        assert_eq!(error.problems.len(), 6, "{error}");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Logs, metrics and traces. A tool call is one log line, two metrics and one span.
 
 mod files;
+mod keys;
 mod log;
 mod sampled;
 mod trace;
 mod zero;
 
 use crate::settings::Settings;
+pub(crate) use keys::publish as publish_keys;
 use mcp_contracts::{Claims, Service, metric};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 pub use sampled::Sampled;

@@ -87,20 +87,23 @@ impl Model {
         let completed = self.attempt(draft, org, plan, deadline).await;
         let outcome = completed.as_ref().map_or_else(|error| error.outcome(), |_| "ok");
         metrics::counter!(metric::LLM_CALLS_TOTAL, "outcome" => outcome).increment(1);
-        match &completed {
-            Ok((_, usage)) => tracing::info!(
-                orgId = org,
-                model = usage.model,
-                promptTokens = usage.prompt_tokens,
-                completionTokens = usage.completion_tokens,
-                costMicroUsd = usage.cost_micro_usd,
-                "a model completed a draft"
-            ),
-            Err(error) => {
-                tracing::warn!(orgId = org, model = self.name, outcome, %error, "the model did not complete the draft")
-            }
+        if let Err(error) = &completed {
+            tracing::warn!(orgId = org, model = self.name, outcome, %error, "the model did not complete the draft");
         }
         completed
+    }
+
+    /// Logs what a call cost, which `harness usage` sums up. A reply that cannot be used costs as much as another one.
+    fn log_cost(&self, org: &str, plan: Plan, usage: &ModelUsage) {
+        tracing::info!(
+            orgId = org,
+            plan = plan.name(),
+            model = usage.model,
+            promptTokens = usage.prompt_tokens,
+            completionTokens = usage.completion_tokens,
+            costMicroUsd = usage.cost_micro_usd,
+            "a call to a model was paid"
+        );
     }
 
     async fn attempt(
@@ -121,6 +124,9 @@ impl Model {
         let body = match self.wire.send(request, time_left).await {
             Ok(body) => body,
             Err(failure) => {
+                if failure.may_have_cost {
+                    self.log_cost(org, plan, &self.unmeasured(most));
+                }
                 reservation.settle(if failure.may_have_cost { most } else { 0 }).await;
                 return Err(failure.error);
             }
@@ -128,17 +134,24 @@ impl Model {
         let reply = match Completion::read(&body) {
             Ok(reply) => reply,
             Err(error) => {
+                self.log_cost(org, plan, &self.unmeasured(most));
                 reservation.settle(most).await;
                 return Err(error);
             }
         };
         let usage = self.usage(&reply, most);
+        self.log_cost(org, plan, &usage);
         // Before the wording is read, because an answer that cannot be used costs the same.
         reservation.settle(usage.cost_micro_usd).await;
         let wording = reply.wording()?;
         let completed =
             draft.completed(&wording).map_err(|_| LlmError::Unusable("it has a field that the draft does not have"))?;
         Ok((completed.artefact(), usage))
+    }
+
+    /// Returns the usage of a call whose tokens are not known: it counts with its highest possible cost.
+    fn unmeasured(&self, most: u64) -> ModelUsage {
+        ModelUsage { model: self.name.clone(), prompt_tokens: 0, completion_tokens: 0, cost_micro_usd: most }
     }
 
     /// Returns the usage and cost of the reply; the highest possible cost if the endpoint reports no usage.

@@ -1,5 +1,6 @@
 //! Arguments of `harness gate` and `harness init`.
 
+use super::BackendArguments;
 use super::record::{Delays, Lies, RecordArguments};
 use super::values::parse_duration;
 use clap::{Args, ValueEnum};
@@ -21,6 +22,8 @@ pub(crate) struct GateArguments {
     #[arg(long, value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
     #[command(flatten)]
+    pub(crate) place: BackendArguments,
+    #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]
     pub(crate) delays: Delays,
@@ -34,6 +37,8 @@ pub(crate) enum Profile {
     Ci,
     /// Runs before a release: a longer load, every experiment.
     Preprod,
+    /// Runs against a new revision before it gets traffic, with `--url`; takes about ten seconds.
+    Smoke,
 }
 
 #[derive(Args)]

@@ -3,10 +3,11 @@
 mod self_test;
 mod trial;
 
+use super::load::place_words;
 use super::plan::render;
 use super::play::{self, Folder, Played};
 use super::target;
-use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
+use crate::arguments::{ChaosArguments, ChaosCommand};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
@@ -177,13 +178,8 @@ fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
 fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Service, String)]) -> String {
     let typed = arguments.names.iter().find(|name| name.ends_with(".toml") && name.contains(&experiment.name));
     // The seed is missing here, because the plan adds the one that it uses.
-    let mut words = vec!["harness chaos".to_owned(), typed.unwrap_or(&experiment.name).clone()];
-    match arguments.place.backend {
-        BackendChoice::Auto | BackendChoice::External => {}
-        BackendChoice::Process => words.push("--backend process".to_owned()),
-        BackendChoice::Docker => words.push("--backend docker".to_owned()),
-    }
-    words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
+    let name = typed.unwrap_or(&experiment.name);
+    let mut words = vec![format!("harness chaos {name}{}", place_words(&arguments.place))];
     words.extend(target::words(&arguments.target));
     words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
     words.extend(arguments.experiments.iter().map(|folder| format!("--experiments {}", folder.display())));

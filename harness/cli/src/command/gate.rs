@@ -1,5 +1,5 @@
-//! `harness gate`: runs the scenarios, the load and the experiments of a profile on the process backend, and returns
-//! one verdict with its reasons. If a step fails, the later steps still run. The gate writes one page for all its runs,
+//! `harness gate`: runs the scenarios, the load and the experiments of a profile, on stacks of its own or on a running one,
+//! and returns one verdict with its reasons. If a step fails, the later steps still run. The gate writes one page for all its runs,
 //! and annotations for the CI.
 
 mod phases;

@@ -2,7 +2,7 @@
 
 use super::play::{self, Folder, command_line};
 use super::target;
-use crate::arguments::{BackendChoice, Changes, LoadArguments};
+use crate::arguments::{BackendArguments, BackendChoice, Changes, LoadArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
@@ -81,6 +81,17 @@ fn load(arguments: &LoadArguments) -> Result<Load, Failure> {
 pub(crate) fn spoiled(topology: Topology, lies: &[(Service, String)], slow: &[(Service, Duration)]) -> Topology {
     let topology = lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie));
     slow.iter().fold(topology, |topology, (service, by)| topology.slowed(*service, *by))
+}
+
+/// Renders the place of a stack as options of a command, each with a leading space.
+pub(crate) fn place_words(place: &BackendArguments) -> String {
+    let backend = match place.backend {
+        BackendChoice::Auto | BackendChoice::External => "",
+        BackendChoice::Process => " --backend process",
+        BackendChoice::Docker => " --backend docker",
+    };
+    let urls = place.url.iter().map(|(service, url)| format!(" --url {service}={url}"));
+    std::iter::once(backend.to_owned()).chain(urls).collect()
 }
 
 /// Renders the lies and delays as options of a command, each with a leading space.

@@ -1,8 +1,8 @@
 //! `harness scenario`: runs scenarios, each on a stack of its own. If one fails, the others still run.
 
-use super::load::{spoiled, spoiled_words};
+use super::load::{place_words, spoiled, spoiled_words};
 use super::play::{self, Folder, Played};
-use crate::arguments::{BackendChoice, ScenarioArguments};
+use crate::arguments::ScenarioArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
@@ -92,14 +92,8 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
 
 /// Returns the command that repeats one scenario.
 fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
-    let mut words = vec!["harness scenario".to_owned(), scenario.name.to_owned()];
-    match arguments.place.backend {
-        BackendChoice::Auto | BackendChoice::External => {}
-        BackendChoice::Process => words.push("--backend process".to_owned()),
-        BackendChoice::Docker => words.push("--backend docker".to_owned()),
-    }
-    words.extend(arguments.place.url.iter().map(|(service, url)| format!("--url {service}={url}")));
-    words.join(" ") + &spoiled_words(&arguments.lies.lie, &arguments.delays.slow)
+    let spoiled = spoiled_words(&arguments.lies.lie, &arguments.delays.slow);
+    format!("harness scenario {}{}{spoiled}", scenario.name, place_words(&arguments.place))
 }
 
 /// Runs the scenarios one after another, even if one fails. An interrupt ends the current one and omits the rest.

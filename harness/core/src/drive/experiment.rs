@@ -61,6 +61,9 @@ pub struct Experiment {
     /// Lies that it catches, as `service=lie`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub catches: Vec<String>,
+    /// The alerts that it makes fire, and no others; `None`: not compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Vec<String>>,
     pub abort: Abort,
 }
 

@@ -33,6 +33,8 @@ pub const MANIFEST: &str = "manifest.json";
 pub const LOCK: &str = "lock";
 /// Folder of the metrics of each service, before and after the load or the faults: `metrics/<part>-{before,after}.prom`.
 pub const METRICS: &str = "metrics";
+/// File in the folder of the metrics, for loads and experiments: one scrape of one service per line ([`crate::observe::pages`]).
+pub const PAGES: &str = "pages.jsonl";
 /// Folder of the logs: `logs/<part>.log`.
 pub const LOGS: &str = "logs";
 /// The findings (a JSON array of [`harness_history::Finding`]).

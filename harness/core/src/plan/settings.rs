@@ -33,6 +33,8 @@ pub struct Settings {
     pub judge: Judge,
     /// What the harness may reach beyond this machine.
     reach: ReachSettings,
+    /// The cost of models.
+    pub usage: Usage,
     /// The gate and its profiles.
     gate: Gate,
 }
@@ -74,6 +76,26 @@ struct ReachSettings {
     duration: Duration,
 }
 
+/// The cost of models.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// Prices by the name of a model. A model without a price costs what the orchestrator logged.
+    pub prices: BTreeMap<String, Price>,
+}
+
+/// The price of a model, in micro-dollars for a million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// A million tokens of prompts.
+    #[schemars(range(max = 1_000_000_000_000u64))]
+    pub prompt: u64,
+    /// A million tokens of completions.
+    #[schemars(range(max = 1_000_000_000_000u64))]
+    pub completion: u64,
+}
+
 /// The gate and its profiles.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +106,8 @@ struct Gate {
     ci: GateProfile,
     /// Runs before a release.
     preprod: GateProfile,
+    /// Runs against a new revision, before it gets traffic.
+    smoke: GateProfile,
 }
 
 /// A profile of the gate.
@@ -94,6 +118,8 @@ pub enum ProfileName {
     Ci,
     /// Runs before a release.
     Preprod,
+    /// Runs against a new revision, before it gets traffic.
+    Smoke,
 }
 
 impl ProfileName {
@@ -102,6 +128,7 @@ impl ProfileName {
         match self {
             Self::Ci => "ci",
             Self::Preprod => "preprod",
+            Self::Smoke => "smoke",
         }
     }
 }
@@ -314,6 +341,7 @@ impl Settings {
         match profile {
             ProfileName::Ci => &self.gate.ci,
             ProfileName::Preprod => &self.gate.preprod,
+            ProfileName::Smoke => &self.gate.smoke,
         }
     }
 
@@ -333,11 +361,13 @@ impl Default for Settings {
     }
 }
 
-/// Returns the schema of [`FILE`] (JSON Schema 2020-12). No key is required, because each has a default.
+/// Returns the schema of [`FILE`] (JSON Schema 2020-12). Only the keys of a price are required, because all others have a default.
 pub fn schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(Settings).to_value();
-    let definitions = schema["$defs"].as_object_mut().into_iter().flat_map(|definitions| definitions.values_mut());
-    definitions.filter_map(serde_json::Value::as_object_mut).for_each(|form| drop(form.remove("required")));
+    let definitions = schema["$defs"].as_object_mut().into_iter().flatten();
+    // A price has no default: one part of it would be a wrong cost.
+    let with_defaults = definitions.filter(|(name, _)| name.as_str() != "Price");
+    with_defaults.filter_map(|(_, form)| form.as_object_mut()).for_each(|form| drop(form.remove("required")));
     schema.as_object_mut().and_then(|form| form.remove("required"));
     schema
 }

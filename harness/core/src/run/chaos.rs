@@ -53,12 +53,14 @@ pub(super) async fn run(
     let watching = conditions::watch(stack, None, epoch_us, &over);
     let probing = probe::watch(stack, epoch_us, &over);
     let sampling = observe::sample(run_dir, epoch_us, &processes, &over);
+    let parts = stack.parts();
+    let scraping = observe::pages::pages(run_dir, epoch_us, &parts, &over);
     let driving = traffic.run(&over);
-    let (mut happened, probes, conditions, (), sampled) =
-        tokio::join!(conducting, probing, watching, driving, sampling);
+    let (mut happened, probes, conditions, (), sampled, scraped) =
+        tokio::join!(conducting, probing, watching, driving, sampling, scraping);
     super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
     (happened.probes, happened.crowded) = (probes, conditions.crowded);
-    sampled.map_err(|error| unrecorded(error.to_string()))?;
+    sampled.and(scraped).map_err(|error| unrecorded(error.to_string()))?;
     view.show(Event::Stage("reading back all writes".to_owned()));
     if experiment.is_on_target() {
         traffic.read_back_target().await;

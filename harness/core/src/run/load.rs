@@ -54,16 +54,18 @@ pub(super) async fn drive(
     processes.extend(driver.map(|pid| WatchedProcess { part: "driver".to_owned(), pid }));
     let stop = CancellationToken::new();
     let sampling = observe::sample(run_dir, assignment.epoch_us, &processes, &stop);
+    let parts = stack.parts();
+    let scraping = observe::pages::pages(run_dir, assignment.epoch_us, &parts, &stop);
     let watching = conditions::watch(stack, driver, assignment.epoch_us, &stop);
     let driving = async {
         let result = follow(&mut child, &assignment, run_dir, view, cancel).await;
         stop.cancel();
         result
     };
-    let (driven, sampled, conditions) = tokio::join!(driving, sampling, watching);
+    let (driven, sampled, scraped, conditions) = tokio::join!(driving, sampling, scraping, watching);
     driven?;
     super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
-    sampled.map_err(|error| RunError::Unrecorded { path: run_dir.to_owned(), why: error.to_string() })
+    sampled.and(scraped).map_err(|error| RunError::Unrecorded { path: run_dir.to_owned(), why: error.to_string() })
 }
 
 /// Makes the first contact with a target: everything that is wrong with the profile is found here, and not counted as errors of the server.

@@ -1,6 +1,7 @@
 //! Backup and restore while services use the database, with SQLite's online backup.
 
 use super::Schema;
+use super::backup_time;
 use super::error::OpenError;
 use super::open;
 use rusqlite::backup::{Backup, StepResult};
@@ -28,6 +29,10 @@ pub enum BackupError {
     Live { file: String },
     #[error("`{file}` exists\nhint: name a new file, or pass `--replace`")]
     Exists { file: String },
+    #[error(
+        "`{file}` is a complete backup, but the service does not learn of it: its time cannot be written beside `{database}`: {why}"
+    )]
+    Unnoted { file: String, database: String, why: String },
     #[error("`{file}` is not a valid backup: {why}")]
     Invalid { file: String, why: String },
     #[error(transparent)]
@@ -70,7 +75,12 @@ impl Schema<'_> {
         let written = |error: std::io::Error| BackupError::failed(backup, "written", &error);
         // The content is synced before the rename, so that a power failure cannot leave an incomplete file under the final name.
         std::fs::File::open(partial.path()).and_then(|copy| copy.sync_all()).map_err(written)?;
-        std::fs::rename(partial.path(), backup).map_err(written)
+        std::fs::rename(partial.path(), backup).map_err(written)?;
+        backup_time::note(database).map_err(|error| BackupError::Unnoted {
+            file: backup.display().to_string(),
+            database: database.display().to_string(),
+            why: error.to_string(),
+        })
     }
 
     /// Replaces the content of `database` with that of `backup`. A running service continues with the restored content.
@@ -159,7 +169,7 @@ fn copy(source: &Connection, target: &mut Connection) -> Result<(), String> {
 
 /// Fails if `file` is the database, its WAL or its shared memory, by whatever name: overwriting one of them would destroy the database.
 fn refuse_live(database: &Path, file: &Path) -> Result<(), BackupError> {
-    let live = ["", "-wal", "-shm", "-journal"].map(|suffix| with_suffix(database, suffix));
+    let live = ["", "-wal", "-shm", "-journal", ".last-backup"].map(|suffix| with_suffix(database, suffix));
     if live.iter().any(|live| is_same_file(live, file)) {
         return Err(BackupError::Live { file: file.display().to_string() });
     }

@@ -6,6 +6,7 @@ use super::place::Place;
 use super::trouble::Trouble;
 use super::{Writer, open};
 use crate::readiness::{Degraded, Latch, Readiness};
+use mcp_contracts::metric;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -111,9 +112,15 @@ impl Probe {
     /// Probes until the database is closed.
     pub(super) async fn run(self, readiness: Readiness) {
         self.health.watched_by(readiness);
+        let (free, size) = (metrics::gauge!(metric::DISK_FREE_BYTES), metrics::gauge!(metric::DISK_SIZE_BYTES));
         while self.writer.lock().is_some() {
             self.probe_reading().await;
             self.probe_writing().await;
+            // After the probes, which wait for a file system that hangs.
+            if let Some((now_free, now_size)) = self.place.disk() {
+                free.set(now_free as f64);
+                size.set(now_size as f64);
+            }
             tokio::time::sleep(PERIOD).await;
         }
     }

@@ -50,9 +50,9 @@ impl Place {
     /// Returns true if more than the reserve is free, on the disk or in the file.
     pub(super) fn has_room(&self, connection: &Connection) -> bool {
         // A system that does not tell it fails when it is full.
-        let Ok(disk) = statvfs(&self.file) else { return true };
-        let reserve = reserve(disk.blocks() * disk.fragment_size());
-        if disk.blocks_available() * disk.fragment_size() >= reserve {
+        let Some((free, size)) = self.disk() else { return true };
+        let reserve = reserve(size);
+        if free >= reserve {
             return true;
         }
         let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
@@ -60,6 +60,12 @@ impl Place {
         number("freelist_count")
             .and_then(|pages| Ok(pages * number("page_size")?))
             .is_ok_and(|free| free.unsigned_abs() >= reserve)
+    }
+
+    /// Returns the free bytes of the disk and its size; `None` if the system does not report them.
+    pub(super) fn disk(&self) -> Option<(u64, u64)> {
+        let disk = statvfs(&self.file).ok()?;
+        Some((disk.blocks_available() * disk.fragment_size(), disk.blocks() * disk.fragment_size()))
     }
 
     pub(super) fn is_read_only(&self) -> bool {

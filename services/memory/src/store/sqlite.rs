@@ -55,9 +55,10 @@ impl SqliteStore {
         Self { storage, ..self }
     }
 
-    /// Shows the state of the database in `/readyz`.
+    /// Shows the state of the database in `/readyz`, and the time of its last backup in the metrics.
     pub fn watch(&self, readiness: &Readiness) {
         self.database.watch(readiness);
+        self.database.watch_backups();
     }
 
     fn read<T: Send + 'static>(

@@ -1,10 +1,10 @@
 //! Resolves the profile of a gate into the plans of its phases. Every plan is resolved before the first run starts.
 
 use crate::arguments::{
-    BackendArguments, BackendChoice, Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Ownership,
-    Profile, RecordArguments, ScenarioArguments, ServerArguments, TargetArguments,
+    Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Ownership, Profile, RecordArguments,
+    ScenarioArguments, ServerArguments, TargetArguments,
 };
-use crate::command::load::spoiled_words;
+use crate::command::load::{place_words, spoiled_words};
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
@@ -63,12 +63,9 @@ pub(super) fn profile_name(arguments: &GateArguments, settings: &Settings) -> Pr
     match arguments.profile {
         Some(Profile::Ci) => ProfileName::Ci,
         Some(Profile::Preprod) => ProfileName::Preprod,
+        Some(Profile::Smoke) => ProfileName::Smoke,
         None => settings.profile(),
     }
-}
-
-const fn place() -> BackendArguments {
-    BackendArguments { backend: BackendChoice::Process, url: Vec::new() }
 }
 
 /// Returns the listed names; `None` means all.
@@ -93,7 +90,7 @@ fn scenarios(phase: &Scenarios, arguments: &GateArguments, seed: u64, context: &
         names: names.unwrap_or_default().to_vec(),
         all: names.is_none(),
         list: false,
-        place: place(),
+        place: arguments.place.clone(),
         lies: arguments.lies.clone(),
         delays: arguments.delays.clone(),
         record: record(arguments, seed),
@@ -131,18 +128,19 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
             threshold: phase.thresholds.clone(),
             ..Changes::default()
         },
-        place: place(),
+        place: arguments.place.clone(),
         lies: arguments.lies.clone(),
         delays: arguments.delays.clone(),
         record: record(arguments, seed),
     };
     let thresholds: Vec<String> = phase.thresholds.iter().map(|text| format!(" --threshold '{text}'")).collect();
     let command = format!(
-        "harness load {} --users {users} --warmup {}ms --duration {}ms{}{}",
+        "harness load {} --users {users} --warmup {}ms --duration {}ms{}{}{}",
         phase.run,
         phase.warmup.as_millis(),
         duration.as_millis(),
         thresholds.concat(),
+        place_words(&arguments.place),
         spoiled_words(&arguments.lies.lie, &arguments.delays.slow)
     );
     let (plan, secret) = load::resolve(&wish, command, context)?;
@@ -167,13 +165,13 @@ fn hardening(
         skip: Vec::new(),
         min_severity: None,
         repeat: None,
-        place: place(),
+        place: arguments.place.clone(),
         server: ServerArguments::default(),
         ownership: Ownership::default(),
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };
-    let command = format!("harness harden{}", spoiled_words(&arguments.lies.lie, &[]));
+    let command = format!("harness harden{}{}", place_words(&arguments.place), spoiled_words(&arguments.lies.lie, &[]));
     let (plan, secret) = harden::resolve_from(name, &checks, &wish, command, context)?;
     Ok(Some(Step { name: plan.subject.name().to_owned(), about: format!("{} checks", checks.len()), plan, secret }))
 }
@@ -196,7 +194,7 @@ fn experiments(
         dry_run: false,
         on_trial: false,
         experiments: None,
-        place: place(),
+        place: arguments.place.clone(),
         target: TargetArguments::default(),
         ownership: Ownership::default(),
         lies: arguments.lies.clone(),

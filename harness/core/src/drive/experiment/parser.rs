@@ -163,6 +163,7 @@ fn experiment(
         remembered: form.expect.remembered.map(|time| time.0),
         required: form.requires,
         catches: form.catches,
+        alerts: form.alerts,
         abort: Abort { error_share: form.abort.error_share, within: form.abort.within.0 },
     }
 }

@@ -21,6 +21,8 @@ fn the_default_has_every_key_with_a_comment() {
         (&Names::All, &Names::All, &Names::All)
     );
     assert!(ci.load.duration < preprod.load.duration);
+    // A fault on a stack with customers would be an outage.
+    assert_eq!(settings.gate(ProfileName::Smoke).experiments.run, Names::These(Vec::new()));
     let value: serde_json::Value = toml::from_str(DEFAULT).unwrap();
     let schema = schema();
     expect_every_key(&schema, &schema, &value, "");
@@ -66,6 +68,23 @@ fn the_default_reaches_this_machine_and_a_file_can_raise_the_bounds() {
     let error = Settings::read("harness.toml", "[reach]\nper_second = 0\nduration = \"0s\"\n", KNOWN).unwrap_err();
     for key in ["`reach.per_second`", "`reach.duration`"] {
         assert!(error.to_string().contains(key), "{error}");
+    }
+}
+
+#[test]
+fn the_price_of_a_model_has_both_parts_and_no_other_key() {
+    let price = |text: &str| Settings::read("harness.toml", &format!("[usage.prices]\n{text}\n"), KNOWN);
+    let settings = price("\"a/b-1.5\" = { prompt = 500000, completion = 1500000 }").unwrap();
+    let price_of = settings.usage.prices["a/b-1.5"];
+    assert_eq!((price_of.prompt, price_of.completion), (500_000, 1_500_000));
+    for (text, expected) in [
+        ("m = { prompt = 1, completion = 1, image = 2 }", "`usage.prices.m.image`: unknown key"),
+        ("m = { prompt = -1, completion = 1 }", "`usage.prices.m.prompt`: `-1` is out of range"),
+        ("m = { prompt = 1 }", "usage.prices.m.completion"),
+        ("m = 3", "`usage.prices.m`: `3` is not a table"),
+    ] {
+        let error = price(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "`{expected}` is missing in {error}");
     }
 }
 

@@ -82,6 +82,8 @@ pub(super) struct ExperimentForm {
     /// The lies that it must catch, such as `memory=acknowledge-before-commit`.
     #[schemars(extend("default" = []))]
     pub(super) catches: Vec<String>,
+    /// The alerts of `infra/observe/alerts.yml` that it makes fire, and no others: `infra/observe/replay` evaluates them. Omitted: not compared.
+    pub(super) alerts: Option<Vec<String>>,
     /// When a run that goes worse than planned is stopped.
     #[schemars(extend("default" = {}))]
     pub(super) abort: AbortForm,
