@@ -105,7 +105,11 @@ fn load_criteria(workload: &Workload) -> Criteria {
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if workload.is_on_target() {
         target::Coverage::of(workload).required
-    } else if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
+    } else if about_records {
+        check::about_records().map(str::to_owned).collect()
+    } else {
+        Vec::new()
+    };
     Criteria {
         thresholds: workload.thresholds.clone(),
         users,
