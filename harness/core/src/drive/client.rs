@@ -215,7 +215,8 @@ impl Client {
         let complete_us = self.now_us();
         match &received {
             Ok(received) => {
-                if !received.reusable && !(received.open && self.stream_ends().await) {
+                let carries_another = received.reusable || (received.open && self.stream_ends().await);
+                if !carries_another {
                     self.stream = None;
                 }
                 self.notice(received.status);
