@@ -66,6 +66,7 @@ fn depends_on(part: &Part) -> Value {
 
 fn expected_keys(part: &Part) -> Vec<(String, Value)> {
     let pairs = match part.kind {
+        PartKind::Target => panic!("the product has no target"),
         // No client outside the stack uses its Redis.
         PartKind::Redis => vec![("image", json!("redis:7")), ("ports", Value::Null), ("volumes", Value::Null)],
         PartKind::Service(service) => {
@@ -93,6 +94,7 @@ fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
     for peer in &topology.parts {
         let Some(variable) = peer_variable(peer.kind) else { continue };
         let address = match peer.kind {
+            PartKind::Target => panic!("the product has no target"),
             PartKind::Redis => format!("redis://{}:{REDIS_PORT}", peer.name),
             PartKind::Service(service) => format!("http://{}:{}", peer.name, service.default_port()),
         };

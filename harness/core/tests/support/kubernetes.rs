@@ -102,6 +102,7 @@ impl Manifests {
             ("the selector of the service", &service["spec"]["selector"], own_label.clone()),
         ];
         let port = match part.kind {
+            PartKind::Target => panic!("the product has no target"),
             PartKind::Redis => {
                 all.push(("the command", &container["command"], compose["command"].clone()));
                 all.push(("image", &container["image"], compose["image"].clone()));
