@@ -108,7 +108,7 @@ pub(crate) enum Command {
         harness load --target http://127.0.0.1:8000/mcp\n  \
         harness load --target http://127.0.0.1:8000/mcp --call 'search {\"q\":\"{{word}}\"}:4' --call 'add {\"id\":\"{{uuid}}\"}' --rate 50"
     )]
-    Load(LoadArguments),
+    Load(Box<LoadArguments>),
     /// Runs integration scenarios: real calls against a stack, each with its expected results.
     #[command(after_help = "Examples:\n  harness scenario --list\n  harness scenario tenant-isolation quota\n  \
         harness scenario --all --backend docker\n  harness scenario memory-tools --url memory=http://127.0.0.1:7420")]

@@ -127,8 +127,17 @@ fn load_criteria(workload: &Workload) -> Criteria {
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if workload.is_on_target() {
+<<<<<<< HEAD
         Coverage::of(TargetCalls::of_load(workload)).required
     } else if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
+=======
+        target::Coverage::of(workload).required
+    } else if about_records {
+        check::about_records().map(str::to_owned).collect()
+    } else {
+        Vec::new()
+    };
+>>>>>>> target
     Criteria {
         thresholds: workload.thresholds.clone(),
         users,

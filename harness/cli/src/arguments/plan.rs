@@ -12,7 +12,7 @@ pub(crate) struct PlanArguments {
 #[derive(Subcommand)]
 pub(crate) enum Planned {
     /// Prints the plan of `harness load`.
-    Load(LoadArguments),
+    Load(Box<LoadArguments>),
     /// Prints the plans of `harness scenario`.
     Scenario(ScenarioArguments),
     /// Prints the plan of `harness harden`.

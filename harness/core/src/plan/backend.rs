@@ -117,6 +117,6 @@ mod tests {
         for url in ["http://memory.example:7420", "http://[2001:db8::1]:7420"] {
             assert_eq!(refuse(&listed, "memory", url), None, "{url}");
         }
-        assert!(refuse(&listed, "memory", "http://example:7420").is_some());
+        assert!(refuse(&listed, "memory", "http://other.example:7420").is_some());
     }
 }

@@ -275,11 +275,14 @@ fn expected(form: Option<&Value>) -> Result<Vec<Expected>, String> {
     }
 }
 
+/// The operations of a command line, and their weights.
+pub type Calls = (Vec<OperationData>, BTreeMap<String, u32>);
+
 /// Reads the calls of a command line, such as `search {"q":"{{word}}"}:4`: the tool, its arguments, and its weight. Equal tools get numbers.
 ///
 /// # Errors
 /// Every call that cannot be read.
-pub fn calls(texts: &[String]) -> Result<(Vec<OperationData>, BTreeMap<String, u32>), Vec<Problem>> {
+pub fn calls(texts: &[String]) -> Result<Calls, Vec<Problem>> {
     let (mut operations, mut mix, mut problems) = (IndexMap::new(), BTreeMap::new(), Vec::new());
     for (number, text) in texts.iter().enumerate() {
         match call(text) {

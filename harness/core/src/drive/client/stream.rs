@@ -88,7 +88,10 @@ fn untrusted(error: &CertificateError) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for another name".to_owned()
         }
-        CertificateError::UnknownIssuer => "no trusted authority has signed it".to_owned(),
+        // The signature is bad if another authority has the name of a trusted one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "no trusted authority has signed it".to_owned()
+        }
         CertificateError::Revoked => "it is revoked".to_owned(),
         other => format!("{other:?}"),
     }

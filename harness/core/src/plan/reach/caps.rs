@@ -86,7 +86,8 @@ mod tests {
     fn workload(users: u32, model: Model, seconds: u64) -> Workload {
         Workload {
             name: "any".to_owned(),
-            service: Service::Memory,
+            service: Some(Service::Memory),
+            operations: Vec::new(),
             users,
             organisations: 1,
             model,
