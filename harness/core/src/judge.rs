@@ -16,8 +16,8 @@ use crate::drive::experiment::Experiment;
 use crate::drive::scenario::ScenarioReport;
 use crate::drive::traffic::operations::service_of;
 use crate::plan::run_dir;
-use crate::plan::target::Target;
 use crate::plan::seal::write_whole;
+use crate::plan::target::Target;
 use crate::plan::workload::{Model, Workload};
 use harness_history::{Criteria, Finding, Verdict, check, judge as judge_history};
 use target::{Coverage, TargetCalls};
@@ -129,15 +129,21 @@ fn load_criteria(workload: &Workload) -> Criteria {
     let required = if workload.is_on_target() {
 <<<<<<< HEAD
         Coverage::of(TargetCalls::of_load(workload)).required
+<<<<<<< HEAD
     } else if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
 =======
         target::Coverage::of(workload).required
+=======
+>>>>>>> chaos
     } else if about_records {
         check::about_records().map(str::to_owned).collect()
     } else {
         Vec::new()
     };
+<<<<<<< HEAD
 >>>>>>> target
+=======
+>>>>>>> chaos
     Criteria {
         thresholds: workload.thresholds.clone(),
         users,
