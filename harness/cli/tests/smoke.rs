@@ -26,7 +26,11 @@ fn smoke(folder: &Path, more: &[&str]) -> Output {
 fn the_smoke_judges_a_running_stack_and_leaves_it_running() {
     let folder = tempfile::tempdir().unwrap();
     // A peer that is late on a busy machine would be a fallback. The quotas are those of customers.
-    std::fs::write(folder.path().join("settings"), "PEER_DEADLINE_MS=3000\nWORKFLOW_DEADLINE_MS=9000\nREDIS_DEADLINE_MS=5000\n").unwrap();
+    std::fs::write(
+        folder.path().join("settings"),
+        "PEER_DEADLINE_MS=3000\nWORKFLOW_DEADLINE_MS=9000\nREDIS_DEADLINE_MS=5000\n",
+    )
+    .unwrap();
     let up = run(folder.path(), &["up", "--env-file", "settings"]);
     assert_eq!(code(&up), 0, "{}", text(&up));
     let smoked = smoke(folder.path(), &[]);
