@@ -109,7 +109,7 @@ scan: images deny ## Scans the images and their SBOMs for known vulnerabilities 
 	infra/images/scan $(IMAGES)
 
 .PHONY: deploy-drill
-deploy-drill: release redis haproxy ## Deploys broken and good revisions under a running load, and proves that no call is lost (two minutes)
+deploy-drill: release redis haproxy ## Deploys broken and good revisions under a running load, and proves that no call is lost (four minutes)
 	infra/deploy/drill $(RELEASE_DIR)
 
 .PHONY: operate-drills

@@ -56,7 +56,7 @@ def wait_for(condition, process, what):
     while not condition():
         if process.poll() is not None or time.monotonic() > deadline:
             raise SystemExit(f"drill: {what}")
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
 class Machine:
@@ -99,7 +99,7 @@ class Machine:
 state = "state"
 harness = "{self.programs / 'harness'}"
 smoke_seconds = {PATIENCE}
-bake_seconds = 3
+bake_seconds = 5
 start_seconds = 30
 drain_seconds = 15
 [ports]

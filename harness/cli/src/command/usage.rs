@@ -73,7 +73,7 @@ fn read(source: Box<dyn Read>, tally: &mut Tally) -> Result<Lines, String> {
         }
         match tally.add(&bytes).map_err(|error: TallyError| error.to_string())? {
             Line::Logged => lines.logged += 1,
-            Line::NoLogLine => lines.no_json += 1,
+            Line::Foreign => lines.no_json += 1,
             Line::Blank => {}
         }
     }

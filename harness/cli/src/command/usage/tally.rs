@@ -45,7 +45,8 @@ impl Sum {
 pub(crate) enum Line {
     /// Written by a service, with or without a cost.
     Logged,
-    NoLogLine,
+    /// Not written by a service.
+    Foreign,
     Blank,
 }
 
@@ -86,7 +87,7 @@ impl Tally {
         if line.trim_ascii().is_empty() {
             return Ok(Line::Blank);
         }
-        let Ok(logged) = serde_json::from_slice::<Logged>(line) else { return Ok(Line::NoLogLine) };
+        let Ok(logged) = serde_json::from_slice::<Logged>(line) else { return Ok(Line::Foreign) };
         let (Some(organisation), Some(model), Some(logged_cost)) = (logged.org_id, logged.model, logged.cost_micro_usd)
         else {
             return Ok(Line::Logged);
@@ -198,9 +199,9 @@ mod tests {
             (other.as_bytes(), Line::Logged),
             (call.as_slice(), Line::Logged),
             (b"\n", Line::Blank),
-            (b"error: port in use\n", Line::NoLogLine),
-            (b"{\"timestamp\":\"yesterday\",\"service\":\"orchestrator\"}", Line::NoLogLine),
-            (b"\xff\xfe", Line::NoLogLine),
+            (b"error: port in use\n", Line::Foreign),
+            (b"{\"timestamp\":\"yesterday\",\"service\":\"orchestrator\"}", Line::Foreign),
+            (b"\xff\xfe", Line::Foreign),
         ] {
             assert_eq!(tally.add(line), Ok(kind), "{}", String::from_utf8_lossy(line));
         }
