@@ -14,6 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mcp-patterns", &["mcp-contracts", "mcp-kit"]),
     ("mcp-orchestrator", &["mcp-contracts", "mcp-kit"]),
     ("liar", &["mcp-contracts"]),
+    ("fuzzing", &[]),
     ("chaos-proxy", &[]),
     ("harness-history", &[]),
     ("harness-core", &["chaos-proxy", "harness-history", "mcp-contracts"]),

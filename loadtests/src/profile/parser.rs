@@ -188,3 +188,6 @@ fn model(profile: &Profile) -> (Model, Duration) {
 pub(super) fn constant(rate: f64, duration: Duration) -> Model {
     Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] }
 }
+
+#[cfg(test)]
+mod fuzz;
