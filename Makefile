@@ -65,6 +65,14 @@ trips: tools redis ## Tries every lie that a hardening check must catch, each al
 	cargo build --workspace --bins --tests --locked
 	EVERY_TRIP=yes cargo test --workspace --locked --test trips
 
+# Seconds for each fuzz target, and one crate if not all are tried.
+SECONDS ?= 600
+CRATE ?=
+
+.PHONY: fuzz
+fuzz: tools ## Tries every fuzz target for SECONDS (600), all of a crate at a time; keeps an input that fails in fixtures/fuzz
+	FUZZ_SECONDS=$(SECONDS) cargo test $(if $(CRATE),--package $(CRATE),--workspace) --lib --locked --no-fail-fast fuzz:: -- --test-threads 16
+
 # Options of `.ci/honest`, such as HONEST="--runs 50 --conditions quiet loops-4".
 HONEST ?=
 

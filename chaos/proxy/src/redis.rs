@@ -33,7 +33,11 @@ impl LineBuffer {
     /// Returns the number after the mark. `None`: the rest of the line is not a number.
     fn number(&self) -> Option<i64> {
         let digits = self.bytes.get(1..)?.strip_suffix(b"\r\n").filter(|_| !self.is_cut)?;
-        std::str::from_utf8(digits).ok()?.parse().ok()
+        let text = std::str::from_utf8(digits).ok()?;
+        // `parse` alone would accept `+1` and `01`, which Redis refuses.
+        let is_plain =
+            text == "0" || text.trim_start_matches('-').starts_with(|digit: char| ('1'..='9').contains(&digit));
+        text.parse().ok().filter(|_| is_plain)
     }
 
     fn clear(&mut self) {

@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("mcp-orchestrator", &["mcp-contracts", "mcp-kit"]),
     ("liar", &["mcp-contracts"]),
     ("sample-server", &[]),
+    ("fuzzing", &[]),
     ("chaos-proxy", &[]),
     ("harness-history", &[]),
     ("harness-core", &["chaos-proxy", "harness-history", "mcp-contracts"]),

@@ -127,23 +127,12 @@ fn load_criteria(workload: &Workload) -> Criteria {
     let memory = Some(mcp_contracts::Service::Memory.name());
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if workload.is_on_target() {
-<<<<<<< HEAD
         Coverage::of(TargetCalls::of_load(workload)).required
-<<<<<<< HEAD
-    } else if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
-=======
-        target::Coverage::of(workload).required
-=======
->>>>>>> chaos
     } else if about_records {
         check::about_records().map(str::to_owned).collect()
     } else {
         Vec::new()
     };
-<<<<<<< HEAD
->>>>>>> target
-=======
->>>>>>> chaos
     Criteria {
         thresholds: workload.thresholds.clone(),
         users,

@@ -66,12 +66,7 @@ fn depends_on(part: &Part) -> Value {
 
 fn expected_keys(part: &Part) -> Vec<(String, Value)> {
     let pairs = match part.kind {
-<<<<<<< HEAD
-        // A target is no service of the file.
-        PartKind::Target => Vec::new(),
-=======
         PartKind::Target => panic!("the product has no target"),
->>>>>>> target
         // No client outside the stack uses its Redis.
         PartKind::Redis => vec![("image", json!("redis:7")), ("ports", Value::Null), ("volumes", Value::Null)],
         PartKind::Service(service) => {
@@ -99,11 +94,7 @@ fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
     for peer in &topology.parts {
         let Some(variable) = peer_variable(peer.kind) else { continue };
         let address = match peer.kind {
-<<<<<<< HEAD
-            PartKind::Target => continue,
-=======
             PartKind::Target => panic!("the product has no target"),
->>>>>>> target
             PartKind::Redis => format!("redis://{}:{REDIS_PORT}", peer.name),
             PartKind::Service(service) => format!("http://{}:{}", peer.name, service.default_port()),
         };

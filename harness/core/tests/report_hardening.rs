@@ -59,6 +59,27 @@ fn sarif_has_what_code_scanning_requires() {
     assert!(!validator.is_valid(&broken));
 }
 
+#[test]
+fn sarif_is_valid_by_the_whole_published_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    write_hardening(dir.path());
+    let sarif: Value = serde_json::from_str(&read(dir.path(), run_dir::SARIF)).unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/schemas/sarif-2.1.0.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let problems: Vec<String> = validator.iter_errors(&sarif).map(|error| error.to_string()).collect();
+    assert_eq!(problems, Vec::<String>::new());
+    // The schema knows no other field, and every field has its type.
+    for (place, value) in [("/runs/0/results/0/level", json!("severe")), ("/runs/0/results/0/ruleIndex", json!("0"))] {
+        let mut broken = sarif.clone();
+        *broken.pointer_mut(place).unwrap() = value;
+        assert!(!validator.is_valid(&broken), "{place}");
+    }
+    let mut broken = sarif;
+    broken["runs"][0]["results"][0]["ruleName"] = json!("x");
+    assert!(!validator.is_valid(&broken), "an unknown field");
+}
+
 /// What SARIF 2.1.0 and code scanning require of the fields that the document has.
 fn required_by_code_scanning() -> Value {
     let text = json!({ "type": "object", "required": ["text"], "properties": { "text": { "type": "string", "minLength": 1 } } });

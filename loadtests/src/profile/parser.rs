@@ -220,3 +220,6 @@ fn model(profile: &LoadKeys) -> (Model, Duration) {
 pub(super) fn constant(rate: f64, duration: Duration) -> Model {
     Model::Open { stages: vec![RateStage { from_per_second: rate, to_per_second: rate, duration }] }
 }
+
+#[cfg(test)]
+mod fuzz;

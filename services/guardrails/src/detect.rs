@@ -141,3 +141,6 @@ fn look_in(text: &str, findings: &mut Findings) {
         Detection::DestructiveSql => sql::find(text, false, findings),
     }
 }
+
+#[cfg(test)]
+mod fuzz;

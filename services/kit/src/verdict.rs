@@ -173,13 +173,15 @@ fn derived(secret: &Secret) -> Vec<u8> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
     use mcp_contracts::guardrails::ActionKind;
     use mcp_contracts::{Service, env};
     use std::collections::BTreeMap;
 
-    fn verdicts(secret: &str, previous: Option<&str>) -> Verdicts {
+    pub(super) fn verdicts(secret: &str, previous: Option<&str>) -> Verdicts {
         with_keys(secret, previous.map(|previous| (env::JWT_SECRET_PREVIOUS, previous)))
     }
 
@@ -189,7 +191,7 @@ mod tests {
         Verdicts::new(&Settings::from_values(Service::Patterns, &values).unwrap())
     }
 
-    const ONE: &str = "one-key-one-key-one-key-one-key-one-key";
+    pub(super) const ONE: &str = "one-key-one-key-one-key-one-key-one-key";
     const TWO: &str = "two-key-two-key-two-key-two-key-two-key";
 
     fn binding() -> Binding {

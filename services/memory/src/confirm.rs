@@ -80,3 +80,6 @@ fn mac(
     mac.update(&expires_us.to_be_bytes());
     mac
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -151,4 +151,6 @@ fn keep(metadata: &mut Map<String, Value>, name: &str, mut fields: Map<String, V
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -46,7 +46,8 @@ impl Binding {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let mut reader = Numbers::new(bytes.strip_prefix(&self.0)?);
         let place = ListPlace { created_us: reader.signed()?, sequence: reader.signed()?, newest: reader.signed()? };
-        reader.is_empty().then_some(place)
+        // A number has several forms, and a cursor has one.
+        (reader.is_empty() && self.list(place) == cursor).then_some(place)
     }
 
     /// Returns the cursor after a hit of a search that measures ages from `as_of`.
@@ -79,6 +80,10 @@ impl Binding {
             walk.containing.push(reader.number()?);
         }
         let rank = Rank { score, sequence };
-        score.is_finite().then(|| (as_of, SearchPlace { walk: Arc::new(walk), rank }))
+        let place = SearchPlace { walk: Arc::new(walk), rank };
+        (score.is_finite() && self.search(as_of, &place) == cursor).then_some((as_of, place))
     }
 }
+
+#[cfg(test)]
+mod fuzz;

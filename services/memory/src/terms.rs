@@ -74,8 +74,12 @@ pub fn of(text: &str) -> Document {
     let mut found: Vec<(String, u8)> = Vec::new();
     let mut words = 0;
     split::tokens(text, &mut |kind, spelling| {
-        words += u64::from(matches!(kind, Kind::Word | Kind::Pair));
-        found.push((fold::term(&spelling), form(&spelling)));
+        let term = fold::term(&spelling);
+        // Nothing is left of a mark that stands alone.
+        if !term.is_empty() {
+            words += u64::from(matches!(kind, Kind::Word | Kind::Pair));
+            found.push((term, form(&spelling)));
+        }
     });
     found.sort_unstable();
     let mut entries: Vec<Entry> = Vec::with_capacity(found.len());
@@ -97,7 +101,11 @@ pub fn of(text: &str) -> Document {
 /// Returns the concepts of a query, without its stop words.
 pub fn of_query(text: &str) -> Query {
     let mut tokens = Vec::new();
-    split::tokens(text, &mut |kind, spelling| tokens.push((kind, spelling)));
+    split::tokens(text, &mut |kind, spelling| {
+        if !fold::term(&spelling).is_empty() {
+            tokens.push((kind, spelling));
+        }
+    });
     // Single characters are dropped, because the pairs that contain them are more precise. A character without a neighbour is a pair here.
     tokens.retain(|(kind, _)| *kind != Kind::Sign);
     let words = tokens.iter().filter(|(kind, _)| *kind == Kind::Word);
@@ -132,5 +140,7 @@ fn form(spelling: &str) -> u8 {
     xxh3_64(spelling.as_bytes()).to_be_bytes()[7]
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

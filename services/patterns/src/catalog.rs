@@ -200,3 +200,6 @@ fn texts(pattern: &Pattern) -> Texts {
         body: pattern.template.plain(),
     }
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -205,6 +205,8 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -122,7 +122,10 @@ fn declared_length(fields: &[httparse::Header<'_>]) -> Result<Option<Length>, &'
             let last = value().rsplit(',').next().unwrap_or_default().trim();
             chunked = Some(last.eq_ignore_ascii_case("chunked"));
         } else if field.name.eq_ignore_ascii_case("content-length") {
-            let value: u64 = value().parse().map_err(|_| "a content length that is not a number")?;
+            // `parse` alone would accept `+1`, which other receivers refuse.
+            let digits = Some(value()).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            let value: u64 =
+                digits.and_then(|text| text.parse().ok()).ok_or("a content length that is not a number")?;
             // The receiver may use either length, so the end of the message is unknown.
             if length.is_some_and(|length| length != value) {
                 return Err("two different content lengths");

@@ -83,10 +83,12 @@ impl Commands {
     /// Reads one line or argument as far as it has arrived. Returns true if the command ends with it.
     fn read(&mut self, input: &[u8]) -> Result<(usize, bool), &'static str> {
         if let State::Argument(remaining) = &mut self.state {
+            // The line end of an argument is no part of its word.
+            let content = usize::try_from(remaining.saturating_sub(2)).unwrap_or(usize::MAX);
             let taken = consume(input, remaining);
             let whole = *remaining == 0;
             if let Some(word) = self.words.get_mut(self.word) {
-                let room = MAX_WORD_BYTES.saturating_sub(word.len()).min(taken);
+                let room = MAX_WORD_BYTES.saturating_sub(word.len()).min(taken).min(content);
                 word.extend_from_slice(&input[..room]);
             }
             if whole {
@@ -118,8 +120,7 @@ impl Commands {
 
     fn complete(&self) -> CommandStep {
         let [name, second] = &self.words;
-        // The line end of an argument is buffered with it.
-        let word = |bytes: &[u8]| String::from_utf8_lossy(bytes.trim_ascii_end()).to_ascii_uppercase();
+        let word = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_ascii_uppercase();
         let name = word(name);
         // `CLIENT REPLY` switches replies off.
         if UNCOUNTED.contains(&name.as_str()) || (name == "CLIENT" && word(second) == "REPLY") {
@@ -129,6 +130,8 @@ impl Commands {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -102,12 +102,7 @@ impl Manifests {
             ("the selector of the service", &service["spec"]["selector"], own_label.clone()),
         ];
         let port = match part.kind {
-<<<<<<< HEAD
-            // A target is no part of the cluster.
-            PartKind::Target => return Vec::new(),
-=======
             PartKind::Target => panic!("the product has no target"),
->>>>>>> target
             PartKind::Redis => {
                 all.push(("the command", &container["command"], compose["command"].clone()));
                 all.push(("image", &container["image"], compose["image"].clone()));

@@ -87,6 +87,8 @@ pub(super) fn find(text: &str, declared: bool, findings: &mut Findings) {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
     use mcp_contracts::guardrails::Detection;

@@ -204,3 +204,6 @@ fn version<'r>(rules: impl Iterator<Item = (&'r Rule, Severity)>) -> String {
     }
     hex::encode(&digest.finalize()[..VERSION_BYTES])
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -157,11 +157,18 @@ fn split_diff(text: &str) -> Option<(String, String)> {
     }
     let whole = is_whole_diff(text);
     let (mut added, mut removed) = (String::with_capacity(text.len()), String::new());
-    let mut inside = false;
+    let (mut inside, mut hunk) = (false, Hunk { old: 0, new: 0 });
     for line in text.split_inclusive('\n') {
         let end = if line.ends_with('\n') { "\n" } else { "" };
-        // A hunk begins with its header and ends only where a git diff begins the next file.
-        inside = inside && !line.starts_with("diff --git ") || Hunk::of(line).is_some();
+        if whole {
+            // The counts say where a hunk ends. A line of metadata after it, such as `--- a/x`, is judged as text.
+            inside = hunk.old > 0 || hunk.new > 0;
+            let content = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
+            hunk = if inside { hunk.without(content) } else { Hunk::of(line) }.unwrap_or(hunk);
+        } else {
+            // Without counts a hunk begins with its header and ends only where a git diff begins the next file.
+            inside = inside && !line.starts_with("diff --git ") || Hunk::of(line).is_some();
+        }
         match line.as_bytes().first() {
             Some(b'-') if inside => {
                 removed.push_str(&line[1..]);
@@ -193,9 +200,11 @@ impl Hunk {
     fn of(line: &str) -> Option<Self> {
         let (ranges, _) = line.strip_prefix("@@ -")?.split_once(" @@")?;
         let (old, new) = ranges.split_once(" +")?;
+        // `parse` alone would accept `+3`, which is no number of a diff.
+        let number = |text: &str| text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
         let lines = |range: &str| {
             let (start, lines) = range.split_once(',').unwrap_or((range, "1"));
-            start.parse::<u64>().ok().and(lines.parse::<u64>().ok())
+            number(start).and(number(lines))
         };
         Some(Self { old: lines(old)?, new: lines(new)? })
     }
@@ -231,6 +240,8 @@ fn is_whole_diff(text: &str) -> bool {
     hunk == Hunk { old: 0, new: 0 }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::*;

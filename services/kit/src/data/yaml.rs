@@ -181,6 +181,8 @@ fn line(span: &Span) -> usize {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

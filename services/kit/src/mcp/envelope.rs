@@ -134,6 +134,8 @@ fn invalid(message: impl Into<String>) -> Failure {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests {
     use super::*;
 

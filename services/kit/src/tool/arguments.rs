@@ -88,7 +88,11 @@ fn adapt_object(schema: &Object, fields: &mut Object, path: &str) -> Result<(), 
     let Some(known) = properties(schema) else {
         // A map with free names, such as the variables of a pattern.
         let Some(item) = schema.get("additionalProperties").and_then(Value::as_object) else { return Ok(()) };
-        return fields.iter_mut().try_for_each(|(name, value)| adapt(item, value, &joined(path, name)));
+        return fields.iter_mut().try_for_each(|(name, value)| {
+            // The caller chose the name, so that it may be as long as the body.
+            let name: String = name.chars().take(SHOWN_CHARS).collect();
+            adapt(item, value, &joined(path, &name))
+        });
     };
     let required = |name: &str| {
         schema.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|one| one == name))
@@ -178,6 +182,8 @@ fn example(expected: &str) -> &'static str {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,7 +38,9 @@ pub(super) fn drafts(text: &str) -> Vec<Draft> {
 
 /// Returns the objects of the file, each with the line on which it begins. Fails if the file is not JSON.
 fn records<'a>(text: &'a str) -> Result<Vec<(usize, &'a str)>, (usize, String)> {
-    let not_json = |error: serde_json::Error| (error.line().max(1), why(&error));
+    // The end of a text that ends with a line end is on the line after its last one.
+    let last = text.lines().count().max(1);
+    let not_json = |error: serde_json::Error| (error.line().clamp(1, last), why(&error));
     let listed = if text.trim_start().starts_with('[') {
         serde_json::from_str::<Vec<&RawValue>>(text).map_err(not_json)?
     } else {

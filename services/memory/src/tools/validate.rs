@@ -198,3 +198,6 @@ pub(super) fn idempotency(key: Option<&str>, request: &impl Serialize) -> Result
     let text = serde_json::to_vec(request).map_err(|error| invalid(error.to_string()))?;
     Ok(Some(Idempotency { key: key.to_owned(), request: Sha256::digest(text).into() }))
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -132,6 +132,10 @@ impl Frame {
             let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
             let mut response = httparse::Response::new(&mut fields);
             let length = match response.parse(&buffer[self.start..]) {
+                // The same bound as for a head that is not complete, so that a reply does not depend on how its bytes arrive.
+                Ok(httparse::Status::Complete(length)) if length > MAX_HEAD + 1 => {
+                    return Err("a head that is too long");
+                }
                 Ok(httparse::Status::Complete(length)) => length,
                 Ok(httparse::Status::Partial) if buffer.len() - self.start > MAX_HEAD => {
                     return Err("a head that is too long");
@@ -253,6 +257,8 @@ fn join_chunks(
 /// Returns the next line without its CRLF; `None` if it is not complete.
 fn line(buffer: &[u8], from: usize) -> Result<Option<Range<usize>>, &'static str> {
     match buffer[from..].windows(2).position(|pair| pair == b"\r\n") {
+        // As for a line that is not complete.
+        Some(length) if length >= MAX_CHUNK_LINE => Err("a chunk line that is too long"),
         Some(length) => Ok(Some(from..from + length)),
         None if buffer.len() - from > MAX_CHUNK_LINE => Err("a chunk line that is too long"),
         None => Ok(None),
@@ -269,6 +275,8 @@ fn chunk_size(line: &[u8]) -> Result<usize, &'static str> {
         .ok_or("a chunk size that is not a hexadecimal number")
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::{Frame, Received};

@@ -2,6 +2,8 @@
 
 mod form;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 use super::{Abort, Experiment, Load, Surge, end_of};

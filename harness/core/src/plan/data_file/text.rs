@@ -116,7 +116,11 @@ fn share(text: &str) -> Result<f64, String> {
 /// # Errors
 /// Why the text is invalid.
 pub fn comparison(text: &str) -> Result<(Option<f64>, Option<f64>), String> {
-    let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a number"));
+    // A figure is never below NaN, and never above infinity, so that such a bound would always hold.
+    let number = |text: &str| {
+        let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+        number.ok_or_else(|| format!("`{text}` is not a number"))
+    };
     if let Some(least) = text.strip_prefix(">=") {
         return Ok((Some(number(least)?), None));
     }
@@ -126,3 +130,6 @@ pub fn comparison(text: &str) -> Result<(Option<f64>, Option<f64>), String> {
     let exact = number(text.strip_prefix('=').ok_or_else(|| format!("`{text}` is not a comparison"))?)?;
     Ok((Some(exact), Some(exact)))
 }
+
+#[cfg(test)]
+mod fuzz;
