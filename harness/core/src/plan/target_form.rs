@@ -91,7 +91,7 @@ pub struct OperationForm {
     writes: Option<WriteForm>,
     /// The record that the call reads.
     reads: Option<ReadForm>,
-    /// The records that the call lists: all that the caller may see.
+    /// The records that the call lists: all that the caller may see, without pages.
     lists: Option<ListForm>,
 }
 
@@ -115,7 +115,7 @@ struct ReadForm {
     key: String,
     /// JSON pointer to its value, such as `/reply/text`.
     value: String,
-    /// Texts of errors that say that there is no such record.
+    /// What says that there is no such record: parts of the texts of errors, statuses such as `http_404`, and codes such as `json_rpc_-32603`.
     #[schemars(extend("default" = []))]
     missing: Vec<String>,
 }
