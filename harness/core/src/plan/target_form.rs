@@ -139,7 +139,7 @@ fn open_table(_: &mut SchemaGenerator) -> Schema {
 
 // Without a type, because it is a list or a table.
 fn pointers(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "examples": [["/reply/ok"], { "/reply/ok": true }] })
+    json_schema!({ "default": [], "examples": [["/reply/ok"], { "/reply/ok": true }] })
 }
 
 /// Returns true if a file has a target. A text that is not TOML has none.
@@ -375,7 +375,7 @@ mod tests {
     fn a_target_and_its_operations_are_read() {
         let (target, operations, problems) = parsed(GOOD);
         assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!((target.tokens, target.organisations()), (vec![BearerSource::Variable("A".to_owned())], 1));
+        assert_eq!((target.organisations(), target.tokens), (1, vec![BearerSource::Variable("A".to_owned())]));
         let [put] = &operations[..] else { panic!("{operations:?}") };
         assert_eq!((put.name.as_str(), put.place.as_str(), put.creates()), ("put", "a.toml:6", true));
         assert_eq!(put.arguments.source()["deep"], json!({ "list": [1, "{{word}}"] }));

@@ -23,7 +23,8 @@ fn misfit(operation: &OperationData, tools: &[Tool]) -> Vec<Problem> {
     };
     let names = || tools.iter().map(|tool| tool.name.as_str());
     let Some(tool) = tools.iter().find(|tool| tool.name == operation.tool) else {
-        let near = nearest(&operation.tool, names()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let near =
+            nearest(&operation.tool, names()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         let what = format!("the target has no tool `{}`{near}", operation.tool);
         return vec![problem("tool", what, format!("`{}`", names().collect::<Vec<_>>().join("`, `")))];
     };
@@ -88,9 +89,15 @@ mod tests {
         assert_eq!(misfit("search", &json!({ "q": "x", "id": "{{number}}" })), "");
         assert_eq!(misfit("search", &json!({ "q": "x", "id": "{{known_key}}" })), "", "a key may be a number");
         let unknown = misfit("serch", &json!({}));
-        assert!(unknown.starts_with("a.toml:7: `operation.tool`") && unknown.contains("did you mean `search`?"), "{unknown}");
+        assert!(
+            unknown.starts_with("a.toml:7: `operation.tool`") && unknown.contains("did you mean `search`?"),
+            "{unknown}"
+        );
         let missing = misfit("search", &json!({}));
-        assert!(missing.contains("`operation.arguments`") && missing.contains("\"q\" is a required property"), "{missing}");
+        assert!(
+            missing.contains("`operation.arguments`") && missing.contains("\"q\" is a required property"),
+            "{missing}"
+        );
         let wrong = misfit("search", &json!({ "q": "x", "id": "no. {{number}}" }));
         assert!(wrong.contains("`/arguments/id`"), "{wrong}");
         assert!(misfit("search", &json!({ "q": "x", "k": 1 })).contains("'k'"));

@@ -29,7 +29,8 @@ mod tests {
     #[test]
     fn a_tool_has_its_name_its_first_line_and_its_schema() {
         let listed = json!({ "name": "add", "description": "\n Adds.\nSlowly.", "inputSchema": { "type": "object" } });
-        let expected = Tool { name: "add".to_owned(), about: "Adds.".to_owned(), input_schema: json!({ "type": "object" }) };
+        let expected =
+            Tool { name: "add".to_owned(), about: "Adds.".to_owned(), input_schema: json!({ "type": "object" }) };
         assert_eq!(Tool::read(&listed), Some(expected));
         assert_eq!(Tool::read(&json!({ "description": "no name" })), None);
     }
