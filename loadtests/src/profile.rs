@@ -114,7 +114,8 @@ pub fn read(name: &str, file: &str, text: &str, overrides: &Overrides) -> Result
 /// Every problem of the calls and of the overrides.
 pub fn of_calls(target: Target, calls: &[String], overrides: &Overrides) -> Result<Load, ProfileError> {
     let workload = target::from_calls(&target, calls)?;
-    finish(workload, Some(target), overrides, Vec::new())
+    let Load { workload, target } = finish(workload, Some(target), overrides, Vec::new())?;
+    Ok(Load { workload: target::with_error_rate(workload), target })
 }
 
 fn finish(

@@ -8,14 +8,14 @@ use harness_core::plan::data_file::{nearest, threshold};
 use harness_core::plan::operation::OperationData;
 use harness_core::plan::target::Target;
 use harness_core::plan::target_form::{OperationForm, TargetForm, calls, operations};
-use harness_core::plan::workload::Workload;
+use harness_core::plan::workload::{Metric, Workload};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// Number of users of a load from the command line, without `--users`.
 const USERS: u32 = 10;
-/// The threshold of a load from the command line, without `--threshold`.
+/// The threshold of a load from the command line, unless a `--threshold` is on the error rate.
 const THRESHOLD: &str = "error_rate<1%";
 /// Name of a load from the command line.
 const NAME: &str = "target";
@@ -90,9 +90,15 @@ pub(super) fn from_calls(target: &Target, texts: &[String]) -> Result<Workload, 
     let (operations, mix) = calls(texts).map_err(failed)?;
     let defaults = format!("users = {USERS}\nduration = \"30s\"\n");
     let keys = form::read::<LoadKeys>("command line", &defaults, &[]).map_err(failed)?.into_parts().0;
-    let default = threshold(THRESHOLD).expect("the default threshold is one");
-    let workload = on(keys.workload(NAME), target, operations, mix);
-    Ok(Workload { thresholds: vec![default], ..workload })
+    Ok(on(keys.workload(NAME), target, operations, mix))
+}
+
+/// Adds the default threshold to a load from the command line, unless the user has one on the error rate: latencies alone say nothing of calls that failed.
+pub(super) fn with_error_rate(mut workload: Workload) -> Workload {
+    if !workload.thresholds.iter().any(|threshold| threshold.metric == Metric::ErrorRate) {
+        workload.thresholds.push(threshold(THRESHOLD).expect("the default threshold is one"));
+    }
+    workload
 }
 
 /// Checks the command line of a load on a target, after it has overridden the profile.
@@ -175,6 +181,16 @@ mod tests {
         let Load { workload, .. } = of_calls(target(&["A", "B"]), &calls, &Overrides::default()).unwrap();
         assert_eq!((workload.name.as_str(), workload.users, workload.organisations), ("target", 10, 2));
         assert_eq!(workload.thresholds[0].to_string(), "error_rate<1 %");
+        for (threshold, expected) in [
+            ("p99<1s", &["p99<1 s", "error_rate<1 %"][..]),
+            ("error_rate<5%", &["error_rate<5 %"]),
+            ("put:error_rate<5%", &["put error_rate<5 %"]),
+        ] {
+            let overrides = Overrides { thresholds: vec![threshold.to_owned()], ..Overrides::default() };
+            let Load { workload, .. } = of_calls(target(&[]), &calls, &overrides).unwrap();
+            let thresholds: Vec<String> = workload.thresholds.iter().map(ToString::to_string).collect();
+            assert_eq!(thresholds, expected, "{threshold}");
+        }
         let overrides = Overrides { thresholds: vec!["pit:p99<1s".to_owned()], ..Overrides::default() };
         let refused = of_calls(target(&[]), &calls, &overrides).unwrap_err().to_string();
         assert!(refused.contains("`--threshold`: there is no operation `pit`"), "{refused}");

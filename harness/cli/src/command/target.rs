@@ -128,7 +128,9 @@ fn suggestion(url: &str, tools: &[Tool]) -> String {
     if tools.len() > MOST_TOOLS {
         let _ = write!(text, "\n\n  and {} more", tools.len() - MOST_TOOLS);
     }
-    let names: Vec<String> = PLACEHOLDERS.iter().map(|(name, ..)| format!("{{{{{name}}}}}")).collect();
+    // A call of the command line writes no record that another call could know.
+    let fillable = PLACEHOLDERS.iter().filter(|(_, placeholder, _)| !placeholder.is_known_key());
+    let names: Vec<String> = fillable.map(|(name, ..)| format!("{{{{{name}}}}}")).collect();
     let _ = write!(
         text,
         "\n\nplaceholders: {}\nhint: repeat `--call`, add a weight such as `:4`, and begin with tools that only read; \
@@ -177,7 +179,7 @@ mod tests {
         };
         let text = suggestion("http://127.0.0.1:1/mcp", &[tool]);
         assert!(text.contains("search: Searches.\n    --call 'search {\"q\":\"it'\\''s\"}'"), "{text}");
-        assert!(text.contains("{{known_key}}"), "{text}");
+        assert!(text.contains("{{key}}") && !text.contains("{{known_key}}"), "{text}");
         assert!(suggestion("http://127.0.0.1:1/mcp", &[]).contains("lists no tool"));
     }
 }

@@ -184,7 +184,7 @@ impl Client {
     pub async fn call_json(&mut self, tool: &str, arguments: &str) -> Call<'_> {
         if let Err(kind) = self.prepare().await {
             let now_us = self.now_us();
-            let outcome = Outcome::Failed(kind);
+            let outcome = without_end_of_token(self.bearer.as_ref(), Outcome::Failed(kind));
             return Call { invoke_us: now_us, complete_us: now_us, outcome, structured: None, content: None, raw: &[] };
         }
         let invoke_us = self.now_us();
@@ -194,6 +194,10 @@ impl Client {
             Ok(received) => {
                 let Judged { outcome, structured, content, raw } =
                     reply::judge(&mut self.reply, &received, self.last_id);
+                if let (200..300, Some((bearer, _))) = (received.status, &self.bearer) {
+                    bearer.accepted();
+                }
+                let outcome = without_end_of_token(self.bearer.as_ref(), outcome);
                 Call { invoke_us, complete_us, outcome, structured, content, raw }
             }
             Err(outcome) => Call { invoke_us, complete_us, outcome, structured: None, content: None, raw: &self.reply },
@@ -315,6 +319,14 @@ impl Client {
         let received = receive(&mut stream, &mut self.frame, &mut self.reply, self.options.max_reply_bytes).await?;
         self.stream = Some(stream);
         Ok(received)
+    }
+}
+
+/// Returns the outcome of a call, in which the end of a token is no error of the server.
+fn without_end_of_token(bearer: Option<&(Arc<Bearer>, u64)>, outcome: Outcome) -> Outcome {
+    match (&outcome, bearer) {
+        (Outcome::Failed(ErrorKind::Http(401)), Some((bearer, _))) => bearer.ended().map_or(outcome, Outcome::Failed),
+        _ => outcome,
     }
 }
 

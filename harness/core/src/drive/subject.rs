@@ -3,6 +3,8 @@
 use super::descriptors;
 use super::experiment::Experiment;
 use crate::plan::hardening::Hardening;
+use crate::plan::operation::unfillable;
+use crate::plan::target::Target;
 use crate::plan::topology::Topology;
 use crate::plan::workload::{Workload, too_few_calls};
 use crate::plan::{Backend, Purpose, Script};
@@ -74,6 +76,8 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
         let surge = load.surge.as_ref().map_or(1.0, |surge| surge.times.max(1.0));
         problems.extend(too_few_calls(thresholds, &load.mix, load.rate * surge * length.as_secs_f64()));
     }
+    let tokens = backend.target().map_or(1, Target::organisations);
+    problems.extend(unfillable(&load.operations, &load.mix, load.users, tokens));
     for order in &experiment.faults {
         problems.extend(order.fault.problems(topology, backend));
         problems.extend(order.fault.impossible_here(backend));

@@ -1,8 +1,8 @@
 //! Decides whether a run is evidence at all. It is evidence if its record is unchanged, it ran to its end, and the
 //! driver was not the bottleneck.
 
-use super::Recorded;
 use super::target::{Coverage, TargetCalls};
+use super::{Recorded, target_calls};
 use crate::drive::{DriverReport, FinalWalks, Handshakes, Subject};
 use harness_history::{Evidence, Finding, OpRef, Phase, Verdict};
 
@@ -24,7 +24,7 @@ pub(super) fn finding(recorded: &Recorded) -> Finding {
         Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_) => scenario(recorded),
     };
     if let Some((calls, why)) = recorded.history.local_errors() {
-        doubts.push(format!("{calls} calls failed on the machine of the harness and not on the service: {why}"));
+        doubts.push(format!("{calls} calls failed because of the harness and not of the service: {why}"));
     }
     if recorded.torn {
         doubts.push("the last line of the history is incomplete".to_owned());
@@ -53,7 +53,8 @@ fn scenario(recorded: &Recorded) -> Appraisal {
     if calls == 0 {
         doubts.push("no call was made".to_owned());
     }
-    (calls, format!("ran to its end with {calls} calls"), doubts)
+    let unseen = unseen(recorded).unwrap_or_default();
+    (calls, format!("ran to its end with {calls} calls{unseen}"), doubts)
 }
 
 fn load(recorded: &Recorded) -> Appraisal {
@@ -83,7 +84,7 @@ fn load(recorded: &Recorded) -> Appraisal {
     let arrivals = recorded.driver.as_ref().and_then(|driver| arrivals(driver, recorded)).unwrap_or_default();
     let walks = recorded.driver.as_ref().and_then(some_walks).unwrap_or_default();
     let handshakes = recorded.driver.as_ref().and_then(handshakes).unwrap_or_default();
-    let unseen = unseen(&recorded.plan.subject).unwrap_or_default();
+    let unseen = unseen(recorded).unwrap_or_default();
     let summary = format!(
         "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{handshakes}{unseen}"
     );
@@ -101,10 +102,14 @@ fn handshakes(driver: &DriverReport) -> Option<String> {
     ))
 }
 
-/// Returns the promises that a load on a target did not look at; `None` if it looked at all, or if the load is on a stack of this product.
-fn unseen(subject: &Subject) -> Option<String> {
-    let Subject::Load(workload) = subject else { return None };
-    let unseen = workload.is_on_target().then(|| Coverage::of(TargetCalls::of_load(workload)).unseen)?;
+/// Returns the promises that a run on a target did not look at; `None` if it looked at all, or if the run is on a stack of this product.
+fn unseen(recorded: &Recorded) -> Option<String> {
+    let calls = match &recorded.plan.subject {
+        Subject::Load(workload) if workload.is_on_target() => TargetCalls::of_load(workload),
+        Subject::Experiment(experiment) if experiment.is_on_target() => target_calls(recorded, experiment),
+        Subject::Load(_) | Subject::Experiment(_) | Subject::Scenario(_) | Subject::Hardening(_) => return None,
+    };
+    let unseen = Coverage::of(calls).unseen;
     (!unseen.is_empty()).then(|| format!("; not looked at: {}", unseen.join(", ")))
 }
 

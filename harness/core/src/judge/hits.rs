@@ -7,10 +7,12 @@ use crate::plan::topology::PartKind;
 use harness_history::experiment::{FILE_CHANGED, Fault, Span};
 use harness_history::{EffectRef, ErrorKind, History, OpRef};
 use mcp_contracts::Service;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The kind of fault that blocks writes and not reads.
 const LOCKED: &str = "database_locked";
+/// The kinds of faults under which a target still answers, with errors of its own.
+const SCARCE: &[&str] = &["disk_full", "cpu_squeeze", "memory_squeeze"];
 
 /// Returns the number of calls that the fault hit, and the reason why these calls count. Returns `None` if no call can
 /// show a hit.
@@ -50,12 +52,35 @@ pub(super) fn shown_by_calls(
 fn shown_at_target(fault: &Fault, history: &History, steady: Option<Span>) -> Option<(u64, &'static str)> {
     let until_us = fault.healed_us?;
     let slowest = slowest_when_steady(history, |_| true, steady);
-    let failed = |op: &OpRef<'_>| !op.is_ok() && op.outcome().error() != Some(&ErrorKind::Quota);
+    let usual = errors_when_steady(history, steady);
+    let is_scarce = SCARCE.contains(&fault.kind.as_str());
+    let failed = |op: &OpRef<'_>| {
+        op.outcome().error().is_some_and(|kind| shows_absence(kind) || is_scarce && is_unusual(kind, &usual))
+    };
     let shows = |op: &OpRef<'_>| {
         (failed(op) || is_slow(*op, &slowest)) && op.invoke_us() < until_us && op.complete_us() >= fault.active_us
     };
-    let reason = "calls that failed, or took longer than any before the fault";
+    let reason = if is_scarce {
+        "calls without an answer, with an error that did not occur before the fault, or that took longer than any before it"
+    } else {
+        "calls without an answer, with a status of 500 or above, or that took longer than any before the fault"
+    };
     Some((history.measured().filter(shows).count() as u64, reason))
+}
+
+/// Returns true if an error shows that a server was away or could not work. Other errors are answers that it also gives without a fault.
+const fn shows_absence(kind: &ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Connect | ErrorKind::Reset | ErrorKind::Timeout | ErrorKind::Http(500..))
+}
+
+/// Returns true if no call before the faults ended with this error.
+fn is_unusual(kind: &ErrorKind, usual: &HashSet<String>) -> bool {
+    !matches!(kind, ErrorKind::Quota | ErrorKind::Local(_)) && !usual.contains(&kind.label())
+}
+
+fn errors_when_steady(history: &History, steady: Option<Span>) -> HashSet<String> {
+    let calls = steady.into_iter().flat_map(|steady| history.calls_in(steady));
+    calls.filter_map(|(_, op)| op.outcome().error().map(ErrorKind::label)).collect()
 }
 
 /// Returns the longest service time of each operation whose name is `chosen` before the faults, in microseconds.
@@ -189,6 +214,27 @@ mod tests {
         .collect();
         let steady = Some(Span { from_us: 0, until_us: 90 });
         assert_eq!(shown_by_calls(&killed, &experiment, &history, steady).unwrap().0, 3);
+    }
+
+    #[test]
+    fn errors_that_a_target_has_without_a_fault_are_no_hits() {
+        let mut experiment = experiment::find("database-locked", None).unwrap();
+        experiment.topology = crate::plan::topology::Topology::target();
+        let refused = |code: &str| Outcome::Unknown(ErrorKind::Tool(code.into()));
+        let history: History = vec![
+            op("get", 10, 20, refused("not_found")),
+            op("get", 120, 130, refused("not_found")),
+            op("get", 120, 130, Outcome::Unknown(ErrorKind::Http(404))),
+            op("add", 120, 130, refused("no_space")),
+            op("add", 120, 130, Outcome::Unknown(ErrorKind::Http(503))),
+        ]
+        .into_iter()
+        .collect();
+        let steady = Some(Span { from_us: 0, until_us: 90 });
+        for (kind, expected) in [("kill", 1), ("disk_full", 3), ("memory_squeeze", 3)] {
+            let fault = Fault { target: "target".to_owned(), ..fault(kind) };
+            assert_eq!(shown_by_calls(&fault, &experiment, &history, steady).unwrap().0, expected, "{kind}");
+        }
     }
 
     #[test]

@@ -4,11 +4,13 @@
 use crate::drive::experiment::Experiment;
 use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::workload::Workload;
-use harness_history::{EffectRef, Finding, History, OpRef, Verdict, check};
+use harness_history::{EffectRef, Finding, History, OpRef, Phase, Verdict, check};
 use std::collections::BTreeMap;
 
 /// The order of a list and its pages are promises of our own services, and of no other.
 const OF_OUR_LISTS: &str = "index-agrees";
+const LOST: &str = "no-lost-writes";
+const DUPLICATES: &str = "no-duplicate-effects";
 
 /// The calls of a load or an experiment on a target.
 #[derive(Clone, Copy)]
@@ -90,35 +92,75 @@ pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec
             && (!standing || finding.verdict == Verdict::Fail || required.contains(&finding.check))
     };
     let blind = blind_spot(history);
-    let doubt = |finding| match blind {
-        Some(pointer) => doubted(finding, pointer),
-        None => finding,
+    let doubt = |finding: Finding| {
+        let why = match finding.verdict {
+            Verdict::Pass if finding.check == DUPLICATES => no_list(history),
+            Verdict::Fail if check::about_records().any(|name| name == finding.check) => {
+                blind.or_else(|| only_listed(history, &finding))
+            }
+            Verdict::Pass | Verdict::Fail | Verdict::Unknown => None,
+        };
+        match why {
+            Some(why) => doubted(finding, why),
+            None => finding,
+        }
     };
     findings.into_iter().filter(is_seen).map(doubt).collect()
 }
 
-/// Returns the pointer that may be wrong: records were read or listed, and none of the replies had a value where the profile says that it is.
+/// Returns the pointer that may be wrong: records were read or listed, and none of the replies had what was written where the profile says that it is.
 fn blind_spot(history: &History) -> Option<&'static str> {
     let mut reads = history.reads().peekable();
-    let is_list = |op: &OpRef<'_>| op.is_ok() && matches!(op.effect(), EffectRef::Scan { .. });
     let mut lists = history.ops().filter(is_list).peekable();
-    if reads.peek().is_some() && reads.all(|(_, _, _, value)| value.is_none()) {
-        Some("reads.value")
-    } else if lists.peek().is_some() && lists.all(|op| op.effect().returned().next().is_none()) {
-        Some("lists")
-    } else {
-        None
+    if reads.peek().is_some()
+        && !reads.any(|(_, _, _, value)| value.is_some_and(|value| !history.writers(value).is_empty()))
+    {
+        return Some(
+            "no reply had a value that was written at the place of `reads.value`, so that the profile may be wrong (a tool of FastMCP that \
+             returns a text has it at `/reply/result`)",
+        );
     }
+    // A list of keys alone has no values.
+    let mut listed = lists.clone().flat_map(|op| op.effect().returned());
+    let is_blind = lists.peek().is_some()
+        && !listed.any(|(key, value)| {
+            history.changes(key).is_some() && (value.digest().is_none() || !history.writers(value).is_empty())
+        });
+    is_blind
+        .then_some("no list had a record that was written at the places of `lists`, so that the profile may be wrong")
 }
 
-fn doubted(finding: Finding, pointer: &str) -> Finding {
-    if finding.verdict != Verdict::Fail || !check::about_records().any(|name| name == finding.check) {
-        return finding;
-    }
-    let summary = format!(
-        "no reply had a value at the place of `{pointer}`, so that the profile may be wrong; with the profile as it is: {}",
-        finding.summary
-    );
+fn is_list(op: &OpRef<'_>) -> bool {
+    op.is_ok() && matches!(op.effect(), EffectRef::Scan { .. })
+}
+
+/// Returns why duplicates were not looked for; `None` if a list after the load had a record of this run.
+fn no_list(history: &History) -> Option<&'static str> {
+    let is_marked = |op: OpRef<'_>| op.effect().returned().any(|(_, value)| value.canary().is_some());
+    let mut lists = history.ops().filter(|op| op.phase() == Phase::Final && is_list(op));
+    (!lists.any(is_marked))
+        .then_some("no list after the load had a record with a mark, so that duplicates were not looked for")
+}
+
+/// Returns the doubt if every lost record that the finding shows was missing from a list alone, and the read by its key found it.
+fn only_listed(history: &History, finding: &Finding) -> Option<&'static str> {
+    let is_read = |write: OpRef<'_>| {
+        let (key, ..) = write.effect().contents().next()?;
+        let mut reads = history.reads().filter(|(_, op, ..)| op.phase() == Phase::Final);
+        reads.find_map(|(_, _, read, value)| (Some(read) == key).then_some(value)?)
+    };
+    let is_only_listed = |ops: &[u64]| match ops {
+        [write, sight] => {
+            history.get(*sight).is_some_and(|op| is_list(&op)) && history.get(*write).and_then(is_read).is_some()
+        }
+        _ => false,
+    };
+    (finding.check == LOST && finding.evidence.iter().all(|evidence| is_only_listed(&evidence.ops)))
+        .then_some("the reads by key found the records that are missing from lists, so that a list may have pages")
+}
+
+fn doubted(finding: Finding, why: &str) -> Finding {
+    let summary = format!("{why}; without this doubt: {}", finding.summary);
     Finding { verdict: Verdict::Unknown, violations: 0, summary, ..finding }
 }
 
@@ -126,7 +168,9 @@ fn doubted(finding: Finding, pointer: &str) -> Finding {
 mod tests {
     use super::{Coverage, TargetCalls, corrected};
     use crate::plan::workload::{Model, Workload};
-    use harness_history::{Criteria, Effect, History, Op, Outcome, Phase, RecordState, Verdict, judge};
+    use harness_history::{
+        Canary, Criteria, Effect, ErrorKind, Finding, History, Op, Outcome, Phase, Query, RecordState, Verdict, judge,
+    };
     use serde_json::{Value, json};
     use std::time::Duration;
 
@@ -206,31 +250,121 @@ mod tests {
         }
     }
 
+    /// A content with the mark of its writer.
+    fn state(number: u64) -> RecordState {
+        let mark = Canary { tenant: "o".into(), user: "u".into(), workspace: None, shared: true, number };
+        RecordState::of_content(number, Some(mark))
+    }
+
+    fn write(at: u64, key: &str) -> Op {
+        op(Phase::Measured, at, Effect::Write { key: Some(key.into()), value: state(at), existing: false })
+    }
+
+    fn read(at: u64, key: &str, value: Option<RecordState>) -> Op {
+        op(Phase::Final, at, Effect::Read { key: key.into(), value })
+    }
+
+    /// A whole list after the load.
+    fn list(at: u64, hits: &[(&str, RecordState)]) -> Op {
+        let hits = hits.iter().map(|(key, value)| ((*key).into(), value.clone())).collect();
+        op(Phase::Final, at, Effect::Scan { hits, query: Some(Box::<Query>::default()) })
+    }
+
+    /// The findings on these calls of a profile whose operations write, read and list.
+    fn findings(ops: Vec<Op>) -> Vec<Finding> {
+        let lists = json!({ "name": "list", "place": "p", "tool": "list", "arguments": {},
+            "lists": { "items": "/reply/items", "key": "/id", "value": "/text" } });
+        judged(ops, &workload(1, &json!([put(), get("get", "known_key"), lists])))
+    }
+
+    fn judged(ops: Vec<Op>, workload: &Workload) -> Vec<Finding> {
+        let history = ops.into_iter().collect::<History>();
+        let required = Coverage::of(TargetCalls::of_load(workload)).required;
+        let findings = judge(&history, &Criteria { required, ..Criteria::default() });
+        corrected(TargetCalls::of_load(workload), &history, findings)
+    }
+
+    fn verdict_of(findings: &[Finding], check: &str) -> (Verdict, String) {
+        let finding = findings.iter().find(|finding| finding.check == check).unwrap();
+        (finding.verdict, finding.summary.clone())
+    }
+
     /// The verdict on two acknowledged writes, of which the first is missing and the second is read back with this value.
     fn verdict(second: Option<RecordState>) -> (Verdict, String) {
-        let state = |digest| RecordState::of_content(digest, None);
-        let write = |at, key: &str| {
-            op(Phase::Measured, at, Effect::Write { key: Some(key.into()), value: state(at), existing: false })
-        };
-        let read = |at, key: &str, value| op(Phase::Final, at, Effect::Read { key: key.into(), value });
         let ops = vec![write(10, "a"), write(20, "b"), read(30, "a", None), read(40, "b", second)];
-        let (history, workload) =
-            (ops.into_iter().collect::<History>(), workload(1, &json!([put(), get("get", "known_key")])));
-        let findings = judge(
-            &history,
-            &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() },
-        );
-        let findings = corrected(TargetCalls::of_load(&workload), &history, findings);
+        let findings = judged(ops, &workload(1, &json!([put(), get("get", "known_key")])));
         assert!(findings.iter().all(|finding| finding.check != "no-duplicate-effects"), "{findings:?}");
-        let finding = findings.into_iter().find(|finding| finding.check == "no-lost-writes").unwrap();
-        (finding.verdict, finding.summary)
+        verdict_of(&findings, "no-lost-writes")
     }
 
     #[test]
     fn a_lost_record_is_a_failure_only_if_the_pointer_has_found_another_one() {
-        assert_eq!(verdict(Some(RecordState::of_content(20, None))).0, Verdict::Fail);
+        assert_eq!(verdict(Some(state(20))).0, Verdict::Fail);
         let (verdict, why) = verdict(None);
         assert_eq!(verdict, Verdict::Unknown);
         assert!(why.contains("`reads.value`") && why.contains("2 lost"), "{why}");
+    }
+
+    #[test]
+    fn values_of_which_none_was_written_show_a_wrong_pointer_and_no_fault_of_the_server() {
+        let other = RecordState::of_content(99, None);
+        let reads = |first: &RecordState, second: &RecordState| {
+            vec![
+                write(10, "a"),
+                write(20, "b"),
+                read(30, "a", Some(first.clone())),
+                read(40, "b", Some(second.clone())),
+            ]
+        };
+        let workload = workload(1, &json!([put(), get("get", "known_key")]));
+        for check in ["no-lost-writes", "no-phantom-reads"] {
+            let (verdict, why) = verdict_of(&judged(reads(&other, &other), &workload), check);
+            assert_eq!(verdict, Verdict::Unknown, "{check}: {why}");
+            assert!(why.contains("`reads.value`") && why.contains("`/reply/result`"), "{why}");
+            let (verdict, why) = verdict_of(&judged(reads(&other, &state(20)), &workload), check);
+            assert_eq!(verdict, Verdict::Fail, "one value was found: {check}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_a_record_that_was_written_shows_a_wrong_pointer() {
+        let calls =
+            |listed: &[(&str, RecordState)]| vec![write(10, "a"), read(30, "a", Some(state(10))), list(40, listed)];
+        for listed in [vec![], vec![("0", state(10))], vec![("a", RecordState::of_content(99, None))]] {
+            let (verdict, why) = verdict_of(&findings(calls(&listed)), "no-lost-writes");
+            assert_eq!(verdict, Verdict::Unknown, "{why}");
+            assert!(why.contains("`lists`"), "{why}");
+        }
+        let keys = findings(calls(&[("a", RecordState::default())]));
+        assert_eq!(verdict_of(&keys, "no-lost-writes").0, Verdict::Pass, "a list of keys: {keys:?}");
+    }
+
+    #[test]
+    fn no_duplicates_is_no_pass_before_a_list_has_answered_with_a_record() {
+        let written = || vec![write(10, "a"), read(30, "a", Some(state(10)))];
+        let with = |listed: Op| findings(written().into_iter().chain([listed]).collect());
+        let failed = Op { outcome: Outcome::Unknown(ErrorKind::Timeout), ..list(40, &[("a", state(10))]) };
+        let during = Op { phase: Phase::Measured, ..list(20, &[("a", state(10))]) };
+        for unseen in [findings(written()), with(failed), with(during), with(list(40, &[]))] {
+            let (verdict, why) = verdict_of(&unseen, "no-duplicate-effects");
+            assert_eq!(verdict, Verdict::Unknown);
+            assert!(why.contains("no list after the load"), "{why}");
+        }
+        let seen = with(list(40, &[("a", state(10))]));
+        assert_eq!(verdict_of(&seen, "no-duplicate-effects").0, Verdict::Pass);
+        let twice = with(list(40, &[("a", state(10)), ("b", state(10))]));
+        assert_eq!(verdict_of(&twice, "no-duplicate-effects").0, Verdict::Fail);
+    }
+
+    #[test]
+    fn a_record_that_only_a_list_lacks_is_not_held_against_the_server() {
+        let calls = |second: Option<RecordState>| {
+            let reads = [read(30, "a", Some(state(10))), read(35, "b", second)];
+            [write(10, "a"), write(20, "b")].into_iter().chain(reads).chain([list(40, &[("a", state(10))])]).collect()
+        };
+        let (verdict, why) = verdict_of(&findings(calls(Some(state(20)))), "no-lost-writes");
+        assert_eq!(verdict, Verdict::Unknown, "{why}");
+        assert!(why.contains("may have pages"), "{why}");
+        assert_eq!(verdict_of(&findings(calls(None)), "no-lost-writes").0, Verdict::Fail, "the read did not find it");
     }
 }

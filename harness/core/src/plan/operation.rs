@@ -8,6 +8,7 @@ pub use template::{PLACEHOLDERS, Placeholder, Template};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// An operation of a load on a target. Its weight is in the mix of the workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,36 @@ pub struct OperationData {
     pub certain_failures: Vec<String>,
 }
 
+/// Returns one line for each placeholder that no call of these operations can fill with a record, if `users` are spread over `tokens`.
+pub(crate) fn unfillable(
+    operations: &[OperationData],
+    mix: &BTreeMap<String, u32>,
+    users: u32,
+    tokens: u32,
+) -> Vec<String> {
+    let creates = operations.iter().any(OperationData::creates);
+    let mut problems = Vec::new();
+    for operation in operations.iter().filter(|operation| mix.get(&operation.name).is_some_and(|weight| *weight > 0)) {
+        for (name, placeholder, _) in PLACEHOLDERS.iter().filter(|(_, placeholder, _)| placeholder.is_known_key()) {
+            let why = match placeholder {
+                _ if !creates => {
+                    "no operation creates records; add `writes` with a new key to an `[[operation]]` of a file, because `--call` has none"
+                }
+                Placeholder::ForeignKey if tokens < 2 => "there is one token; add another one",
+                Placeholder::SharedKey if users < tokens.saturating_mul(2) => {
+                    "a token has one user only; use at least two users for each token"
+                }
+                _ => continue,
+            };
+            if operation.uses(*placeholder) {
+                let OperationData { name: operation, place, .. } = operation;
+                problems.push(format!("{place}: `{operation}` needs `{{{{{name}}}}}`, but {why}"));
+            }
+        }
+    }
+    problems
+}
+
 /// A place that a reply must have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
@@ -57,7 +88,8 @@ pub struct WritePlace {
 pub struct ReadPlace {
     pub key: Pointer,
     pub value: Pointer,
-    /// Texts of errors that say that there is no such record. Such an error is a valid reply.
+    /// What says that there is no such record: texts of errors of tools, statuses such as `http_404`, and codes such as `json_rpc_-32603`. Such an
+    /// error is a valid reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
 }
@@ -122,6 +154,13 @@ impl OperationData {
             if !lists.items.is_in_reply() {
                 problems.push(("lists", format!("`{}` is what was sent; a list is below `/reply`", lists.items)));
             }
+            let fixed =
+                |placeholder: &Placeholder| matches!(placeholder, Placeholder::User | Placeholder::Organisation);
+            if !self.arguments.placeholders().iter().all(fixed) {
+                let what = "the arguments of a list may have `{{user}}` and `{{organisation}}` and no other placeholder, because each \
+                    list must have all records of the caller";
+                problems.push(("lists", what.to_owned()));
+            }
             let is_pointer = |text: &&String| text.is_empty() || text.starts_with('/');
             let wrong = std::iter::once(&lists.key).chain(&lists.value).find(|text| !is_pointer(text));
             problems.extend(
@@ -149,6 +188,10 @@ impl OperationData {
                 );
                 problems.push(("reads", what));
             }
+            if reads.missing.iter().any(|text| text.trim().is_empty()) {
+                let what = "a text of `missing` is empty, so that every error would say that there is no such record";
+                problems.push(("reads", what.to_owned()));
+            }
             if !reads.value.is_in_reply() {
                 problems.push(("reads", format!("`{}` is what was sent; a read value is below `/reply`", reads.value)));
             }
@@ -159,8 +202,9 @@ impl OperationData {
 
 #[cfg(test)]
 mod tests {
-    use super::{OperationData, Placeholder};
+    use super::{OperationData, Placeholder, unfillable};
     use serde_json::{Value, json};
+    use std::collections::BTreeMap;
 
     fn operation(records: &Value) -> OperationData {
         let arguments =
@@ -194,6 +238,11 @@ mod tests {
         assert!(problems(&reads).is_empty() && operation(&reads).reads_any());
         let new = problems(&json!({ "reads": { "key": "/arguments/new", "value": "/arguments/word" } }));
         assert!(new.contains("must be `{{known_key}}`") && new.contains("below `/reply`"), "{new}");
+        for (missing, is_good) in [("not found", true), ("http_404", true), ("", false), (" ", false)] {
+            let reads = json!({ "key": "/arguments/old", "value": "/reply/text", "missing": [missing] });
+            let found = problems(&json!({ "reads": reads }));
+            assert_eq!(!found.contains("a text of `missing` is empty"), is_good, "{missing:?}: {found}");
+        }
         let both = problems(&json!({
             "reads": { "key": "/arguments/old", "value": "/reply/text" },
             "writes": { "key": "/arguments/new", "value": "/arguments/word" },
@@ -203,11 +252,45 @@ mod tests {
 
     #[test]
     fn a_list_is_in_the_reply_and_its_items_have_keys() {
-        let lists =
-            |items: &str, key: &str| problems(&json!({ "lists": { "items": items, "key": key, "value": "/text" } }));
+        let lists = |items: &str, key: &str| {
+            let lists = json!({ "items": items, "key": key, "value": "/text" });
+            problems(&json!({ "arguments": { "of": "{{organisation}}/{{user}}" }, "lists": lists }))
+        };
         assert_eq!((lists("/reply/items", "/id").as_str(), lists("/reply", "").as_str()), ("", ""));
+        let searched = problems(&json!({ "lists": { "items": "/reply", "key": "/id" } }));
+        assert!(searched.contains("and no other placeholder"), "{searched}");
         let wrong = lists("/arguments/old", "id");
         assert!(wrong.contains("below `/reply`") && wrong.contains("`id` is not a JSON pointer"), "{wrong}");
+    }
+
+    #[test]
+    fn a_key_that_no_record_can_have_is_a_problem() {
+        let get = |key: &str| -> OperationData {
+            let arguments = json!({ "key": format!("{{{{{key}}}}}") });
+            serde_json::from_value(json!({ "name": "get", "place": "a.toml:7", "tool": "t", "arguments": arguments }))
+                .unwrap()
+        };
+        let put = OperationData {
+            name: "put".to_owned(),
+            ..operation(
+                &json!({ "arguments": { "new": "{{key}}" }, "writes": { "key": "/arguments/new", "value": "/arguments/new" } }),
+            )
+        };
+        let problems = |operations: &[OperationData], users, tokens| {
+            let mix = BTreeMap::from([("put".to_owned(), 0), ("get".to_owned(), 1)]);
+            unfillable(operations, &mix, users, tokens).concat()
+        };
+        for key in ["known_key", "shared_key", "foreign_key"] {
+            let alone = problems(&[get(key)], 4, 2);
+            assert!(
+                alone.starts_with("a.toml:7: `get` needs `{{") && alone.contains("no operation creates records"),
+                "{alone}"
+            );
+            assert_eq!(problems(&[get(key), put.clone()], 4, 2), "", "{key}");
+        }
+        assert!(problems(&[get("foreign_key"), put.clone()], 4, 1).contains("there is one token"));
+        assert!(problems(&[get("shared_key"), put.clone()], 3, 2).contains("one user only"));
+        assert_eq!(problems(&[get("known_key"), put], 1, 1), "");
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub struct OperationForm {
     writes: Option<WriteForm>,
     /// The record that the call reads.
     reads: Option<ReadForm>,
-    /// The records that the call lists: all that the caller may see.
+    /// The records that the call lists: all that the caller may see, without pages.
     lists: Option<ListForm>,
 }
 
@@ -115,7 +115,7 @@ struct ReadForm {
     key: String,
     /// JSON pointer to its value, such as `/reply/text`.
     value: String,
-    /// Texts of errors that say that there is no such record.
+    /// What says that there is no such record: parts of the texts of errors, statuses such as `http_404`, and codes such as `json_rpc_-32603`.
     #[schemars(extend("default" = []))]
     missing: Vec<String>,
 }
@@ -378,7 +378,7 @@ mod tests {
     fn a_target_and_its_operations_are_read() {
         let (target, operations, problems) = parsed(GOOD);
         assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!((target.tokens.clone(), target.organisations()), (vec![BearerSource::Variable("A".to_owned())], 1));
+        assert_eq!((target.organisations(), target.tokens), (1, vec![BearerSource::Variable("A".to_owned())]));
         let [put] = &operations[..] else { panic!("{operations:?}") };
         assert_eq!((put.name.as_str(), put.place.as_str(), put.creates()), ("put", "a.toml:6", true));
         assert_eq!(put.arguments.source()["deep"], json!({ "list": [1, "{{word}}"] }));

@@ -1,7 +1,7 @@
 //! A resolved workload: operations, users, arrivals, durations and thresholds, and the reasons why it cannot be driven.
 //! `loadtests` reads the profiles (TOML).
 
-use super::operation::OperationData;
+use super::operation::{OperationData, unfillable};
 use harness_history::percentile;
 pub use harness_history::{Metric, Threshold};
 use mcp_contracts::Service;
@@ -70,6 +70,7 @@ impl Workload {
                 "{users} users cannot be spread over {organisations} organisations; each needs at least one"
             ));
         }
+        problems.extend(unfillable(&self.operations, &self.mix, self.all_users(), *organisations));
         if let Some(calls) = self.most_calls() {
             problems.extend(too_few_calls(&self.thresholds, &self.mix, calls));
         }

@@ -26,7 +26,7 @@ pub enum ErrorKind {
     /// A reply that the protocol does not allow, with the reason.
     Malformed(Arc<str>),
     /// The machine of the harness failed, not the service, with the reason: it has no descriptor, port, buffer or memory left for a connection,
-    /// cannot resolve the name of the host, or does not trust its certificate.
+    /// cannot resolve the name of the host, does not trust its certificate, or has a token that ended after the service had accepted it.
     Local(Arc<str>),
 }
 

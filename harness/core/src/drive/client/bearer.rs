@@ -3,10 +3,12 @@
 
 use crate::observe::clock::monotonic_us;
 use crate::plan::bearer::BearerSource;
+use harness_history::ErrorKind;
 use parking_lot::Mutex;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 /// Maximum size of a file with a token, in bytes.
@@ -18,6 +20,8 @@ const LOOK_EVERY_US: u64 = 1_000_000;
 pub struct Bearer {
     source: BearerSource,
     current: Mutex<Current>,
+    /// True once a server has answered a call with a token of this source.
+    accepted: AtomicBool,
 }
 
 struct Current {
@@ -63,7 +67,7 @@ impl Bearer {
             },
         })?;
         let current = Current { token, version: 1, modified, next_look_us: monotonic_us() + LOOK_EVERY_US };
-        Ok(Self { source: source.clone(), current: Mutex::new(current) })
+        Ok(Self { source: source.clone(), current: Mutex::new(current), accepted: AtomicBool::new(false) })
     }
 
     /// Returns the token and its version. Reads the file again if it has changed, at most once a second. A file that cannot be read leaves the last
@@ -84,6 +88,27 @@ impl Bearer {
         if current.version == version {
             self.look(&mut current, true);
         }
+    }
+
+    /// Notes that a server has answered a call with the token.
+    pub fn accepted(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns why a refusal of the token shows nothing about the server: it accepted the token before, so that the token has ended. `None` if the
+    /// server never accepted it.
+    pub fn ended(&self) -> Option<ErrorKind> {
+        let why = || {
+            let hint = match self.source {
+                BearerSource::Variable(_) => "use `--bearer-file` with a token that is renewed",
+                BearerSource::File(_) => "renew the file before its token ends",
+            };
+            let source = &self.source;
+            ErrorKind::Local(
+                format!("the server accepted the token of {source} before, and refuses it now with 401; {hint}").into(),
+            )
+        };
+        self.accepted.load(Ordering::Relaxed).then(why)
     }
 
     fn look(&self, current: &mut Current, always: bool) {

@@ -128,7 +128,12 @@ fn read(
     names: &Names,
 ) -> Done {
     let key = reads.key.find(arguments, reply).map(text);
-    let is_missing = matches!(outcome.error(), Some(ErrorKind::Tool(_))) && answer.has_any(&reads.missing);
+    let is_missing = match outcome.error() {
+        Some(ErrorKind::Tool(_)) => answer.has_any(&reads.missing),
+        // No other error is an answer of the server that could be about a record.
+        Some(kind @ (ErrorKind::Http(_) | ErrorKind::JsonRpc(_))) => kind.is_named(&reads.missing),
+        _ => false,
+    };
     let outcome = if is_missing { Outcome::Ok } else { outcome };
     let effect = match key.filter(|_| outcome == Outcome::Ok) {
         Some(key) => Effect::Read { key, value: reads.value.find(arguments, reply).map(|value| state(value, names)) },
@@ -260,6 +265,23 @@ mod tests {
         assert!(matches!((&missing.outcome, &missing.effect), (Outcome::Ok, Effect::Read { value: None, .. })));
         let broken = done(&get(), true, &error, DataReply { structured: None, content: Some(&broken) });
         assert_eq!((broken.outcome, broken.effect), (error, Effect::None));
+    }
+
+    #[test]
+    fn an_error_of_a_named_kind_says_that_there_is_no_such_record() {
+        let mut data = get();
+        data.reads.as_mut().unwrap().missing = ["http_404", "json_rpc_-32603", "timeout"].map(str::to_owned).to_vec();
+        for (kind, is_missing) in [
+            (ErrorKind::Http(404), true),
+            (ErrorKind::JsonRpc(-32_603), true),
+            (ErrorKind::Http(403), false),
+            (ErrorKind::JsonRpc(-32_602), false),
+            (ErrorKind::Timeout, false),
+        ] {
+            let Done { outcome, effect, .. } = done(&data, true, &Outcome::Unknown(kind.clone()), DataReply::default());
+            let found_none = outcome == Outcome::Ok && matches!(effect, Effect::Read { value: None, .. });
+            assert_eq!(found_none, is_missing, "{kind:?}");
+        }
     }
 
     #[test]

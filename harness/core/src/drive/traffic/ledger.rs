@@ -60,6 +60,10 @@ impl Ring {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
     fn has(&self, id: &str) -> bool {
         self.records.iter().any(|record| &*record.id == id)
     }

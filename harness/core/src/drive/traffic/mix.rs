@@ -76,9 +76,12 @@ impl Mix {
         self.data.iter().find(|operation| operation.data().reads_any())
     }
 
-    /// Returns the first operation of a target that lists records.
+    /// Returns the first operation of a target that lists records, if possible with their values.
     pub(super) fn lister(&self) -> Option<&Arc<DataOperation>> {
-        self.data.iter().find(|operation| operation.data().lists.is_some())
+        let has_values =
+            |operation: &OperationData| operation.lists.as_ref().is_some_and(|lists| lists.value.is_some());
+        let mut lists = self.data.iter().filter(|operation| operation.data().lists.is_some());
+        lists.clone().find(|operation| has_values(operation.data())).or_else(|| lists.next())
     }
 
     /// Returns the names of the operations of a target.
@@ -101,7 +104,8 @@ impl Mix {
 
 #[cfg(test)]
 mod tests {
-    use super::{BTreeMap, Mix};
+    use super::{BTreeMap, Mix, OperationData};
+    use serde_json::{Value, json};
 
     fn drawn(seed: u64) -> Vec<String> {
         let weights = [("store_memory", 3), ("get_memory", 1), ("run_workflow", 0)];
@@ -117,6 +121,19 @@ mod tests {
     fn a_seed_draws_the_same_operation_for_the_same_call() {
         assert_eq!(drawn(7), drawn(7));
         assert_ne!(drawn(7), drawn(8));
+    }
+
+    #[test]
+    fn the_list_after_the_load_has_values_if_an_operation_lists_them() {
+        let list = |name: &str, lists: Value| {
+            let data = json!({ "name": name, "place": "p", "tool": name, "arguments": {}, "lists": lists });
+            serde_json::from_value::<OperationData>(data).unwrap()
+        };
+        let keys = list("keys", json!({ "items": "/reply", "key": "/id" }));
+        let values = list("values", json!({ "items": "/reply", "key": "/id", "value": "/text" }));
+        let lister = |data: &[OperationData]| Mix::new(7, &BTreeMap::new(), data).lister().unwrap().data().name.clone();
+        assert_eq!(lister(&[keys.clone(), values]), "values");
+        assert_eq!(lister(&[keys]), "keys");
     }
 
     #[test]

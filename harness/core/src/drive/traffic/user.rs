@@ -13,6 +13,7 @@ use crate::drive::client::{Bearer, Call as Answer, Client, ClientOptions, Endpoi
 use crate::drive::effect::{self, DataReply};
 use crate::drive::token::{Grant, Minter, TokenError, wall_clock_s};
 use crate::observe::clock::monotonic_us;
+use crate::plan::operation::Placeholder;
 use harness_history::{Effect, ErrorKind, Op, Outcome, RecordState, Visibility};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
@@ -168,7 +169,18 @@ impl User {
         let number = turn.number.unwrap_or(self.turns * scene.users + self.index) + scene.first_call;
         self.turns += 1;
         let (operation, rng) = scene.mix.draw(number);
+        let operation = self.possible(scene, operation);
         Some(Due { call: self.call(scene, operation, number, rng), turn })
+    }
+
+    /// Returns the operation, or the one that creates a record if the operation needs a record of this user and there is none yet: an experiment
+    /// writes no records in advance, and a server may answer with an error where there is none.
+    fn possible(&self, scene: &Scene, operation: Choice) -> Choice {
+        let needs_own = |operation: &Choice| matches!(operation, Choice::Data(operation) if operation.data().uses(Placeholder::KnownKey));
+        match scene.mix.creator() {
+            Some(creator) if self.own.is_empty() && needs_own(&operation) => Choice::Data(Arc::clone(creator)),
+            _ => operation,
+        }
     }
 
     /// Returns the call that stores record `number` before the load.
@@ -347,11 +359,32 @@ fn client<'c>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Grant, Minter, User};
+    use super::{Grant, Known, Minter, User};
     use crate::drive::client::ClientOptions;
-    use crate::drive::traffic::directory::users_of_load;
+    use crate::drive::traffic::directory::{users_of_load, users_of_target};
     use crate::drive::traffic::mix::Mix;
     use crate::drive::traffic::user::Scene;
+    use crate::plan::operation::OperationData;
+    use serde_json::json;
+
+    #[test]
+    fn a_user_without_a_record_creates_one_before_it_reads_one() {
+        let operations: Vec<OperationData> = serde_json::from_value(json!([
+            { "name": "put", "place": "p", "tool": "put", "arguments": { "key": "{{key}}" },
+                "writes": { "key": "/arguments/key", "value": "/arguments/key" } },
+            { "name": "get", "place": "p", "tool": "get", "arguments": { "key": "{{known_key}}" },
+                "reads": { "key": "/arguments/key", "value": "/reply" } },
+        ]))
+        .unwrap();
+        let identities = users_of_target("run", 1, 1);
+        let mix = Mix::new(1, &[("get".to_owned(), 1)].into(), &operations);
+        let scene = Scene::new(mix, &identities, 0, ClientOptions::default());
+        let mut user = User::of_target(identities[0].clone(), None, 0, &scene);
+        let drawn = |user: &User| user.possible(&scene, scene.mix.draw(0).0).name().to_owned();
+        assert_eq!(drawn(&user), "put");
+        user.own.keep(Known { id: "k".into(), version: None, shared: true, canary: None });
+        assert_eq!(drawn(&user), "get");
+    }
 
     #[test]
     fn a_token_is_replaced_before_its_end_and_after_every_jump_of_the_wall_clock() {

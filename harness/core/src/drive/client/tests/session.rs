@@ -194,6 +194,24 @@ async fn a_refused_token_is_read_again_before_the_next_call() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_token_is_no_error_of_the_server() {
+    let refused = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
+    let (endpoint, mut server) = scripted(vec![Step::Answer(refused), Step::Answer(OK), Step::Answer(refused)]).await;
+    let mut client = Client::new(endpoint, ClientOptions { deadline: PATIENT, ..ClientOptions::default() });
+    // Cargo sets this variable for every test.
+    client.set_bearer(Arc::new(Bearer::open(&BearerSource::Variable("CARGO_PKG_NAME".to_owned())).unwrap()));
+    let never_accepted = client.call("echo", &json!({})).await.outcome;
+    assert_eq!(never_accepted, Outcome::Failed(ErrorKind::Http(401)), "the server refuses it for a reason of its own");
+    assert_eq!(client.call("echo", &json!({})).await.outcome, Outcome::Ok);
+    let ended = client.call("echo", &json!({})).await.outcome;
+    assert!(
+        matches!(&ended, Outcome::Failed(ErrorKind::Local(why)) if why.contains("`CARGO_PKG_NAME`") && why.contains("--bearer-file")),
+        "{ended:?}"
+    );
+    server.join_next().await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_first_contact_lists_the_tools_and_closes_its_session() {
     let steps = vec![
         Step::Answer(BAD_REQUEST),
