@@ -30,9 +30,9 @@ pub use session::Protocol;
 use crate::observe::clock::monotonic_us;
 use framing::{Frame, Received};
 use harness_history::{ErrorKind, Outcome};
-use reply::Judged;
 use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
+use reply::Judged;
 use serde_json::Value;
 use session::Session;
 use std::fmt;
@@ -196,9 +196,7 @@ impl Client {
                     reply::judge(&mut self.reply, &received, self.last_id);
                 Call { invoke_us, complete_us, outcome, structured, content, raw }
             }
-            Err(outcome) => {
-                Call { invoke_us, complete_us, outcome, structured: None, content: None, raw: &self.reply }
-            }
+            Err(outcome) => Call { invoke_us, complete_us, outcome, structured: None, content: None, raw: &self.reply },
         }
     }
 
@@ -260,7 +258,8 @@ impl Client {
                     bearer.refused(*version);
                 }
             }
-            404 => self.session.lost(),
+            // The protocol wants 404 for an unknown session; many servers answer 400. A 400 about the call itself costs one handshake.
+            400 | 404 => self.session.lost(),
             _ => {}
         }
     }
