@@ -6,6 +6,7 @@ use crate::plan::bearer::BearerSource;
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 const DISCOVERED: &str = r#"{"jsonrpc":"2.0","id":{id},"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"sample","version":"1.2"}}}}"#;
 const NO_METHOD: &str = r#"{"jsonrpc":"2.0","id":{id},"error":{"code":-32601,"message":"no such method"}}"#;
@@ -100,6 +101,17 @@ async fn a_legacy_server_gets_initialize_and_its_session_is_closed() {
         assert!(!requests[3].contains("mcp-name") && !requests[3].contains("mcp-method"), "{}", requests[3]);
         assert!(requests[4].starts_with("DELETE /mcp HTTP/1.1\r\n"));
     }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_an_unknown_method_gets_initialize() {
+    let steps = vec![Step::Stall, initialized("s"), Step::Answer(ACCEPTED)];
+    let (endpoint, mut server) = scripted(steps).await;
+    let options = ClientOptions { deadline: Duration::from_secs(2), ..ClientOptions::default() };
+    let mut client = Client::negotiating(endpoint, options);
+    let handshake = client.ready().await.unwrap();
+    assert_eq!((handshake.requests, &handshake.outcome), (3, &Outcome::Ok));
+    assert_eq!(server.join_next().await.unwrap().unwrap().1.len(), 3);
 }
 
 #[tokio::test]
