@@ -41,8 +41,9 @@ pub(super) async fn run(
     let (processes, over) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors, &over);
     let bearers = approach(experiment, stack, view).await?;
+    let quiet_per_second = TargetAccess::of(stack).and_then(|access| access.quiet_per_second);
     let traffic = match bearers.clone() {
-        Some(bearers) => traffic.on_target(bearers, &request.plan.run_id),
+        Some(bearers) => traffic.on_target(bearers, &request.plan.run_id, quiet_per_second),
         None => traffic,
     };
     let phases = PhaseRunner::new(experiment, &stage, stack, &traffic, run_dir, view);
@@ -104,12 +105,12 @@ async fn search_logs(
     // A target that writes nothing has no log that could be searched.
     let has_log = !request.plan.backend.is_external() && (bearers.is_none() || happened.log_lines > 0);
     happened.logs_elsewhere = !has_log || !has_secret;
-    if !has_log {
-        view.show(Event::Note("there are no logs on this machine that could be searched for secrets".to_owned()));
-    } else if !has_secret {
-        let why = "the logs are not searched for secrets: the target has no token, or a token is a short word";
-        view.show(Event::Note(why.to_owned()));
-    }
+    let why = match (has_log, has_secret) {
+        (true, true) => return,
+        (false, _) => "there are none on this machine",
+        (true, false) => "the target has no token, or a token is a short word",
+    };
+    view.show(Event::Note(format!("logs are not searched for secrets: {why}")));
 }
 
 /// Makes the first contact with a target, without a fault: what is wrong with the plan is found here, and is no effect of a fault. Returns its tokens;
@@ -132,9 +133,7 @@ async fn approach(
         return Err(PlanError { problems }.into());
     }
     let options = ClientOptions { deadline: load.call_deadline, ..ClientOptions::default() };
-    // The proxy would make the connection with TLS, and its failure would look as if the target were down.
-    let direct = TargetAccess { proxy: None, ..access.clone() };
-    let misfits = misfits(&load.operations, &direct.tools(options).await?);
+    let misfits = misfits(&load.operations, &access.tools(options).await?);
     if !misfits.is_empty() {
         return Err(RunError::Misfit(misfits));
     }

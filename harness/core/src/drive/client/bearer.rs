@@ -33,11 +33,19 @@ struct Current {
 
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no bearer token: {source_name} {why}\nhint: {hint}")]
+#[error("there is no usable bearer token: {source_name} {why}\nhint: {hint}")]
 pub struct BearerError {
     pub source_name: String,
     pub why: String,
     hint: &'static str,
+}
+
+impl BearerError {
+    /// The error of a second token that is equal to another one.
+    pub(crate) fn same(source: &BearerSource, other: &BearerSource) -> Self {
+        let why = format!("has the same token as {other}, and each token stands for another organisation");
+        Self { source_name: source.to_string(), why, hint: "use a token of another customer, or remove the second one" }
+    }
 }
 
 impl Bearer {
