@@ -168,7 +168,7 @@ impl<'s> Traffic<'s> {
         let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
         let reads = self.load.operations.iter().any(OperationData::reads_any);
         let Some(chosen) = self.stage.written().filter(|_| reads && !people.is_empty()) else { return };
-        let readers: Vec<Reader> = people.iter().map(|_| Reader::default()).collect();
+        let readers: Vec<FinalReader> = people.iter().map(|_| FinalReader::default()).collect();
         let (traffic, readers) = (self, readers.as_slice());
         let lanes = (0..READ_LANES).map(|_| TargetLane { traffic, people, readers, scene: self.scene(people) });
         // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
@@ -250,14 +250,14 @@ fn user_of((identity, credentials): &(Identity, Credentials), index: u64, scene:
 }
 
 /// The client that reads the records of one writer back, once it has read the first one. A client for each record would open a session for each.
-type Reader = tokio::sync::Mutex<Option<User>>;
+type FinalReader = tokio::sync::Mutex<Option<User>>;
 
 /// A lane of the final read on a target. All records of a writer are in one lane, so that its reader is never waited for.
 struct TargetLane<'t, 's> {
     traffic: &'t Traffic<'s>,
     people: &'t [(Identity, Credentials)],
     /// One for each of the people.
-    readers: &'t [Reader],
+    readers: &'t [FinalReader],
     scene: Scene,
 }
 
