@@ -122,10 +122,8 @@ pub(crate) enum Command {
     /// Injects faults into a stack under load, proves that they took effect, and judges the result.
     Chaos(ChaosArguments),
     /// Writes the tool surface of a server (names, texts, schemas, annotations, hashes), or compares the server with what was written.
-    #[command(
-        after_help = "Examples:\n  harness snapshot --target http://127.0.0.1:8000/mcp --out tools.json\n  \
-        harness snapshot --target http://127.0.0.1:8000/mcp --check tools.json\n  harness snapshot --check fixtures/snapshots"
-    )]
+    #[command(after_help = "Examples:\n  harness snapshot --target http://127.0.0.1:8000/mcp --out tools.json\n  \
+        harness snapshot --target http://127.0.0.1:8000/mcp --check tools.json\n  harness snapshot --check fixtures/snapshots")]
     Snapshot(SnapshotArguments),
     /// Judges a recorded run again, from its directory alone, or lists the checks.
     #[command(after_help = "Examples:\n  harness check\n  harness check --list")]
@@ -133,10 +131,8 @@ pub(crate) enum Command {
     /// Writes the reports of a recorded run again.
     Report(RunArguments),
     /// Shows which findings appeared and which disappeared between two runs. Exits with 1 if something fails that did not fail before.
-    #[command(
-        after_help = "Examples:\n  harness compare 2026-11-30T09-00-00Z-harden-catalogue-1c2d\n  \
-        harness compare runs/before runs/after --json | jq '.changes[]'"
-    )]
+    #[command(after_help = "Examples:\n  harness compare 2026-11-30T09-00-00Z-harden-catalogue-1c2d\n  \
+        harness compare runs/before runs/after --json | jq '.changes[]'")]
     Compare(CompareArguments),
     /// Lists recorded runs, opens a report, or removes old runs.
     #[command(after_help = "Examples:\n  harness runs list\n  harness runs open\n  harness runs prune --keep 5")]

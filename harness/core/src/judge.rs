@@ -16,8 +16,8 @@ use crate::drive::experiment::Experiment;
 use crate::drive::scenario::ScenarioReport;
 use crate::drive::traffic::operations::service_of;
 use crate::plan::run_dir;
-use crate::plan::target::Target;
 use crate::plan::seal::write_whole;
+use crate::plan::target::Target;
 use crate::plan::workload::{Model, Workload};
 use harness_history::{Criteria, Finding, Verdict, check, judge as judge_history};
 use target::{Coverage, TargetCalls};
@@ -128,7 +128,11 @@ fn load_criteria(workload: &Workload) -> Criteria {
     let about_records = workload.mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == memory);
     let required = if workload.is_on_target() {
         Coverage::of(TargetCalls::of_load(workload)).required
-    } else if about_records { check::about_records().map(str::to_owned).collect() } else { Vec::new() };
+    } else if about_records {
+        check::about_records().map(str::to_owned).collect()
+    } else {
+        Vec::new()
+    };
     Criteria {
         thresholds: workload.thresholds.clone(),
         users,

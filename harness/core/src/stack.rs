@@ -139,8 +139,9 @@ impl Stack {
         let undo_log = match &request.backend {
             Backend::External { .. } => None,
             Backend::Target(target) if target.start.is_none() => None,
-            Backend::Process | Backend::Docker | Backend::Target(_) => (!request.detached)
-                .then(|| UndoLog::new(request.dir.join(run_dir::UNDO), &request.executable)),
+            Backend::Process | Backend::Docker | Backend::Target(_) => {
+                (!request.detached).then(|| UndoLog::new(request.dir.join(run_dir::UNDO), &request.executable))
+            }
         };
         // If this returns early, the guards of the parts are dropped, which ends the parts that have been started.
         tokio::select! {

@@ -46,7 +46,10 @@ fn enter() {
         .env(INSIDE, "yes")
         .status()
         .expect("`unshare` of util-linux is installed");
-    assert!(status.success(), "the test failed in its namespace, or this user may not make one (it needs root, or namespaces of users)");
+    assert!(
+        status.success(),
+        "the test failed in its namespace, or this user may not make one (it needs root, or namespaces of users)"
+    );
 }
 
 /// Gives names to addresses in this namespace alone.

@@ -1,7 +1,7 @@
 //! Arguments of `harness chaos`.
 
-use super::{BackendArguments, Ownership, TargetArguments};
 use super::record::{Lies, RecordArguments};
+use super::{BackendArguments, Ownership, TargetArguments};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! Arguments of `harness harden`.
 
-use super::{BackendArguments, Ownership, ServerArguments};
 use super::record::{Lies, RecordArguments};
+use super::{BackendArguments, Ownership, ServerArguments};
 use clap::{Args, ValueEnum};
 use harness_core::plan::hardening::Severity;
 

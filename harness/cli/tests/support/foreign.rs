@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Deadline for a Python server to listen. On an idle machine it takes 2 s, most of it for imports.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Deadline for a Python server to listen. On an idle machine it takes 2 s, most of it for imports; on one with twelve busy processes it took 30 s.
+const START_DEADLINE: Duration = Duration::from_secs(180);
 
 /// A running server. It ends when this is dropped.
 pub(crate) struct Foreign {

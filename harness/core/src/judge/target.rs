@@ -216,7 +216,10 @@ mod tests {
         let ops = vec![write(10, "a"), write(20, "b"), read(30, "a", None), read(40, "b", second)];
         let (history, workload) =
             (ops.into_iter().collect::<History>(), workload(1, &json!([put(), get("get", "known_key")])));
-        let findings = judge(&history, &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() });
+        let findings = judge(
+            &history,
+            &Criteria { required: Coverage::of(TargetCalls::of_load(&workload)).required, ..Criteria::default() },
+        );
         let findings = corrected(TargetCalls::of_load(&workload), &history, findings);
         assert!(findings.iter().all(|finding| finding.check != "no-duplicate-effects"), "{findings:?}");
         let finding = findings.into_iter().find(|finding| finding.check == "no-lost-writes").unwrap();

@@ -136,7 +136,7 @@ fn open_table(_: &mut SchemaGenerator) -> Schema {
 
 // Without a type, because it is a list or a table.
 fn pointers(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "examples": [["/reply/ok"], { "/reply/ok": true }] })
+    json_schema!({ "default": [], "examples": [["/reply/ok"], { "/reply/ok": true }] })
 }
 
 /// Returns true if a file has a target. A text that is not TOML has none.

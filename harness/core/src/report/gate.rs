@@ -158,7 +158,9 @@ fn run_figures(run: &RunRecord, summary: Option<&Summary>) -> GateRun {
         (RunEnd::Recorded(_), Some(summary)) if summary.interrupted => ("interrupted", summary.because.clone()),
         (RunEnd::Recorded(_), Some(summary)) => (summary.verdict.as_str(), summary.because.clone()),
         (RunEnd::Recorded(name), None) => ("unknown", format!("its directory `{name}` is missing")),
-        (RunEnd::Compared(changes), _) if changes.is_empty() => ("pass", "the tools are those of the snapshot".to_owned()),
+        (RunEnd::Compared(changes), _) if changes.is_empty() => {
+            ("pass", "the tools are those of the snapshot".to_owned())
+        }
         (RunEnd::Compared(changes), _) => ("fail", undeclared(changes)),
         (RunEnd::Failed { exit: UNKNOWN, why }, _) => ("unknown", why.clone()),
         (RunEnd::Failed { exit: INTERRUPTED, why }, _) => ("interrupted", why.clone()),

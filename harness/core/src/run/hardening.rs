@@ -1,9 +1,9 @@
 //! Makes the checks of a hardening run in this process while the stack is sampled.
 
 use super::{RunError, RunRequest, conditions};
+use crate::drive::client::Bearer;
 use crate::drive::hardening::{Access, HardeningCheck, conduct};
 use crate::drive::scenario::Stage;
-use crate::drive::client::Bearer;
 use crate::drive::target::{AccessError, TargetAccess};
 use crate::observe;
 use crate::observe::clock::monotonic_us;

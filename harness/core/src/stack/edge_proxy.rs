@@ -1,7 +1,7 @@
 //! The proxies on the edges of a stack. They run in this process, so their rules end with it.
 
-use super::tls_tunnel::TlsTunnel;
 use super::StackError;
+use super::tls_tunnel::TlsTunnel;
 use crate::plan::trust::Trust;
 use chaos_proxy::toxic::Latency;
 use chaos_proxy::{Guard, Options, Proxy, Rule, Tap, Towards, Toxic};

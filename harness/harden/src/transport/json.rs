@@ -17,7 +17,7 @@ pub(crate) const MALFORMED: HardeningCheck = HardeningCheck {
         "CWE-20",
     ],
     needs: &[],
-    how: "Sends eighteen malformed bodies: cut JSON, batches, scalars, wrong types of every member, bytes that are no UTF-8. Each must get 400 with -32700, -32600 or -32602.",
+    how: "Sends eighteen malformed bodies: cut JSON, batches, scalars, wrong types of every member, bytes that are no UTF-8. Each must get 400 with -32700, -32600 or -32602; on a target, any status of 4xx, and batches are sent only to a server of 2026-07-28.",
     remedy: "Parse the envelope strictly before anything else.",
     mend: &["services/kit/src/mcp/envelope.rs"],
     follows: &[],
@@ -66,10 +66,22 @@ async fn malformed(probe: &Probe<'_>) -> Result<(), Stop> {
             ("bytes that are no UTF-8", [body.as_bytes(), b"\xff\xfe"].concat()),
             ("UTF-16", body.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ];
-        for (case, body) in cases {
+        // Batches are valid in 2025-03-26.
+        let is_batch = |case: &str| case.contains("batch");
+        for (case, body) in cases.into_iter().filter(|(case, _)| probe.is_modern() || !is_batch(case)) {
             let answer = probe.send(&part, &valid.clone().with_body(body)).await;
             let code = answer.error()["code"].as_i64();
             let coded = [rpc::PARSE_ERROR, rpc::INVALID_REQUEST, rpc::INVALID_PARAMS].map(Some).contains(&code);
+            if probe.is_foreign() {
+                // MCP requires a status of an error and names 400 as an example; the body is the server's own.
+                let blamed = answer.status.is_some_and(|status| (400..500).contains(&status));
+                let signs = [
+                    ("the status is none of 4xx", answer.status.is_some() && !blamed),
+                    ("the reply has a result", answer.has_result()),
+                ];
+                probe.judge(&part, case, blamed && !answer.has_result(), &signs, &[&answer]);
+                continue;
+            }
             let signs = [
                 ("the status is not 400", answer.status.is_some() && !answer.has_status(400)),
                 ("the error has none of the codes", answer.status.is_some() && !coded),

@@ -80,13 +80,13 @@ fn calls(filled: &mut Filled<'_, ExperimentForm>) -> Calls {
             filled.note(key, "it is for a server of any maker", "only with `stack = \"target\"`");
         }
         let mix = filled.value.load.mix.clone();
-        if mix.is_none() {
+        if mix.is_empty() {
             filled.note("load.mix", "it is missing", "a table of operations and weights");
         }
-        return Calls { mix: mix.unwrap_or_default(), ..Calls::default() };
+        return Calls { mix, ..Calls::default() };
     }
     let foreign = [
-        ("load.mix", form.load.mix.is_some(), "the weights are in `[[operation]]`"),
+        ("load.mix", !form.load.mix.is_empty(), "the weights are in `[[operation]]`"),
         ("redis_tls", form.redis_tls, "only with services of this product"),
         ("instances", !form.instances.is_empty(), "only with services of this product"),
         (

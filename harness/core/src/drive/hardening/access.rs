@@ -79,6 +79,7 @@ impl Access {
         if adapted.value_of(headers::MCP_PROTOCOL_VERSION) == Some(PROTOCOL_MODERN) {
             adapted = adapted.with(headers::MCP_PROTOCOL_VERSION, version);
         }
+        adapted = adapted.without_meta();
         match session {
             Some(session) if adapted.value_of(SESSION).is_none() => adapted.header(SESSION, session),
             Some(_) | None => adapted,
@@ -101,6 +102,10 @@ mod tests {
             (adapted.value_of(MCP_PROTOCOL_VERSION), adapted.value_of(SESSION)),
             (Some("2025-06-18"), Some("s-1"))
         );
+        let (sent, whole) = (String::from_utf8_lossy(adapted.body()).into_owned(), HttpRequest::tools_list());
+        assert!(!sent.contains("2026-07-28"), "{sent} contradicts its header");
+        assert_eq!(sent.len(), whole.body().len(), "a check of a limit counts the bytes");
+        assert!(serde_json::from_str::<serde_json::Value>(&sent).is_ok(), "{sent}");
         let changed = access.adapted(&HttpRequest::tools_list().with(MCP_PROTOCOL_VERSION, "latest"));
         assert_eq!(changed.value_of(MCP_PROTOCOL_VERSION), Some("latest"), "what a check tests is not changed");
         assert_eq!((access.token(0), access.token(1), access.secrets()), ("t", "t", vec!["t", "s-1"]));

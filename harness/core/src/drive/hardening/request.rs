@@ -109,6 +109,17 @@ impl HttpRequest {
         self
     }
 
+    /// Empties the `_meta` of 2026-07-28, which contradicts the header of an older revision. Blanks keep the length, which a check of a limit counts.
+    #[must_use]
+    pub(super) fn without_meta(mut self) -> Self {
+        let meta = request_meta().to_string();
+        let empty = format!("{{{:blanks$}}}", "", blanks = meta.len() - 2);
+        if let Some(at) = self.body.windows(meta.len()).position(|part| part == meta.as_bytes()) {
+            self.body.splice(at..at + meta.len(), empty.into_bytes());
+        }
+        self
+    }
+
     pub fn body(&self) -> &[u8] {
         &self.body
     }

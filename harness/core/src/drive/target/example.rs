@@ -9,7 +9,11 @@ const MAX_DEPTH: usize = 6;
 /// Returns the value of `--call` for a tool: its name, and arguments with placeholders for the properties that it requires.
 pub fn example_call(tool: &Tool) -> String {
     let arguments = object(&tool.input_schema, &tool.input_schema, 0);
-    if arguments.as_object().is_some_and(Map::is_empty) { tool.name.clone() } else { format!("{} {arguments}", tool.name) }
+    if arguments.as_object().is_some_and(Map::is_empty) {
+        tool.name.clone()
+    } else {
+        format!("{} {arguments}", tool.name)
+    }
 }
 
 fn object(form: &Value, root: &Value, depth: usize) -> Value {

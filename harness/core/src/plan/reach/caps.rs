@@ -79,14 +79,14 @@ fn most_per_second(workload: &Workload) -> Option<f64> {
 mod tests {
     use super::Caps;
     use crate::plan::workload::{Beside, Model, RateStage, Workload};
-    use mcp_contracts::Service;
     use std::collections::BTreeMap;
     use std::time::Duration;
 
     fn workload(users: u32, model: Model, seconds: u64) -> Workload {
         Workload {
             name: "any".to_owned(),
-            service: Service::Memory,
+            service: None,
+            operations: Vec::new(),
             users,
             organisations: 1,
             model,

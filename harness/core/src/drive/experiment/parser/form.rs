@@ -133,7 +133,7 @@ pub(super) struct LoadForm {
     pub(super) call_deadline: Length,
     /// Weights by operation; a load on a target has its weights in `[[operation]]`.
     #[schemars(schema_with = "weights")]
-    pub(super) mix: Option<BTreeMap<String, u32>>,
+    pub(super) mix: BTreeMap<String, u32>,
 }
 
 /// A temporary higher rate.
@@ -267,8 +267,11 @@ pub(super) struct AbortForm {
     pub(super) within: Length,
 }
 
+// Omitted by a load on a target; the parser reports it for the others.
 fn weights(_: &mut SchemaGenerator) -> Schema {
-    form::weights(&names())
+    let mut schema = form::weights(&names());
+    schema.insert("default".to_owned(), serde_json::json!({}));
+    schema
 }
 
 fn thresholds(_: &mut SchemaGenerator) -> Schema {

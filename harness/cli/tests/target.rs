@@ -5,6 +5,7 @@
 #[path = "support/foreign.rs"]
 mod foreign;
 #[path = "support/program.rs"]
+#[expect(dead_code, reason = "commands here have tokens in their environment")]
 mod program;
 
 use foreign::{Foreign, repository};
