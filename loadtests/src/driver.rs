@@ -10,7 +10,7 @@ use harness_core::drive::traffic::clock::{Clock as _, RealClock, sleep_until};
 use harness_core::drive::traffic::directory::{Identity, users_of_load, users_of_target};
 use harness_core::drive::traffic::final_read;
 use harness_core::drive::traffic::mix::Mix;
-use harness_core::drive::traffic::pace::{Pace, Turn, Window};
+use harness_core::drive::traffic::pace::{Pace, QuietPace, Turn, Window};
 use harness_core::drive::traffic::tally::Tally;
 use harness_core::drive::traffic::user::{Due, Scene, User};
 use harness_core::drive::{Assignment, DriverReport, FinalWalks};
@@ -77,6 +77,8 @@ pub(crate) struct Driver {
     /// Lets the users and the task that measures begin at the same time.
     all_ready: Barrier,
     plan: OnceLock<Plan>,
+    /// The pace of the quiet calls.
+    quiet: QuietPace,
     /// Number of quiet calls that are still to be made.
     quiet_left: AtomicU64,
     acknowledged: AtomicU64,
@@ -134,6 +136,7 @@ impl Driver {
             recorder: Recorder::create(&assignment.run_dir)?,
             tally: Tally::default(),
             plan: OnceLock::new(),
+            quiet: QuietPace::new(assignment.target.as_ref().and_then(|target| target.quiet_per_second)),
             quiet_left: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             transactions: OnceLock::new(),
@@ -185,6 +188,7 @@ impl Driver {
 
     /// Stores record `number` before the load.
     pub(crate) async fn store_quietly(&self, user_number: usize, number: u64) {
+        self.await_quiet_turn().await;
         let mut user = self.users[user_number].lock().await;
         let due = user.seed(&self.scene, number, Turn::quiet(Phase::Setup));
         self.make_quietly(&mut user, due).await;
@@ -192,6 +196,7 @@ impl Driver {
 
     /// Reads one record after the load, as its writer.
     pub(crate) async fn read_quietly(&self, user_number: usize, id: &str) {
+        self.await_quiet_turn().await;
         let mut user = self.users[user_number].lock().await;
         let due = user.read(&self.scene, id, Turn::quiet(Phase::Final));
         self.make_quietly(&mut user, due).await;
@@ -204,6 +209,7 @@ impl Driver {
         let turn = Turn::quiet(Phase::Final);
         let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
         while let Some(due) = next {
+            self.await_quiet_turn().await;
             if self.stop.is_cancelled() {
                 return None;
             }
@@ -220,7 +226,17 @@ impl Driver {
 
     /// Closes the sessions of a user after its last call.
     pub(crate) async fn end_session(&self, user_number: usize) {
+        self.await_quiet_turn().await;
         self.users[user_number].lock().await.end().await;
+    }
+
+    /// Waits until the next quiet call may be sent, or the run is stopped.
+    async fn await_quiet_turn(&self) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = self.quiet.wait(&self.clock) => {}
+        }
     }
 
     /// Starts the time of the final read.

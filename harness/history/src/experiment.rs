@@ -35,7 +35,7 @@ pub struct Experiment {
     /// Number of lines of logs that were searched for secrets.
     #[serde(default)]
     pub log_lines: u64,
-    /// True if the logs are not on this machine, so that they could not be searched.
+    /// True if no log was searched: the logs are not on this machine, or the server is one of another maker and has no token to search for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub logs_elsewhere: bool,
     /// True if no part has pages that report its health, as a server that is none of this product.

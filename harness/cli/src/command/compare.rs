@@ -17,11 +17,11 @@ pub(crate) fn run(arguments: &CompareArguments, context: &Context) -> Result<Exi
     } else {
         show(&comparison, context);
     }
-    // A new failure is a fact, even if a record is doubtful. Without one, a doubtful record proves nothing.
-    Ok(match (comparison.has_new_failures(), comparison.doubts.is_empty()) {
+    // A new failure is a fact, even if a record is doubtful.
+    Ok(match (comparison.has_new_failures(), comparison.is_doubtful()) {
         (true, _) => Exit::Fail,
-        (false, true) => Exit::Pass,
-        (false, false) => Exit::Unknown,
+        (false, true) => Exit::Unknown,
+        (false, false) => Exit::Pass,
     })
 }
 

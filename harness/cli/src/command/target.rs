@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
 use harness_core::drive::client::ClientOptions;
-use harness_core::drive::target::{AccessError, TargetAccess, Tool, example_call};
+use harness_core::drive::target::{AccessError, TargetAccess, Tool, example_call, shown};
 use harness_core::plan::Backend;
 use harness_core::plan::bearer::BearerSource;
 use harness_core::plan::operation::PLACEHOLDERS;
@@ -123,7 +123,7 @@ fn suggestion(url: &str, tools: &[Tool]) -> String {
     }
     let mut text = format!("say what to call; the server at `{url}` has these tools, each with an example:");
     for tool in tools.iter().take(MOST_TOOLS) {
-        let _ = write!(text, "\n\n  {}\n    --call {}", headline(tool), quoted(&example_call(tool)));
+        let _ = write!(text, "\n\n  {}\n    --call {}", headline(tool), quoted(&printable(&example_call(tool))));
     }
     if tools.len() > MOST_TOOLS {
         let _ = write!(text, "\n\n  and {} more", tools.len() - MOST_TOOLS);
@@ -141,7 +141,13 @@ fn suggestion(url: &str, tools: &[Tool]) -> String {
 }
 
 fn headline(tool: &Tool) -> String {
-    if tool.about.is_empty() { tool.name.clone() } else { format!("{}: {}", tool.name, tool.about) }
+    let name = shown(&tool.name);
+    if tool.about.is_empty() { name } else { format!("{name}: {}", tool.about) }
+}
+
+/// Returns an example without control characters. It is not cut, because it is there to be copied.
+fn printable(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).collect()
 }
 
 /// Quotes a text for a shell.
@@ -181,5 +187,9 @@ mod tests {
         assert!(text.contains("search: Searches.\n    --call 'search {\"q\":\"it'\\''s\"}'"), "{text}");
         assert!(text.contains("{{key}}") && !text.contains("{{known_key}}"), "{text}");
         assert!(suggestion("http://127.0.0.1:1/mcp", &[]).contains("lists no tool"));
+        let name = format!("\u{1b}]0;{}", "x".repeat(300));
+        let text =
+            suggestion("http://127.0.0.1:1/mcp", &[Tool { name, about: String::new(), input_schema: json!({}) }]);
+        assert!(!text.contains('\u{1b}') && text.contains("  ]0;xxx") && text.contains("x…\n"), "{text}");
     }
 }

@@ -263,7 +263,8 @@ impl Client {
                     bearer.refused(*version);
                 }
             }
-            404 => self.session.lost(),
+            // The protocol wants 404 for an unknown session; many servers answer 400. A 400 about the call itself costs one handshake.
+            400 | 404 => self.session.lost(),
             _ => {}
         }
     }

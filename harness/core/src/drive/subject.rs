@@ -68,6 +68,7 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
         problems.extend(not_on_a_running_stack(topology));
     }
     let (load, promises) = (&experiment.load, &experiment.promises);
+    problems.extend(backend.target().and_then(|target| too_few_users(load.users, target.organisations())));
     for (thresholds, length) in [
         (&promises.steady, experiment.steady),
         (&promises.during, experiment.fault_length()),
@@ -83,6 +84,11 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
         problems.extend(order.fault.impossible_here(backend));
     }
     problems
+}
+
+/// Returns why some tokens of a target would have no user; `None` if each has one.
+fn too_few_users(users: u32, tokens: u32) -> Option<String> {
+    (tokens > users).then(|| format!("{users} users cannot be spread over {tokens} tokens; each needs at least one"))
 }
 
 /// Returns why the experiment is for another kind of stack; `None` if it is not.
@@ -116,9 +122,15 @@ fn not_on_a_running_stack(topology: &Topology) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::not_on_a_running_stack;
+    use super::{not_on_a_running_stack, too_few_users};
     use crate::plan::topology::Topology;
     use mcp_contracts::{Service, env};
+
+    #[test]
+    fn each_token_of_a_target_has_a_user() {
+        assert_eq!(too_few_users(2, 2), None);
+        assert!(too_few_users(1, 2).is_some_and(|why| why.contains("over 2 tokens")));
+    }
 
     #[test]
     fn settings_and_instances_that_a_running_stack_lacks_are_reported() {

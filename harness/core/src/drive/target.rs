@@ -9,4 +9,4 @@ mod tools;
 pub use access::{AccessError, TargetAccess};
 pub use example::example_call;
 pub use fit::misfits;
-pub use tools::Tool;
+pub use tools::{Tool, shown};

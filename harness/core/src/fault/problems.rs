@@ -9,7 +9,10 @@ use std::ops::RangeInclusive;
 
 pub(super) fn needs_own_stack(backend: &Backend) -> Option<String> {
     let what = match backend.target() {
-        Some(_) => "needs a server that the harness started; add `[target.start]` with its command",
+        Some(_) => {
+            "needs a server that the harness started; add `[target.start]` with its command to a file such as the one in docs/mcp/ANY_SERVER.md, \
+             and run it with `harness chaos FILE.toml`, without `--target`"
+        }
         None => "needs a stack that the harness started; use `--backend process`",
     };
     backend.is_external().then(|| what.to_owned())

@@ -90,6 +90,21 @@ impl Reach {
         self.admit(&host, in_container())
     }
 
+    /// Checks the URL of a server that the harness starts: its host is loopback, whatever the user allows, because the process runs here.
+    ///
+    /// # Errors
+    /// The text is not an `http` or `https` URL, or its host is another machine.
+    pub(super) fn precheck_started(url: &str) -> Result<(), String> {
+        let (host, _) = parse(url)?;
+        if is_loopback_name(&host) {
+            return Ok(());
+        }
+        Err(format!(
+            "`{host}` is not loopback, and a server that the harness starts runs on this machine; write `127.0.0.1`, or remove `[target.start]` if \
+             the server runs already"
+        ))
+    }
+
     fn admit(&self, host: &str, in_container: bool) -> Result<(), String> {
         if let Ok(ip) = host.parse::<IpAddr>()
             && let Some(why) = address::never_reached(ip)
@@ -148,7 +163,8 @@ fn never(host: &str, ip: IpAddr, why: &str) -> String {
 
 /// Returns the host of an `http` or `https` URL in its normal form, and the port.
 fn parse(url: &str) -> Result<(String, u16), String> {
-    let wrong = |why: &str| format!("`{url}` is not a URL such as `http://127.0.0.1:7420`: {why}");
+    let shown = without_secrets(url);
+    let wrong = |why: &str| format!("`{shown}` is not a URL such as `http://127.0.0.1:7420`: {why}");
     let uri: Uri = url.parse().map_err(|error| wrong(&format!("{error}")))?;
     let port = match uri.scheme_str() {
         Some("http") => 80,
@@ -161,8 +177,24 @@ fn parse(url: &str) -> Result<(String, u16), String> {
             "a URL with a user name or a password is refused; a token comes from a variable or a file".to_owned()
         );
     }
+    // The URL is stored with the plan and printed in reports, so it must not have a secret.
+    if uri.query().is_some() {
+        return Err("a URL with a query is refused, because it is stored and printed and a query may have a key; pass a token with `--bearer-env` or \
+                    `--bearer-file`"
+            .to_owned());
+    }
     let host = normal(authority.host());
     if host.is_empty() { Err(wrong("it names no host")) } else { Ok((host, authority.port_u16().unwrap_or(port))) }
+}
+
+/// Returns a URL for a message: without a user name, a password and the query, which may be secrets.
+pub(crate) fn without_secrets(url: &str) -> String {
+    let plain = url.split(['?', '#']).next().unwrap_or_default();
+    let (scheme, rest) = plain.split_once("://").map_or(("", plain), |(scheme, rest)| (scheme, rest));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let scheme = if plain.contains("://") { format!("{scheme}://") } else { String::new() };
+    format!("{scheme}{host}{path}")
 }
 
 /// Names are equal in any case and with a final dot. `Uri` keeps the brackets of an IPv6 address, and `IpAddr` does not accept them.

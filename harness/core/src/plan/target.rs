@@ -2,7 +2,7 @@
 //! connects to it.
 
 use super::bearer::BearerSource;
-use super::reach::Reach;
+use super::reach::{Reach, without_secrets};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,18 +65,67 @@ impl Target {
     /// Returns the reasons why the target cannot be used, one line each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        match (&self.start, self.url.contains(PORT_MARK)) {
-            (None, true) => problems.push(format!(
+        match &self.start {
+            None if self.url.contains(PORT_MARK) => problems.push(format!(
                 "the URL `{}` of the target has `{PORT_MARK}`, which stands for the port of a server that the harness starts; \
                  add `[target.start]`, or write the port",
-                self.url
+                without_secrets(&self.url)
             )),
-            (Some(start), _) if start.command.is_empty() => {
-                problems.push("`target.start.command` is empty; it needs a program".to_owned());
+            None => problems.extend(self.reach.precheck(&self.url).err()),
+            Some(start) => {
+                // Any port, because the braces of the mark are not allowed in a URL.
+                let url = self.url.replace(PORT_MARK, "1");
+                problems.extend(Reach::precheck_started(&url).err().map(|why| format!("the URL of the target: {why}")));
+                if start.command.is_empty() {
+                    problems.push("`target.start.command` is empty; it needs a program".to_owned());
+                }
+                // Else the path could continue the port, or name another host.
+                if let Some(path) = start.ready.as_ref().filter(|path| !path.starts_with('/')) {
+                    problems.push(format!("`target.start.ready` is `{path}`; it needs a path such as `/health`"));
+                }
             }
-            (None, false) => problems.extend(self.reach.precheck(&self.url).err()),
-            (Some(_), _) => {}
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Reach, Start, Target};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn problems(url: &str, ready: Option<&str>) -> String {
+        let start = Start {
+            command: vec!["serve".to_owned()],
+            directory: None,
+            environment: BTreeMap::new(),
+            ready: ready.map(str::to_owned),
+            deadline: Duration::from_secs(1),
+        };
+        let reach = Reach::to(&["staging.example".to_owned()]);
+        let target = Target { url: url.to_owned(), tokens: Vec::new(), ca_file: None, reach, start: Some(start) };
+        target.problems().join("\n")
+    }
+
+    #[test]
+    fn a_server_that_the_harness_starts_is_on_loopback() {
+        for near in ["http://127.0.0.1:{{port}}/mcp", "http://localhost:{{port}}/mcp", "http://[::1]:8000/mcp"] {
+            assert_eq!(problems(near, Some("/health")), "", "{near}");
+        }
+        for far in
+            ["http://staging.example:{{port}}/mcp", "http://192.0.2.7:{{port}}/mcp", "http://memory:{{port}}/mcp"]
+        {
+            let why = problems(far, None);
+            assert!(why.contains("is not loopback") && why.contains("[target.start]"), "{far}: {why}");
+        }
+        assert!(problems("http://127.0.0.1:{{port}}/mcp?key=a", None).contains("query"));
+    }
+
+    #[test]
+    fn the_path_of_readiness_cannot_change_the_host() {
+        for path in ["health", "@192.0.2.7/", "0/health", ""] {
+            assert!(problems("http://127.0.0.1:{{port}}/mcp", Some(path)).contains("`target.start.ready`"), "{path}");
+        }
     }
 }

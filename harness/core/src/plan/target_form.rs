@@ -4,7 +4,7 @@ use super::bearer::BearerSource;
 use super::data_file::Problem;
 use super::data_file::form::{Length, Note};
 use super::operation::{Expected, ListPlace, OperationData, Pointer, ReadPlace, Template, WritePlace};
-use super::reach::Reach;
+use super::reach::{Reach, without_secrets};
 use super::target::{PORT_MARK, Start, Target};
 use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -25,9 +25,6 @@ pub struct TargetForm {
     token: Vec<TokenForm>,
     /// File with the PEM certificates of the authorities that the server's certificate is checked against; by default those of the system.
     ca_file: Option<PathBuf>,
-    /// Hosts that may be reached in addition to loopback and the container network of the harness.
-    #[schemars(extend("default" = []))]
-    hosts: Vec<String>,
     /// Errors after which a call certainly had no effect, such as `http_503`, `quota` or the code of a tool; after any other it may have had one.
     #[schemars(extend("default" = []))]
     certain_failures: Vec<String>,
@@ -150,8 +147,7 @@ pub fn has_target(text: &str) -> bool {
 impl TargetForm {
     /// A form for operations whose server is named elsewhere, such as on the command line.
     pub fn unknown() -> Self {
-        let (url, token, hosts, certain_failures) = (String::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { url, token, ca_file: None, hosts, certain_failures, start: None }
+        Self { url: String::new(), token: Vec::new(), ca_file: None, certain_failures: Vec::new(), start: None }
     }
 
     /// Returns the target, as far as it can be read, and its problems.
@@ -167,14 +163,16 @@ impl TargetForm {
             }
         }
         if self.start.is_some() && !self.url.contains(PORT_MARK) {
-            let what = format!("`{}` has no place for the port of the server that the harness starts", self.url);
+            let url = without_secrets(&self.url);
+            let what = format!("`{url}` has no place for the port of the server that the harness starts");
             notes.push(note("target.url", what, &format!("a URL such as `http://127.0.0.1:{PORT_MARK}/mcp`")));
         }
         let target = Target {
             url: self.url.clone(),
             tokens,
             ca_file: self.ca_file.clone(),
-            reach: Reach::to(&self.hosts),
+            // A file that names its own server must not allow it, because files are shared: the user does, by an option or in `harness.toml`.
+            reach: Reach::default(),
             start: self.start.as_ref().map(StartForm::start),
         };
         (target, notes)
@@ -397,6 +395,7 @@ mod tests {
             ("/arguments/key\"", "/arguments/deep/list/1\"", "a.toml:9: `operation.writes`: the value at"),
             ("env = \"A\"", "env = \"A\"\nfile = \"b\"", "`target.token`: it needs exactly one source"),
             ("tool = \"put\"", "tol = \"put\"", "a.toml:6: `operation.tol`: unknown key; did you mean `tool`?"),
+            ("[[target.token]]", "hosts = [\"a.example\"]\n[[target.token]]", "a.toml:3: `target.hosts`: unknown key"),
             ("tool = \"put\"", "tool = \"put\"\nweight = 0", "no operation has a weight above 0"),
             ("[[target.token]]", "[target.start]\ncommand = [\"x\"]\n[[target.token]]", "a.toml:2: `target.url`"),
             ("true }", "true }\n[[operation]]\ntool = \"put\"", "two operations are called `put`"),

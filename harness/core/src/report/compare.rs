@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const MISSING: &str = "missing";
 const FAIL: &str = "fail";
 const PASS: &str = "pass";
+const UNKNOWN: &str = "unknown";
 /// State of a run of a gate without a report.
 const NO_RESULT: &str = "no result";
 
@@ -92,6 +93,17 @@ impl Comparison {
     pub fn has_new_failures(&self) -> bool {
         self.changes.iter().any(|change| change.kind == ChangeKind::Appeared)
     }
+
+    /// Returns true if the absence of new failures proves nothing: a record is doubtful, the newer run has no verdict, or it does not decide a check
+    /// that the older run decided.
+    pub fn is_doubtful(&self) -> bool {
+        !self.doubts.is_empty() || self.after.verdict == UNKNOWN || self.changes.iter().any(is_undecided)
+    }
+}
+
+/// Returns true if a check that was decided is no longer decided.
+fn is_undecided(change: &Change) -> bool {
+    [PASS, FAIL].contains(&change.before.as_str()) && [UNKNOWN, MISSING, NO_RESULT].contains(&change.after.as_str())
 }
 
 fn compared(older: Results, newer: Results) -> Comparison {
@@ -324,6 +336,32 @@ mod tests {
         assert_eq!((*kind, state.as_str(), summary.as_str()), (ChangeKind::Appeared, "missing", "no-gap fail"));
         let reverse = Comparison::of(&after, &before).unwrap();
         assert_eq!(kinds(&reverse), [("no-gap", ChangeKind::Changed)], "nothing shows that it was mended");
+        assert!(reverse.is_doubtful() && !comparison.is_doubtful());
+    }
+
+    #[test]
+    fn a_check_that_is_no_longer_decided_is_doubtful() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for (name, verdict) in [("good", "pass"), ("bad", "fail"), ("unclear", "unknown")] {
+            write(&path(name), name, &[("kept", "pass"), ("latency", verdict)], Value::Null);
+        }
+        write(&path("without"), "without", &[("kept", "pass")], Value::Null);
+        for (before, after, expected) in [
+            ("good", "unclear", true),
+            ("bad", "unclear", true),
+            ("good", "without", true),
+            ("bad", "good", false),
+            ("unclear", "good", false),
+            ("unclear", "without", false),
+        ] {
+            let comparison = Comparison::of(&path(before), &path(after)).unwrap();
+            assert_eq!(comparison.is_doubtful(), expected, "{before} {after}");
+        }
+        let mut same = Comparison::of(&path("good"), &path("good")).unwrap();
+        assert!(!same.is_doubtful());
+        same.after.verdict = "unknown".to_owned();
+        assert!(same.is_doubtful(), "a run without a verdict proves nothing");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::judge::hardening::cause_of;
 use crate::plan::Backend;
 use crate::plan::bearer::BearerSource;
 use crate::plan::hardening::{CheckCard, Hardening};
+use crate::plan::reach::another_machine;
 use crate::plan::target::Target;
 
 /// Returns the figures; `None` for another kind of run.
@@ -55,7 +56,10 @@ fn repeat(id: &str, backend: &Backend) -> String {
         Backend::Process => String::new(),
         Backend::Docker => " --backend docker".to_owned(),
         Backend::Target(target) => at_target(target),
-        Backend::External { urls, .. } => urls.iter().map(|(service, url)| format!(" --url {service}={url}")).collect(),
+        Backend::External { urls, .. } => urls
+            .iter()
+            .map(|(service, url)| format!(" --url {}{}", word(&format!("{service}={url}")), owned(url)))
+            .collect(),
     };
     format!("harness harden --repeat {id}{place}")
 }
@@ -63,14 +67,36 @@ fn repeat(id: &str, backend: &Backend) -> String {
 /// Returns the options that name a target. A token is named by its place.
 fn at_target(target: &Target) -> String {
     let token = |(number, source): (usize, &BearerSource)| match (number, source) {
-        (0, BearerSource::Variable(name)) => format!(" --bearer-env {name}"),
-        (0, BearerSource::File(path)) => format!(" --bearer-file {}", path.display()),
-        (_, BearerSource::Variable(name)) => format!(" --other-bearer-env {name}"),
+        (0, BearerSource::Variable(name)) => format!(" --bearer-env {}", word(name)),
+        (0, BearerSource::File(path)) => format!(" --bearer-file {}", word(&path.display().to_string())),
+        (_, BearerSource::Variable(name)) => format!(" --other-bearer-env {}", word(name)),
         (_, BearerSource::File(_)) => String::new(),
     };
     let tokens: String = target.tokens.iter().enumerate().map(token).collect();
-    let file = target.ca_file.as_ref().map(|path| format!(" --ca-file {}", path.display())).unwrap_or_default();
-    format!(" --target {}{tokens}{file}", target.url)
+    let file = target.ca_file.as_ref().map(|path| format!(" --ca-file {}", word(&path.display().to_string())));
+    let allowed = host_of(&target.url).map(|host| format!(" --allow-host {host}"));
+    let (file, allowed) = (file.unwrap_or_default(), allowed.unwrap_or_default());
+    format!(" --target {}{tokens}{file}{allowed}{}", word(&target.url), owned(&target.url))
+}
+
+/// Returns the option with the owner's word, if the URL is on another machine.
+fn owned(url: &str) -> String {
+    host_of(url).map(|host| format!(" --i-own-this-host {host}")).unwrap_or_default()
+}
+
+/// Returns the host of a URL if it is another machine.
+fn host_of(url: &str) -> Option<String> {
+    another_machine(url).ok().flatten().map(|host| word(&host))
+}
+
+/// Returns a text as one word of a shell.
+fn word(text: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 fn violation(violation: &ViolationRecord) -> ViolationFigures {
@@ -80,4 +106,33 @@ fn violation(violation: &ViolationRecord) -> ViolationFigures {
         curl: exchange.curl.clone(),
     });
     ViolationFigures { case: violation.case.clone(), signs: violation.signs.clone(), exchanges: exchanges.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backend, BearerSource, Target, repeat};
+    use crate::plan::reach::Reach;
+
+    fn repeated(url: &str, tokens: Vec<BearerSource>) -> String {
+        let (ca_file, reach) = (Some("/etc/my ca.pem".into()), Reach::default());
+        repeat(
+            "MCP-TRN-01",
+            &Backend::Target(Box::new(Target { url: url.to_owned(), tokens, ca_file, reach, start: None })),
+        )
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_check_of_a_target_has_all_that_the_run_needed() {
+        let tokens = ["A", "B"].map(|name| BearerSource::Variable(name.to_owned())).to_vec();
+        assert_eq!(
+            repeated("https://Staging.example/a;b", tokens),
+            "harness harden --repeat MCP-TRN-01 --target 'https://Staging.example/a;b' --bearer-env A --other-bearer-env B \
+             --ca-file '/etc/my ca.pem' --allow-host staging.example --i-own-this-host staging.example"
+        );
+        let near = repeated("http://127.0.0.1:8000/mcp", Vec::new());
+        assert_eq!(
+            near,
+            "harness harden --repeat MCP-TRN-01 --target http://127.0.0.1:8000/mcp --ca-file '/etc/my ca.pem'"
+        );
+    }
 }

@@ -17,6 +17,7 @@ use crate::observe::clock::monotonic_us;
 use crate::plan::{PlanError, run_dir};
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
+use harness_history::experiment::Experiment as Happened;
 use logs::Sought;
 use phases::PhaseRunner;
 use std::path::Path;
@@ -39,8 +40,10 @@ pub(super) async fn run(
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (processes, over) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors, &over);
-    let traffic = match approach(experiment, stack, view).await? {
-        Some(bearers) => traffic.on_target(bearers, &request.plan.run_id),
+    let bearers = approach(experiment, stack, view).await?;
+    let quiet_per_second = TargetAccess::of(stack).and_then(|access| access.quiet_per_second);
+    let traffic = match bearers.clone() {
+        Some(bearers) => traffic.on_target(bearers, &request.plan.run_id, quiet_per_second),
         None => traffic,
     };
     let phases = PhaseRunner::new(experiment, &stage, stack, &traffic, run_dir, view);
@@ -82,17 +85,34 @@ pub(super) async fn run(
     };
     stage.close()?;
     // After the final read, whose calls are logged as well.
-    let target = request.plan.backend.target();
-    let sought = Sought { secrets: vec![&request.secret], contents: target.is_none() };
-    (happened.secrets, happened.log_lines) = logs::search(stack, &sought).await;
-    // A target that writes nothing has no log that could be searched.
-    happened.logs_elsewhere = request.plan.backend.is_external() || target.is_some() && happened.log_lines == 0;
-    happened.unprobed = target.is_some();
-    if happened.logs_elsewhere {
-        view.show(Event::Note("there are no logs on this machine that could be searched for secrets".to_owned()));
-    }
+    search_logs(&mut happened, request, bearers.as_deref(), stack, view).await;
+    happened.unprobed = bearers.is_some();
     super::record(run_dir, run_dir::SCENARIO, &report)?;
     super::record(run_dir, run_dir::EXPERIMENT, &happened)
+}
+
+/// Searches the logs for secrets. `bearers` are those of a target; `None` if the stack is one of this product.
+async fn search_logs(
+    happened: &mut Happened,
+    request: &RunRequest,
+    bearers: Option<&[Option<Arc<Bearer>>]>,
+    stack: &Stack,
+    view: &Arc<dyn View>,
+) {
+    let tokens = bearers.map(logs::tokens_of).unwrap_or_default();
+    // A target without tokens has no secret that a log could have.
+    let has_secret = bearers.is_none() || !tokens.is_empty();
+    let sought = Sought { key: &request.secret, tokens, contents: bearers.is_none() };
+    (happened.secrets, happened.log_lines) = logs::search(stack, &sought).await;
+    // A target that writes nothing has no log that could be searched.
+    let has_log = !request.plan.backend.is_external() && (bearers.is_none() || happened.log_lines > 0);
+    happened.logs_elsewhere = !has_log || !has_secret;
+    let why = match (has_log, has_secret) {
+        (true, true) => return,
+        (false, _) => "there are none on this machine",
+        (true, false) => "the target has no token, or a token is a short word",
+    };
+    view.show(Event::Note(format!("logs are not searched for secrets: {why}")));
 }
 
 /// Makes the first contact with a target, without a fault: what is wrong with the plan is found here, and is no effect of a fault. Returns its tokens;

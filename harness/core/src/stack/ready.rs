@@ -30,7 +30,9 @@ pub(super) enum Readiness {
 /// Returns an HTTP client for requests to parts. A stack creates one and keeps it, because creating it costs more than a request.
 pub(super) fn http_client() -> Result<reqwest::Client, StackError> {
     // Without `no_proxy`, a proxy in the environment of the user would receive the requests.
-    let client = reqwest::Client::builder().no_proxy().timeout(ASK_DEADLINE).build();
+    // A redirect could lead to another machine.
+    let builder = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = builder.timeout(ASK_DEADLINE).build();
     client.map_err(|error| StackError::start("harness", error))
 }
 

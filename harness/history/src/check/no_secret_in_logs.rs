@@ -8,7 +8,7 @@ pub(super) const CHECK: Check = Check {
     proves: "No line of the logs of the stack contains the key that signs tokens, a token, or a content that the harness wrote",
     blind_to: &[
         "It searches for these three alone, in clear text: other secrets, encoded forms, and a content cut before its mark at the end pass.",
-        "It searches logs, not traces or metrics; it does not run if the logs are not on this machine.",
+        "It searches logs, not traces or metrics; it does not run if the logs are not on this machine, or if a server of another maker has no token of at least 8 characters.",
         "Only the log lines that the services wrote in this run are searched.",
     ],
     evidence: "At least one line of a log.",

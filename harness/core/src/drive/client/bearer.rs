@@ -28,6 +28,8 @@ struct Current {
     token: Arc<str>,
     /// Grows when the token changes.
     version: u64,
+    /// The tokens before the current one, oldest first.
+    earlier: Vec<Arc<str>>,
     /// Time at which the file had its content. `None` for a variable, which cannot change.
     modified: Option<SystemTime>,
     next_look_us: u64,
@@ -35,11 +37,19 @@ struct Current {
 
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no bearer token: {source_name} {why}\nhint: {hint}")]
+#[error("there is no usable bearer token: {source_name} {why}\nhint: {hint}")]
 pub struct BearerError {
     pub source_name: String,
     pub why: String,
     hint: &'static str,
+}
+
+impl BearerError {
+    /// The error of a second token that is equal to another one.
+    pub(crate) fn same(source: &BearerSource, other: &BearerSource) -> Self {
+        let why = format!("has the same token as {other}, and each token stands for another organisation");
+        Self { source_name: source.to_string(), why, hint: "use a token of another customer, or remove the second one" }
+    }
 }
 
 impl Bearer {
@@ -66,7 +76,8 @@ impl Bearer {
                 BearerSource::File(_) => "write the token into the first line of the file, without the word `Bearer`",
             },
         })?;
-        let current = Current { token, version: 1, modified, next_look_us: monotonic_us() + LOOK_EVERY_US };
+        let current =
+            Current { token, version: 1, earlier: Vec::new(), modified, next_look_us: monotonic_us() + LOOK_EVERY_US };
         Ok(Self { source: source.clone(), current: Mutex::new(current), accepted: AtomicBool::new(false) })
     }
 
@@ -80,6 +91,12 @@ impl Bearer {
             self.look(&mut current, false);
         }
         (Arc::clone(&current.token), current.version)
+    }
+
+    /// Returns every token that was in use, the current one last.
+    pub fn all(&self) -> Vec<Arc<str>> {
+        let current = self.current.lock();
+        current.earlier.iter().chain([&current.token]).map(Arc::clone).collect()
     }
 
     /// Reads the file again, because a server has refused the token of this version. Several clients may report the same refusal; the first reads.
@@ -122,7 +139,8 @@ impl Bearer {
         {
             current.modified = Some(modified);
             if token != current.token {
-                current.token = token;
+                let earlier = std::mem::replace(&mut current.token, token);
+                current.earlier.push(earlier);
                 current.version += 1;
             }
         }
@@ -227,6 +245,7 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         bearer.refused(3);
         assert_eq!(bearer.current(), ("three".into(), 3), "a file that is being replaced leaves the last token");
+        assert_eq!(bearer.all(), ["one".into(), "two".into(), "three".into()] as [std::sync::Arc<str>; 3]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where the measuring client connects: an `http://` or `https://` URL, parsed once, with the addresses that the plan has resolved.
 
+use crate::plan::reach::without_secrets;
 use crate::plan::trust::{Trust, TrustError};
 use http::Uri;
 use std::net::{IpAddr, SocketAddr};
@@ -49,7 +50,7 @@ impl Endpoint {
     /// # Errors
     /// The text is not a URL that can be measured, or there is no authority to trust.
     pub fn new(url: &str, trust: impl FnOnce() -> Result<Trust, TrustError>) -> Result<Self, EndpointError> {
-        let wrong = |why: &str| EndpointError { url: url.to_owned(), why: why.to_owned() };
+        let wrong = |why: &str| EndpointError { url: without_secrets(url), why: why.to_owned() };
         let uri: Uri = url.parse().map_err(|error| wrong(&format!("it is not a URL: {error}")))?;
         let is_secure = match uri.scheme_str() {
             Some("http") => false,
@@ -203,7 +204,7 @@ mod tests {
             ("not a url", "it is not a URL"),
         ] {
             let error = url.parse::<Endpoint>().unwrap_err().to_string();
-            assert!(error.contains(why) && error.contains("hint:"), "{url}: {error}");
+            assert!(error.contains(why) && error.contains("hint:") && !error.contains("secret"), "{url}: {error}");
         }
     }
 }

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 const REJECTED_BY_MODERN: [i64; 2] = [-32020, -32021];
 /// Maximum length of a revision or of the id of a session, in bytes. Both are headers of each call.
 const MAX_FIELD_BYTES: usize = 1 << 10;
+/// Maximum number of characters of the place that a redirect names.
+const MAX_PLACE: usize = 200;
 /// Key of the name of the server in the `_meta` of its results (MCP 2026-07-28).
 const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 
@@ -76,10 +78,13 @@ impl Client {
         })
     }
 
-    /// Returns where the last reply redirects to.
+    /// Returns where the last reply redirects to, as it may be printed.
     pub(super) fn location(&self) -> Option<String> {
         let fields = framing::fields(self.reply.get(self.frame.head_range())?);
-        fields.into_iter().find(|(name, _)| name == "location").map(|(_, place)| place)
+        fields
+            .into_iter()
+            .find(|(name, _)| name == "location")
+            .map(|(_, place)| place.chars().filter(|letter| !letter.is_control()).take(MAX_PLACE).collect())
     }
 
     /// Takes a token that has changed, and makes the handshake that is due.
@@ -172,6 +177,10 @@ fn message(method: &str, params: Value) -> Message {
 /// Decides the era of a server. Legacy servers answer an unknown method, or a request without a session, in many ways: 400, 404, 405, 406, 422, 500, or
 /// a JSON-RPC error in a 200. So every answer is one of a legacy server unless it would be the same for `initialize`.
 fn discovered(heard: &Heard) -> Discovered {
+    // Some legacy servers never answer a method that they do not know.
+    if heard.outcome == Outcome::Unknown(ErrorKind::Timeout) {
+        return Discovered::Legacy;
+    }
     let Some(status) = heard.status else { return Discovered::Refused };
     if heard.outcome == Outcome::Ok {
         let versions = heard.result["supportedVersions"].as_array();
@@ -228,8 +237,9 @@ mod tests {
             let failed = Outcome::Failed(ErrorKind::Http(status));
             assert_eq!(discovered(&reply(Some(status), failed, Value::Null, Value::Null)), Discovered::Refused);
         }
-        let silent = reply(None, Outcome::Unknown(ErrorKind::Timeout), Value::Null, Value::Null);
-        assert_eq!(discovered(&silent), Discovered::Refused);
+        let without_status = |kind| reply(None, Outcome::Unknown(kind), Value::Null, Value::Null);
+        assert_eq!(discovered(&without_status(ErrorKind::Timeout)), Discovered::Legacy);
+        assert_eq!(discovered(&without_status(ErrorKind::Reset)), Discovered::Refused);
     }
 
     #[test]

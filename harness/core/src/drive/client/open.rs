@@ -94,7 +94,7 @@ impl Client {
                     Ok(body) => understand(&self.reply[body], id, &message.method, &mut heard),
                     Err(outcome) => {
                         heard.outcome = outcome;
-                        heard.error = refused.map(|mut body| body["error"].take()).unwrap_or_default();
+                        heard.error = refused.map(|body| member(body, "error")).unwrap_or_default();
                     }
                 }
             }
@@ -176,6 +176,12 @@ pub(super) fn header_text(text: &str) -> Cow<'_, str> {
     // A receiver strips spaces around a field value, so a text that begins or ends with one is encoded as well.
     let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
     if plain { Cow::Borrowed(text) } else { Cow::Owned(format!("=?base64?{}?=", STANDARD.encode(text))) }
+}
+
+/// Takes a member out of a value; null if the value is not an object. Indexing it for a change would panic on an array or a text, and any server may
+/// send one.
+fn member(mut value: Value, name: &str) -> Value {
+    value.get_mut(name).map(Value::take).unwrap_or_default()
 }
 
 fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {

@@ -60,6 +60,8 @@ struct Block {
 
 /// Why an error that [`shows_internals`] is malformed.
 const INTERNALS_SHOWN: &str = "an error that reveals internals of the service";
+/// Maximum length of the code of a tool error, in bytes.
+const MAX_CODE_BYTES: usize = 64;
 /// JSON-RPC code of an internal error. The call may have taken effect before the error, so its outcome is unknown.
 const INTERNAL_ERROR: i64 = -32603;
 
@@ -171,7 +173,8 @@ fn tool_error(code: &str) -> Outcome {
     }
 }
 
-/// Returns the stable code of an error, or `none` if the error has no code. The code is in the structured content or in
+/// Returns the stable code of an error, or `none` if the error has no code. A text that is no code, such as a sentence, is none either: the code is
+/// printed, and counted by its value. The code is in the structured content or in
 /// the JSON of the first text block. Our services use the text block (decision 0008).
 fn error_code(structured: Option<&str>, content: &str) -> String {
     let in_text = || {
@@ -179,7 +182,13 @@ fn error_code(structured: Option<&str>, content: &str) -> String {
         serde_json::from_str(blocks.first()?.text.as_deref()?).ok()
     };
     let structured = structured.and_then(|text| serde_json::from_str(text).ok());
-    structured.or_else(in_text).map_or_else(|| "none".to_owned(), |code: Code| code.code)
+    let code = structured.or_else(in_text).map(|code: Code| code.code).filter(|code| is_code(code));
+    code.unwrap_or_else(|| "none".to_owned())
+}
+
+fn is_code(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+    (1..=MAX_CODE_BYTES).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 #[cfg(test)]
@@ -242,6 +251,22 @@ mod tests {
             ),
         ] {
             assert_eq!(judged(status, false, body).0, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_is_no_short_word_counts_as_none() {
+        let long = "x".repeat(65);
+        for (code, expected) in [
+            ("a.b:c-d_1", Outcome::Failed(ErrorKind::Tool("a.b:c-d_1".into()))),
+            ("", Outcome::Unknown(ErrorKind::Tool("none".into()))),
+            ("not found", Outcome::Unknown(ErrorKind::Tool("none".into()))),
+            ("\u{1b}[2J", Outcome::Unknown(ErrorKind::Tool("none".into()))),
+            (&long, Outcome::Unknown(ErrorKind::Tool("none".into()))),
+        ] {
+            let error = serde_json::json!({ "content": [], "isError": true, "structuredContent": { "code": code } });
+            let body = serde_json::json!({ "jsonrpc": "2.0", "id": 7, "result": error }).to_string();
+            assert_eq!(judged(200, false, &body).0, expected, "{code:?}");
         }
     }
 

@@ -78,7 +78,7 @@ impl Session {
         if self.negotiates { self.protocol.take() } else { None }
     }
 
-    /// Handles a 404: if the client has a session, the server has lost it.
+    /// Handles a 400 or 404: if the client has a session, the server has lost it.
     pub(super) fn lost(&mut self) {
         if matches!(self.protocol, Some(Protocol::Legacy { session: Some(_), .. })) {
             self.protocol = None;

@@ -10,7 +10,7 @@ use crate::drive::traffic::clock::RealClock;
 use crate::drive::traffic::directory::{Identity, has_twin, owner_of, users_of_target};
 use crate::drive::traffic::final_read::{Read, Walk, read_back, walk_all, walk_by};
 use crate::drive::traffic::mix::Mix;
-use crate::drive::traffic::pace::{Pace, Turn};
+use crate::drive::traffic::pace::{Pace, QuietPace, Turn};
 use crate::drive::traffic::tally::Tally;
 use crate::drive::traffic::user::{Scene, User};
 use crate::plan::operation::OperationData;
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Deadline of the walks after the load.
 const WALK_DEADLINE: Duration = Duration::from_secs(20);
+/// Deadline for closing the sessions of the final read.
+const END_DEADLINE: Duration = Duration::from_secs(10);
 const WALK_LANES: usize = 4;
 const READ_LANES: usize = 4;
 
@@ -32,6 +34,8 @@ pub(crate) struct Traffic<'s> {
     stage: &'s Stage<'s>,
     load: &'s Load,
     pace: Pace,
+    /// The pace of the calls after the load.
+    quiet: QuietPace,
     clock: RealClock,
     tally: Tally,
     /// The users of the load, once it has begun.
@@ -56,14 +60,19 @@ impl<'s> Traffic<'s> {
     pub(crate) fn new(stage: &'s Stage<'s>, load: &'s Load, allowed: &[String], stop: &CancellationToken) -> Self {
         let (pace, clock) = (Pace::endless(load.rate, stop.clone()), RealClock::start(stage.epoch_us()));
         let (users, outcomes, bearers) = (OnceLock::new(), Outcomes::default(), Vec::new());
-        let run_id = String::new();
-        Self { stage, load, pace, clock, tally: Tally::new(allowed.to_vec()), users, outcomes, bearers, run_id }
+        let (run_id, quiet, tally) = (String::new(), QuietPace::new(None), Tally::new(allowed.to_vec()));
+        Self { stage, load, pace, quiet, clock, tally, users, outcomes, bearers, run_id }
     }
 
-    /// Makes the calls on a target: its users have these tokens, and names that come from `run_id`.
+    /// Makes the calls on a target: its users have these tokens, and names that come from `run_id`. `quiet_per_second` bounds the calls after the load.
     #[must_use]
-    pub(crate) fn on_target(self, bearers: Vec<Option<Arc<Bearer>>>, run_id: &str) -> Self {
-        Self { bearers, run_id: run_id.to_owned(), ..self }
+    pub(crate) fn on_target(
+        self,
+        bearers: Vec<Option<Arc<Bearer>>>,
+        run_id: &str,
+        quiet_per_second: Option<u32>,
+    ) -> Self {
+        Self { bearers, run_id: run_id.to_owned(), quiet: QuietPace::new(quiet_per_second), ..self }
     }
 
     /// Returns the users of the load, each with what proves its identity.
@@ -159,9 +168,18 @@ impl<'s> Traffic<'s> {
         let people = self.users.get().map(Vec::as_slice).unwrap_or_default();
         let reads = self.load.operations.iter().any(OperationData::reads_any);
         let Some(chosen) = self.stage.written().filter(|_| reads && !people.is_empty()) else { return };
-        let lanes = (0..READ_LANES).map(|_| TargetLane { traffic: self, people, scene: self.scene(people) });
+        let readers: Vec<FinalReader> = people.iter().map(|_| FinalReader::default()).collect();
+        let (traffic, readers) = (self, readers.as_slice());
+        let lanes = (0..READ_LANES).map(|_| TargetLane { traffic, people, readers, scene: self.scene(people) });
         // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
         let _ = tokio::time::timeout(WALK_DEADLINE, read_back(chosen, lanes.collect())).await;
+        let ending = readers.iter().map(|reader| async move {
+            if let Some(user) = &mut *reader.lock().await {
+                user.end().await;
+            }
+        });
+        // The server closes what is left when it expires.
+        let _ = tokio::time::timeout(END_DEADLINE, futures::future::join_all(ending)).await;
     }
 
     /// Expects that memory has the outcome of every acknowledged workflow within this time after the load.
@@ -231,24 +249,30 @@ fn user_of((identity, credentials): &(Identity, Credentials), index: u64, scene:
     }
 }
 
-/// A lane of the final read on a target. Each record has a client of its own, because the final read of an experiment has few.
+/// The client that reads the records of one writer back, once it has read the first one. A client for each record would open a session for each.
+type FinalReader = tokio::sync::Mutex<Option<User>>;
+
+/// A lane of the final read on a target. All records of a writer are in one lane, so that its reader is never waited for.
 struct TargetLane<'t, 's> {
     traffic: &'t Traffic<'s>,
     people: &'t [(Identity, Credentials)],
+    /// One for each of the people.
+    readers: &'t [FinalReader],
     scene: Scene,
 }
 
 impl Read for TargetLane<'_, '_> {
     async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
-        let writer = (process as usize).checked_sub(1).and_then(|at| self.people.get(at));
-        if let Some(person) = writer {
-            let mut user = user_of(person, u64::from(process) - 1, &self.scene);
+        let writer = (process as usize).checked_sub(1).and_then(|at| Some((self.people.get(at)?, &self.readers[at])));
+        if let Some((person, reader)) = writer {
+            let mut reader = reader.lock().await;
+            let user = reader.get_or_insert_with(|| user_of(person, u64::from(process) - 1, &self.scene));
+            self.traffic.quiet.wait(&self.traffic.clock).await;
             let due = user.read(&self.scene, &id, Turn::quiet(Phase::Final));
             let instance = self.traffic.stage.instance_for(due.service()).await;
             let instance = instance.as_ref().map(|(name, endpoint)| (name.as_str(), endpoint));
             let op = user.send(&self.scene, instance, due).await;
             self.traffic.stage.record(&op);
-            user.end().await;
         }
         true
     }
@@ -275,6 +299,7 @@ impl Walk for Walks<'_, '_> {
         let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
         let mut whole = false;
         while let Some(due) = next {
+            self.traffic.quiet.wait(&self.traffic.clock).await;
             let instance = stage.instance_for(due.service()).await;
             let instance = instance.as_ref().map(|(name, endpoint)| (name.as_str(), endpoint));
             let op = user.send(&self.scene, instance, due).await;

@@ -53,6 +53,11 @@ impl Access {
         self.protocol == Protocol::Modern
     }
 
+    /// True if the server has opened a session, which it may lose.
+    pub(super) const fn has_session(&self) -> bool {
+        matches!(self.protocol, Protocol::Legacy { session: Some(_), .. })
+    }
+
     /// Returns the token of an organisation, by its number; empty if the server needs none. Without a second token both are the same organisation.
     pub(super) fn token(&self, organisation: usize) -> &str {
         self.tokens.get(organisation).or(self.tokens.first()).map_or("", String::as_str)

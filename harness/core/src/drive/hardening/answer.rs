@@ -45,12 +45,12 @@ impl Answer {
     }
 
     pub fn result(&self) -> Value {
-        self.message()["result"].take()
+        member(self.message(), "result")
     }
 
     /// Returns the error of JSON-RPC.
     pub fn error(&self) -> Value {
-        self.message()["error"].take()
+        member(self.message(), "error")
     }
 
     /// Returns true if the reply has a result, other than the error of a tool.
@@ -61,7 +61,7 @@ impl Answer {
 
     /// Returns the structured content of a tool result.
     pub fn structured(&self) -> Value {
-        self.result()["structuredContent"].take()
+        member(self.result(), "structuredContent")
     }
 
     /// Returns the stable code of a refusal: that of a tool, or that in the data of an error of JSON-RPC.
@@ -107,6 +107,29 @@ impl Answer {
             },
             (None, Some(why)) => format!("no reply: {why}"),
             (None, None) => "no reply".to_owned(),
+        }
+    }
+}
+
+/// Takes a member out of a value; null if the value is not an object. Indexing it for a change would panic on an array or a text, and any server may
+/// send one.
+fn member(mut value: Value, name: &str) -> Value {
+    value.get_mut(name).map(Value::take).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Answer, ExchangeText};
+
+    #[test]
+    fn a_body_that_is_json_and_not_an_object_has_neither_result_nor_error() {
+        for body in [r#""Bad Request""#, "404", "true", "[]", "null", r#"{"result":"done"}"#] {
+            let text = ExchangeText { request: String::new(), reply: String::new(), curl: None };
+            let (headers, body) = (Vec::new(), body.as_bytes().to_vec());
+            let answer = Answer { status: Some(400), headers, body, text, op: 0, lost: None };
+            assert!(answer.error().is_null() && answer.structured().is_null(), "{}", answer.body_text());
+            assert!(!answer.has_result() && answer.is_refused(), "{}", answer.body_text());
+            assert_eq!(answer.describe(), "status 400", "{}", answer.body_text());
         }
     }
 }

@@ -310,12 +310,13 @@ impl<'s> Probe<'s> {
         }
     }
 
-    /// Sends a request that must be refused with this status; by a server that is none of this product, with any status that blames the client.
+    /// Sends a request that must be refused with this status; by a server that is none of this product, with any status that blames this request.
     pub async fn expect_status(&self, part: &str, case: &str, request: &HttpRequest, status: u16) -> Answer {
         let answer = self.send(part, request).await;
         let other = format!("the status is not {status}");
-        let is_refusal = answer.has_status(status)
-            || self.is_foreign() && answer.status.is_some_and(|status| (400..500).contains(&status));
+        let has_session = self.access.is_some_and(Access::has_session);
+        let blames = |seen| self.is_foreign() && blames_the_request(seen, has_session);
+        let is_refusal = answer.has_status(status) || answer.status.is_some_and(blames);
         let signs =
             [(other.as_str(), answer.status.is_some() && !is_refusal), ("the reply has a result", answer.has_result())];
         self.judge(part, case, is_refusal && !answer.has_result(), &signs, &[&answer]);
@@ -333,6 +334,16 @@ impl<'s> Probe<'s> {
 fn push_doubt(doubts: &mut Vec<String>, doubt: String) {
     if doubts.len() < MAX_DOUBTS {
         doubts.push(doubt);
+    }
+}
+
+/// Returns true if a status of a foreign server refuses this request. A limit, a token that has expired and a session that is lost refuse every request,
+/// so that they show nothing of what a case is about.
+const fn blames_the_request(status: u16, has_session: bool) -> bool {
+    match status {
+        401 | 429 => false,
+        404 => !has_session,
+        _ => status >= 400 && status < 500,
     }
 }
 
@@ -361,7 +372,19 @@ fn appraise(holds: bool, signs: &[(&str, bool)]) -> Appraisal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Appraisal, appraise};
+    use super::{Appraisal, appraise, blames_the_request};
+
+    #[test]
+    fn a_status_that_every_request_would_get_is_no_refusal_of_a_foreign_server() {
+        for status in [400, 403, 404, 405, 406, 415, 422] {
+            assert!(blames_the_request(status, false), "{status}");
+        }
+        for (status, has_session) in [(401, false), (429, false), (404, true), (200, false), (302, false), (500, false)]
+        {
+            assert!(!blames_the_request(status, has_session), "{status}");
+        }
+        assert!(blames_the_request(400, true));
+    }
 
     #[test]
     fn a_case_is_violated_only_by_two_signs() {

@@ -25,6 +25,9 @@ pub struct TargetAccess {
     /// The fault proxy between the clients and the target; `None` if there is none.
     #[serde(default)]
     pub proxy: Option<SocketAddr>,
+    /// Maximum rate of the calls before and after a load, in calls per second; `None` on loopback, which has no bounds.
+    #[serde(default)]
+    pub quiet_per_second: Option<u32>,
 }
 
 /// Why a target cannot be used.
@@ -57,6 +60,7 @@ impl TargetAccess {
             ca_file: target.ca_file.clone(),
             tokens: target.tokens.clone(),
             proxy: None,
+            quiet_per_second: (!reached.is_loopback).then_some(target.reach.caps.per_second),
         }
     }
 
@@ -83,12 +87,23 @@ impl TargetAccess {
     /// Reads the tokens, one for each organisation. Without a token there is one organisation, which sends none.
     ///
     /// # Errors
-    /// A token cannot be read.
+    /// A token cannot be read, or two are equal.
     pub fn bearers(&self) -> Result<Vec<Option<Arc<Bearer>>>, BearerError> {
         if self.tokens.is_empty() {
             return Ok(vec![None]);
         }
-        self.tokens.iter().map(|source| Ok(Some(Arc::new(Bearer::open(source)?)))).collect()
+        let mut bearers: Vec<Option<Arc<Bearer>>> = Vec::new();
+        for (number, source) in self.tokens.iter().enumerate() {
+            let bearer = Bearer::open(source)?;
+            // Two organisations with one token would see each other's records, and the judgement would call it a leak.
+            let token = bearer.current().0;
+            let same = bearers.iter().flatten().position(|other| other.current().0 == token);
+            if let Some(other) = same {
+                return Err(BearerError::same(&self.tokens[number], &self.tokens[other]));
+            }
+            bearers.push(Some(Arc::new(bearer)));
+        }
+        Ok(bearers)
     }
 
     /// Calls the target for the first time, with each token, and returns its tools.
@@ -96,7 +111,9 @@ impl TargetAccess {
     /// # Errors
     /// The target cannot be reached, refuses a token, or is no MCP server.
     pub async fn tools(&self, options: ClientOptions) -> Result<Vec<Tool>, AccessError> {
-        let endpoint = Arc::new(self.endpoint()?);
+        // Not through the fault proxy, which makes the connection with TLS: a certificate that it refuses would look like a server that is down.
+        let direct = Self { proxy: None, ..self.clone() };
+        let endpoint = Arc::new(direct.endpoint()?);
         let mut tools = Vec::new();
         for bearer in self.bearers()? {
             let contact = Box::pin(contact(&endpoint, bearer.as_ref(), options)).await?;
@@ -106,5 +123,37 @@ impl TargetAccess {
             }
         }
         Ok(tools)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BearerSource, Reached, Target, TargetAccess};
+    use crate::plan::reach::Reach;
+
+    fn access(tokens: Vec<BearerSource>, is_loopback: bool) -> TargetAccess {
+        let url = "http://127.0.0.1:1/mcp".to_owned();
+        let reached = Reached { host: "127.0.0.1".to_owned(), addresses: Vec::new(), is_loopback };
+        let target = Target { url: url.clone(), tokens, ca_file: None, reach: Reach::default(), start: None };
+        TargetAccess::new(&target, &url, &reached)
+    }
+
+    #[test]
+    fn two_equal_tokens_are_refused_without_their_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = ["one", "two", "three"].map(|name| BearerSource::File(folder.path().join(name)));
+        for (name, token) in [("one", "sesame"), ("two", "other"), ("three", "sesame")] {
+            std::fs::write(folder.path().join(name), token).unwrap();
+        }
+        assert_eq!(access(sources[..2].to_vec(), true).bearers().unwrap().len(), 2);
+        let why = access(sources.to_vec(), true).bearers().unwrap_err().to_string();
+        assert!(why.contains("three") && why.contains("one") && why.contains("the same token"), "{why}");
+        assert!(why.contains("hint:") && !why.contains("sesame"), "{why}");
+    }
+
+    #[test]
+    fn calls_around_a_load_have_a_bound_only_beyond_loopback() {
+        assert_eq!(access(Vec::new(), true).quiet_per_second, None);
+        assert_eq!(access(Vec::new(), false).quiet_per_second, Some(200));
     }
 }

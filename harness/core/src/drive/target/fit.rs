@@ -1,13 +1,15 @@
 //! Compares the operations of a profile with the tools of a server: an unknown tool, or arguments that the tool's own schema refuses, are found before
 //! the load and not counted as errors of the server.
 
-use super::tools::Tool;
+use super::tools::{Tool, shown};
 use crate::plan::data_file::{Problem, nearest};
 use crate::plan::operation::{OperationData, Placeholder};
 use serde_json::{Value, json};
 
 /// Maximum number of reasons for one operation. A schema with alternatives has one for each.
 const MAX_REASONS: usize = 3;
+/// Maximum number of tools in a message.
+const MAX_NAMES: usize = 50;
 
 /// Returns what does not fit, one problem for each reason.
 pub fn misfits(operations: &[OperationData], tools: &[Tool]) -> Vec<Problem> {
@@ -23,10 +25,12 @@ fn misfit(operation: &OperationData, tools: &[Tool]) -> Vec<Problem> {
     };
     let names = || tools.iter().map(|tool| tool.name.as_str());
     let Some(tool) = tools.iter().find(|tool| tool.name == operation.tool) else {
-        let near =
-            nearest(&operation.tool, names()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let near = nearest(&operation.tool, names())
+            .map(|near| format!("; did you mean `{}`?", shown(near)))
+            .unwrap_or_default();
         let what = format!("the target has no tool `{}`{near}", operation.tool);
-        return vec![problem("tool", what, format!("`{}`", names().collect::<Vec<_>>().join("`, `")))];
+        let known: Vec<String> = names().take(MAX_NAMES).map(shown).collect();
+        return vec![problem("tool", what, format!("`{}`", known.join("`, `")))];
     };
     let refused = refusals(operation, &tool.input_schema);
     let allowed = || format!("what the input schema of `{}` accepts", tool.name);
@@ -40,8 +44,8 @@ fn refusals(operation: &OperationData, schema: &Value) -> Vec<String> {
     let with_keys = |key: Value| {
         let arguments = operation.arguments.render(&mut |placeholder| sample(placeholder, &key));
         let reasons = validator.iter_errors(&arguments).map(|error| match error.instance_path().to_string() {
-            place if place.is_empty() => error.to_string(),
-            place => format!("`/arguments{place}`: {error}"),
+            place if place.is_empty() => shown(&error.to_string()),
+            place => shown(&format!("`/arguments{place}`: {error}")),
         });
         reasons.take(MAX_REASONS).collect::<Vec<String>>()
     };

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// Maximum number of characters of a text of the server that is printed.
+const MAX_SHOWN: usize = 200;
+
 /// A tool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool {
@@ -17,13 +20,23 @@ impl Tool {
     pub fn read(listed: &Value) -> Option<Self> {
         let name = listed["name"].as_str()?.to_owned();
         let about = listed["description"].as_str().and_then(|text| text.trim().lines().next()).unwrap_or_default();
-        Some(Self { name, about: about.to_owned(), input_schema: listed["inputSchema"].clone() })
+        Some(Self { name, about: shown(about), input_schema: listed["inputSchema"].clone() })
     }
+}
+
+/// Returns a text of the server as it may be printed: short, and without control characters, which could change what the terminal shows.
+pub fn shown(text: &str) -> String {
+    let mut plain = text.chars().filter(|letter| !letter.is_control());
+    let mut shown: String = plain.by_ref().take(MAX_SHOWN).collect();
+    if plain.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Tool;
+    use super::{Tool, shown};
     use serde_json::json;
 
     #[test]
@@ -33,5 +46,9 @@ mod tests {
             Tool { name: "add".to_owned(), about: "Adds.".to_owned(), input_schema: json!({ "type": "object" }) };
         assert_eq!(Tool::read(&listed), Some(expected));
         assert_eq!(Tool::read(&json!({ "description": "no name" })), None);
+        let coloured = Tool::read(&json!({ "name": "a", "description": "\u{1b}[31mred\u{9b}0m" })).unwrap();
+        assert_eq!(coloured.about, "[31mred0m");
+        assert_eq!(shown(&"x".repeat(201)), format!("{}…", "x".repeat(200)));
+        assert_eq!(shown(&"x".repeat(200)), "x".repeat(200));
     }
 }

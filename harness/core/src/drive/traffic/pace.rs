@@ -5,6 +5,7 @@ use super::arrivals::Arrivals;
 use super::clock::{Clock, sleep_until};
 use crate::plan::workload::{Model, RateStage, Workload};
 use harness_history::Phase;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -99,6 +100,32 @@ impl Turn {
     /// busy user is not part of it, because it is the service that is slow then, and the latency includes the wait.
     pub fn send_lag_us(&self, invoke_us: u64) -> Option<u64> {
         self.planned_us.map(|_| invoke_us.saturating_sub(self.ready_us))
+    }
+}
+
+/// Limits the calls outside the schedule, before and after a load. The bound on the rate of a load beyond loopback is theirs as well.
+pub struct QuietPace {
+    /// Time between two calls; 0 if only the speed of the server bounds them.
+    gap_us: u64,
+    next_us: AtomicU64,
+}
+
+impl QuietPace {
+    /// Allows this number of calls per second; `None` allows any.
+    pub fn new(per_second: Option<u32>) -> Self {
+        let gap_us = per_second.map_or(0, |calls| 1_000_000_u64.div_ceil(u64::from(calls.max(1))));
+        Self { gap_us, next_us: AtomicU64::new(0) }
+    }
+
+    /// Waits until the next call may be sent. Each caller gets a time of its own.
+    pub async fn wait<C: Clock>(&self, clock: &C) {
+        if self.gap_us == 0 {
+            return;
+        }
+        let now_us = clock.now_us();
+        let after = |next_us: u64| Some(next_us.max(now_us) + self.gap_us);
+        let next_us = self.next_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).unwrap_or_default();
+        sleep_until(clock, next_us.max(now_us)).await;
     }
 }
 

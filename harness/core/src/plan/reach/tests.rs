@@ -1,6 +1,6 @@
 //! Which URLs may be reached, and which addresses of them.
 
-use super::{Network, Reach, normal, parse};
+use super::{Network, Reach, normal, parse, without_secrets};
 use std::net::SocketAddr;
 
 fn addresses(list: &[&str]) -> Vec<SocketAddr> {
@@ -89,7 +89,7 @@ fn a_listed_host_is_loopback_only_if_all_of_its_addresses_are() {
 fn a_url_has_a_host_and_a_port() {
     for (url, host, port) in [
         ("http://127.0.0.1:7420/mcp", "127.0.0.1", 7420),
-        ("https://Staging.Example./mcp?x=1", "staging.example", 443),
+        ("https://Staging.Example./mcp", "staging.example", 443),
         ("http://[::1]", "::1", 80),
         ("http://[0:0:0:0:0:0:0:1]:9", "::1", 9),
     ] {
@@ -100,6 +100,11 @@ fn a_url_has_a_host_and_a_port() {
     }
     let why = parse("http://ann:a-password@127.0.0.1").unwrap_err();
     assert!(why.contains("user name") && !why.contains("a-password"), "{why}");
+    let why = parse("http://127.0.0.1/mcp?api_key=sesame").unwrap_err();
+    assert!(why.contains("query") && why.contains("--bearer-env") && !why.contains("sesame"), "{why}");
+    let why = parse("ftp://ann:a-password@127.0.0.1/mcp?api_key=sesame").unwrap_err();
+    assert!(why.contains("`ftp://127.0.0.1/mcp`") && !why.contains("a-password") && !why.contains("sesame"), "{why}");
+    assert_eq!(without_secrets("ann:pw@host:1/a@b?c"), "host:1/a@b");
     assert_eq!(normal("[::FFFF:7F00:1]"), "::ffff:127.0.0.1");
 }
 

@@ -6,6 +6,7 @@ use crate::plan::bearer::BearerSource;
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 const DISCOVERED: &str = r#"{"jsonrpc":"2.0","id":{id},"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"sample","version":"1.2"}}}}"#;
 const NO_METHOD: &str = r#"{"jsonrpc":"2.0","id":{id},"error":{"code":-32601,"message":"no such method"}}"#;
@@ -103,6 +104,17 @@ async fn a_legacy_server_gets_initialize_and_its_session_is_closed() {
 }
 
 #[tokio::test]
+async fn a_server_that_never_answers_an_unknown_method_gets_initialize() {
+    let steps = vec![Step::Stall, initialized("s"), Step::Answer(ACCEPTED)];
+    let (endpoint, mut server) = scripted(steps).await;
+    let options = ClientOptions { deadline: Duration::from_secs(2), ..ClientOptions::default() };
+    let mut client = Client::negotiating(endpoint, options);
+    let handshake = client.ready().await.unwrap();
+    assert_eq!((handshake.requests, &handshake.outcome), (3, &Outcome::Ok));
+    assert_eq!(server.join_next().await.unwrap().unwrap().1.len(), 3);
+}
+
+#[tokio::test]
 async fn a_server_without_sessions_has_nothing_to_close() {
     let steps = vec![Step::Answer(NO_METHOD), initialized(""), Step::Answer(ACCEPTED), Step::Answer(OK)];
     let (endpoint, mut server) = scripted(steps).await;
@@ -115,24 +127,50 @@ async fn a_server_without_sessions_has_nothing_to_close() {
 #[tokio::test]
 async fn a_lost_session_is_a_failed_call_and_then_a_new_session() {
     let gone = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
-    let steps = vec![
-        Step::Answer(BAD_REQUEST),
-        initialized("first"),
-        Step::Answer(ACCEPTED),
-        Step::Answer(gone),
-        initialized("second"),
-        Step::Answer(ACCEPTED),
-        Step::Answer(OK),
-    ];
+    for (refusal, status) in [(gone, 404), (BAD_REQUEST, 400)] {
+        let steps = vec![
+            Step::Answer(BAD_REQUEST),
+            initialized("first"),
+            Step::Answer(ACCEPTED),
+            Step::Answer(refusal),
+            initialized("second"),
+            Step::Answer(ACCEPTED),
+            Step::Answer(OK),
+        ];
+        let (endpoint, mut server) = scripted(steps).await;
+        let mut client = client(&endpoint);
+        assert_eq!(client.call("echo", &json!({})).await.outcome, Outcome::Failed(ErrorKind::Http(status)));
+        assert_eq!(client.protocol(), None, "{status}");
+        assert_eq!(client.take_handshake().unwrap().requests, 3);
+        assert_eq!(client.call("echo", &json!({})).await.outcome, Outcome::Ok);
+        assert_eq!(client.take_handshake().unwrap().requests, 2, "it is known to be a legacy server");
+        let (_, requests) = server.join_next().await.unwrap().unwrap();
+        assert_eq!(requests.len(), 7, "the refused call is not sent again");
+        assert!(has(&requests[3], "mcp-session-id: first") && has(&requests[6], "mcp-session-id: second"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_session_loses_nothing() {
+    let steps = vec![Step::Answer(NO_METHOD), initialized(""), Step::Answer(ACCEPTED), Step::Answer(BAD_REQUEST)];
     let (endpoint, mut server) = scripted(steps).await;
     let mut client = client(&endpoint);
-    assert_eq!(client.call("echo", &json!({})).await.outcome, Outcome::Failed(ErrorKind::Http(404)));
-    assert_eq!(client.protocol(), None);
-    assert_eq!(client.take_handshake().unwrap().requests, 3);
-    assert_eq!(client.call("echo", &json!({})).await.outcome, Outcome::Ok);
-    assert_eq!(client.take_handshake().unwrap().requests, 2, "it is known to be a legacy server");
-    let (_, requests) = server.join_next().await.unwrap().unwrap();
-    assert!(has(&requests[3], "mcp-session-id: first") && has(&requests[6], "mcp-session-id: second"));
+    assert_eq!(client.call("echo", &json!({})).await.outcome, Outcome::Failed(ErrorKind::Http(400)));
+    assert!(client.protocol().is_some());
+    assert_eq!(server.join_next().await.unwrap().unwrap().1.len(), 4);
+}
+
+#[tokio::test]
+async fn an_error_whose_body_is_json_and_not_an_object_is_a_refused_call() {
+    for body in [r#""Bad Request""#, "404", "true", "[]"] {
+        let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json";
+        let refusal = format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let (endpoint, mut server) = scripted(vec![Step::Answer(refusal.leak())]).await;
+        let mut client = Client::new(endpoint, ClientOptions { deadline: PATIENT, ..ClientOptions::default() });
+        let heard = client.ask(&Message { method: "tools/list".to_owned(), ..Message::default() }).await;
+        assert_eq!((heard.outcome, heard.error), (Outcome::Failed(ErrorKind::Http(400)), Value::Null), "{body}");
+        assert_eq!(server.join_next().await.unwrap().unwrap().1.len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Pacing in virtual time, with the same result to the microsecond on every machine.
 
-use super::{After, CancellationToken, Duration, Model, Pace, Phase, Window, Workload};
+use super::{After, CancellationToken, Duration, Model, Pace, Phase, QuietPace, Window, Workload};
 use crate::drive::traffic::clock::virtual_time::{VirtualClock, run};
 use crate::drive::traffic::clock::{Clock as _, sleep_until};
 use crate::drive::traffic::tally::Tally;
@@ -184,4 +184,21 @@ fn arrivals_beside_closed_users_have_numbers_that_no_closed_user_has() {
     let arrivals: std::collections::BTreeSet<u64> = (0..1_000).map(|arrival| numbers.of(arrival)).collect();
     assert_eq!(arrivals.len(), 1_000, "each has its own");
     assert!(arrivals.iter().all(|number| number % 107 >= 100), "the first hundred of a step are those of closed users");
+}
+
+#[test]
+fn quiet_calls_of_all_users_together_keep_the_bound() {
+    for (per_second, expected_us) in [(Some(10), 1_900_000), (None, 0)] {
+        let (clock, quiet) = (VirtualClock::default(), QuietPace::new(per_second));
+        let users = (0..4).map(|_| {
+            let (clock, quiet) = (&clock, &quiet);
+            Box::pin(async move {
+                for _ in 0..5 {
+                    quiet.wait(clock).await;
+                }
+            }) as Pin<Box<dyn Future<Output = ()> + '_>>
+        });
+        run(&clock, users);
+        assert_eq!(clock.now_us(), expected_us, "20 calls at {per_second:?} per second");
+    }
 }
