@@ -7,7 +7,7 @@ use super::load::place_words;
 use super::plan::render;
 use super::play::{self, Folder, Played};
 use super::target;
-use crate::arguments::{ChaosArguments, ChaosCommand};
+use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;

@@ -102,7 +102,8 @@ fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], find
     let is_wrong = |probe: &Probe| !reports(probe, promise.says);
     let what = |probe: &Probe| format!("`{part}` had to be {word} and reported {}", report(probe));
     let has_long_span = in_place.iter().any(|span| span.length_us() >= promise.within_us.saturating_mul(CERTAIN_TIMES));
-    if has_long_span && due.len() >= CERTAIN_PROBES && due.iter().all(|probe| is_wrong(probe) && probe.ready.is_some()) {
+    if has_long_span && due.len() >= CERTAIN_PROBES && due.iter().all(|probe| is_wrong(probe) && probe.ready.is_some())
+    {
         // The part had several times its promised time and answered all the time: it was not slow, it said the wrong word.
         let times = counted(due.len() as u64, "time", "times");
         finding.certain_violation(|| format!("{}, every time, {times}", what(due[0])), &[]);
