@@ -211,7 +211,8 @@ impl Client {
         let complete_us = self.now_us();
         match &received {
             Ok(received) => {
-                if !received.reusable && !(received.open && self.stream_ends().await) {
+                let is_usable = received.reusable || (received.open && self.stream_ends().await);
+                if !is_usable {
                     self.stream = None;
                 }
                 self.notice(received.status);
