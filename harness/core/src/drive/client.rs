@@ -219,8 +219,8 @@ impl Client {
         let complete_us = self.now_us();
         match &received {
             Ok(received) => {
-                let carries_another = received.reusable || (received.open && self.stream_ends().await);
-                if !carries_another {
+                let is_usable = received.reusable || (received.open && self.stream_ends().await);
+                if !is_usable {
                     self.stream = None;
                 }
                 self.notice(received.status);

@@ -11,7 +11,6 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_util::task::AbortOnDropHandle;
 
 /// Maximum number of open connections; that of the proxy in front of it.
 const MAX_CONNECTIONS: usize = chaos_proxy::MAX_CONNECTIONS;
@@ -23,7 +22,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Dropping it closes every connection.
 pub(super) struct TlsTunnel {
     address: SocketAddr,
-    _accepting: AbortOnDropHandle<()>,
+    /// Ends with the tunnel.
+    _accepting: JoinSet<()>,
 }
 
 /// Where the tunnel leads.
@@ -45,7 +45,9 @@ impl TlsTunnel {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let far = Arc::new(Far { name, addresses, connector: TlsConnector::from(config) });
-        Ok(Self { address, _accepting: AbortOnDropHandle::new(tokio::spawn(accept(listener, far))) })
+        let mut accepting = JoinSet::new();
+        accepting.spawn(accept(listener, far));
+        Ok(Self { address, _accepting: accepting })
     }
 
     pub(super) const fn address(&self) -> SocketAddr {

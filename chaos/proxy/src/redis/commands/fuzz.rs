@@ -51,8 +51,11 @@ fn number(bytes: &[u8], mark: u8, most: usize) -> Result<Option<(usize, usize)>,
     if value.to_string() == text && value <= most { Ok(Some((value, end + 1))) } else { Err(()) }
 }
 
+/// The words of a command.
+type Words = Vec<Vec<u8>>;
+
 /// Reads the command at the beginning. Returns its words and its length.
-fn command(bytes: &[u8]) -> Result<Option<(Vec<Vec<u8>>, usize)>, ()> {
+fn command(bytes: &[u8]) -> Result<Option<(Words, usize)>, ()> {
     let Some((count, mut at)) = number(bytes, b'*', MAX_ARGUMENTS as usize)? else { return Ok(None) };
     if count == 0 {
         return Err(());

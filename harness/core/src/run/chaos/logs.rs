@@ -97,7 +97,7 @@ mod tests {
         let bearer = open("opaque-first");
         std::fs::write(&path, "opaque-second").unwrap();
         bearer.as_ref().unwrap().refused(1);
-        let tokens = tokens_of(&[bearer.clone()]);
+        let tokens = tokens_of(std::slice::from_ref(&bearer));
         assert_eq!(tokens, [Arc::from("opaque-first"), Arc::from("opaque-second")] as [Arc<str>; 2]);
         let target = Sought { key: "", tokens, contents: false };
         for line in ["GET /mcp Authorization=Bearer opaque-first", "token=opaque-second refused"] {

@@ -1,5 +1,5 @@
 //! The log of a server that the harness knows nothing about. The services of this product bound their logs themselves; what a foreign server writes
-//! goes through a pipe, and only so much of it to the disk.
+//! goes through a pipe, and only a bounded part of it to the disk.
 
 use std::fs::File;
 use std::io::{self, PipeWriter, Write};
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 
 /// Maximum size of the log over all starts, in bytes. The judgement searches the whole log, and a run directory holds it.
 pub(super) const MAX_LOG_BYTES: u64 = 64 << 20;
@@ -19,7 +19,7 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// Copies from the pipe to the log until every process that writes to the pipe has ended.
 pub(super) struct BoundedLog {
-    copying: AbortOnDropHandle<()>,
+    copying: JoinSet<()>,
 }
 
 impl BoundedLog {
@@ -32,12 +32,14 @@ impl BoundedLog {
         let left = MAX_LOG_BYTES.saturating_sub(file.metadata()?.len());
         let (reader, writer) = io::pipe()?;
         let reader = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-        Ok((Self { copying: AbortOnDropHandle::new(tokio::spawn(copy(reader, file, left))) }, writer))
+        let mut copying = JoinSet::new();
+        copying.spawn(copy(reader, file, left));
+        Ok((Self { copying }, writer))
     }
 
     /// Waits a moment for the last lines, after the process has ended. Children of the process may keep the pipe open.
     pub(super) async fn finish(&mut self) {
-        let _ = tokio::time::timeout(LAST_LINES, &mut self.copying).await;
+        let _ = tokio::time::timeout(LAST_LINES, self.copying.join_next()).await;
     }
 }
 
@@ -61,6 +63,7 @@ mod tests {
     use std::io::Write;
     use std::os::fd::OwnedFd;
     use tokio::net::unix::pipe::Receiver;
+    use tokio::task::JoinSet;
 
     #[tokio::test]
     async fn what_a_process_writes_is_appended_to_its_log() {
@@ -81,11 +84,12 @@ mod tests {
         let path = folder.path().join("target.log");
         let (reader, mut writer) = std::io::pipe().unwrap();
         let reader = Receiver::from_owned_fd(OwnedFd::from(reader)).unwrap();
-        let copying = tokio::spawn(copy(reader, std::fs::File::create(&path).unwrap(), 5));
+        let mut copying = JoinSet::new();
+        copying.spawn(copy(reader, std::fs::File::create(&path).unwrap(), 5));
         // More than a pipe holds, so that the writer would block if the pipe were not read.
         let writing = tokio::task::spawn_blocking(move || writer.write_all(&[b'a'; 1 << 20]));
         writing.await.unwrap().unwrap();
-        copying.await.unwrap();
+        copying.join_next().await.unwrap().unwrap();
         let expected = [b"aaaaa", CUT].concat();
         assert_eq!(std::fs::read(&path).unwrap(), expected);
     }

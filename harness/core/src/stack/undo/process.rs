@@ -171,11 +171,11 @@ mod tests {
         let mut launcher = Command::new("sh");
         // The launcher ends at once; its child would live for ten minutes.
         launcher.args(["-c", "sleep 600 & echo $!"]).process_group(0).stdout(Stdio::piped());
-        let launcher = launcher.spawn().unwrap();
+        let mut launcher = launcher.spawn().unwrap();
         let pid = launcher.id();
         let started = start_time(pid).unwrap();
         let undo = EndUndo { part: "target".to_owned(), pid, started };
-        let mut output = launcher.stdout.unwrap();
+        let mut output = launcher.stdout.take().unwrap();
         let mut child = String::new();
         while !child.ends_with('\n') {
             let mut byte = [0];
@@ -185,6 +185,7 @@ mod tests {
         let child: u32 = child.trim().parse().unwrap();
         assert!(undo.members().contains(&child.cast_signed()), "{:?}", undo.members());
         tokio::time::timeout(Duration::from_secs(10), undo.kill_group_and_wait()).await.unwrap().unwrap();
+        launcher.wait().unwrap();
         assert!(undo.members().is_empty());
         let other = EndUndo { started: started - 1, pid: std::process::id(), ..undo };
         assert!(other.members().is_empty(), "a later process with the same id is not changed");
