@@ -142,7 +142,7 @@ fn reason(outcome: &Outcome, location: Option<&str>) -> (Obstacle, String) {
         ErrorKind::Timeout => (Obstacle::NotReached, "it does not answer in time".to_owned()),
         ErrorKind::Reset => (Obstacle::NotReached, "it closes the connection without an answer".to_owned()),
         ErrorKind::Http(status @ (401 | 403)) => (Obstacle::NotAuthorized, format!("it answers with status {status}")),
-        ErrorKind::Http(status @ 300..400) => {
+        ErrorKind::Http(status @ 300..=399) => {
             let place = location.map(|place| format!(" to `{place}`")).unwrap_or_default();
             (Obstacle::Redirect, format!("it redirects with status {status}{place}, and a redirect is never followed"))
         }

@@ -189,7 +189,7 @@ fn discovered(heard: &Heard) -> Discovered {
     }
     let rejected = heard.error["code"].as_i64().is_some_and(|code| REJECTED_BY_MODERN.contains(&code));
     // Redirects are never followed, and 401, 403, 429 and 503 do not depend on the method.
-    if rejected || matches!(status, 300..400 | 401 | 403 | 407 | 429 | 503) {
+    if rejected || matches!(status, 300..=399 | 401 | 403 | 407 | 429 | 503) {
         Discovered::Refused
     } else {
         Discovered::Legacy
