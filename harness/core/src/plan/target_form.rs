@@ -373,7 +373,7 @@ mod tests {
     fn a_target_and_its_operations_are_read() {
         let (target, operations, problems) = parsed(GOOD);
         assert!(problems.is_empty(), "{problems:?}");
-        assert_eq!((target.tokens, target.organisations()), (vec![BearerSource::Variable("A".to_owned())], 1));
+        assert_eq!((target.tokens.clone(), target.organisations()), (vec![BearerSource::Variable("A".to_owned())], 1));
         let [put] = &operations[..] else { panic!("{operations:?}") };
         assert_eq!((put.name.as_str(), put.place.as_str(), put.creates()), ("put", "a.toml:6", true));
         assert_eq!(put.arguments.source()["deep"], json!({ "list": [1, "{{word}}"] }));
