@@ -92,7 +92,7 @@ fn a_service_that_does_not_run_beside_memory_alone_is_refused() {
 fn an_unknown_workload_names_the_known_ones() {
     let error = workload("memroy", &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("did you mean `memory`?") && error.contains("known workloads: `memory`"), "{error}");
-    assert_eq!(known_workloads(), ["memory", "memory-classic", "guardrails", "patterns", "workflow", "full"]);
+    assert_eq!(known_workloads(), ["memory", "memory-classic", "guardrails", "patterns", "workflow", "full", "smoke"]);
     let error = workload("missing/profile.toml", &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("missing/profile.toml"), "{error}");
 }

@@ -106,7 +106,7 @@ fn an_experiment_on_a_target_has_its_server_and_its_calls() {
 #[test]
 fn keys_of_another_kind_of_stack_are_reported_with_their_line() {
     for (from, to, expected) in [
-        ("stack = \"target\"", "stack = \"memory\"", "t.toml:5: `target`: it is for a server of any maker"),
+        ("stack = \"target\"", "stack = \"memory\"", "t.toml:4: `target`: it is for a server of any maker"),
         ("stack = \"target\"", "stack = \"memory\"", "`load.mix`: it is missing"),
         ("rate = 20", "mix = { get_memory = 1 }", "t.toml:9: `load.mix`: it does not apply to a server of any maker"),
         ("{{word}}", "{{wrod}}", "did you mean `{{word}}`?"),
