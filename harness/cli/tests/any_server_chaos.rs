@@ -107,7 +107,7 @@ reads = { key = "/arguments/names/0", value = "/reply/entities/0/observations/0"
 #[test]
 fn a_server_that_runs_already_gets_faults_on_the_wire_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Foreign::sample("sessions", folder.path());
+    let server = Foreign::sample("sessions", &[], folder.path());
     let late = "[[fault]]\nkind = \"network\"\nfrom = \"client\"\nto = \"target\"\nlasts = \"3s\"\n\
         rule = { toxic = { kind = \"latency\", delay_ms = 300 }, towards = \"client\" }\n[during]\nall = [\"error_rate<1%\"]\n";
     write(folder.path(), &[late]);

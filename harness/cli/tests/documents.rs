@@ -67,6 +67,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("harness load full", SHORTER),
     ("harness load --target", "target.rs runs it with a server of its own"),
     ("harness load graph.toml", "target.rs runs it with a server of its own"),
+    ("harness chaos any-", "any_server_chaos.rs runs one on a server of its own"),
+    ("harness snapshot --target", "any_server_chaos.rs runs it with a server of its own"),
     ("harness gate", "gate.rs runs a shorter one"),
     ("harness runs open", "runs.rs does, with a browser of its own"),
     ("harness scenario --all", "scenarios/tests/scenarios.rs plays each"),

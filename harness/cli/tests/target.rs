@@ -72,7 +72,7 @@ fn lost_writes_of_a_server_of_version_two_of_the_python_sdk_are_found() {
 #[test]
 fn tools_are_listed_with_an_example_of_a_call_of_each() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Foreign::sample("sessions", folder.path());
+    let server = Foreign::sample("sessions", &[], folder.path());
     let listed = load(folder.path(), &["--target", &server.url]);
     let said = text(&listed);
     assert_eq!(code(&listed), 64, "{said}");
@@ -100,7 +100,7 @@ fn tools_are_listed_with_an_example_of_a_call_of_each() {
 #[test]
 fn operations_that_do_not_fit_the_tools_are_found_before_the_load() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Foreign::sample("stateless", folder.path());
+    let server = Foreign::sample("stateless", &[], folder.path());
     let refused = load(
         folder.path(),
         &["--target", &server.url, "--call", r#"putt {"key":"k"}"#, "--call", r#"put {"key":"k"}"#],
@@ -150,15 +150,18 @@ all = ["error_rate<1%"]
 fn isolation_between_two_tokens_is_judged_in_every_mode_of_the_sdk() {
     for mode in ["sessions", "stateless", "modern"] {
         let folder = tempfile::tempdir().unwrap();
-        let server = Foreign::sample(mode, folder.path());
+        let server = Foreign::sample(mode, &[], folder.path());
         std::fs::write(folder.path().join("mine.toml"), TWO_TOKENS.replace("URL", &server.url)).unwrap();
         let said = text(&load(folder.path(), &["mine.toml"]));
         for check in ["tenant-isolation", "no-lost-writes", "register", "no-phantom-reads", "error-rate"] {
             assert_eq!(verdict(&said, check), Some("pass"), "{mode} {check}: {said}");
         }
-        // The same token twice: every record of the one is one of the other.
         let one = TWO_TOKENS.replace("URL", &server.url).replace("TOKEN_B", "TOKEN_A");
         std::fs::write(folder.path().join("mine.toml"), one).unwrap();
+        let refused = load(folder.path(), &["mine.toml"]);
+        assert!(code(&refused) == 64 && text(&refused).contains("has the same token"), "{}", text(&refused));
+        let server = Foreign::sample(mode, &["--leaky"], folder.path());
+        std::fs::write(folder.path().join("mine.toml"), TWO_TOKENS.replace("URL", &server.url)).unwrap();
         let leaky = load(folder.path(), &["mine.toml"]);
         let said = text(&leaky);
         assert_eq!((code(&leaky), verdict(&said, "tenant-isolation")), (1, Some("fail")), "{mode}: {said}");

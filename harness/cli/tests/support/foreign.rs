@@ -38,10 +38,10 @@ impl Foreign {
     }
 
     /// Starts `sample-server` in a mode, and waits until it listens.
-    pub(crate) fn sample(mode: &str, folder: &Path) -> Self {
+    pub(crate) fn sample(mode: &str, options: &[&str], folder: &Path) -> Self {
         let log = std::fs::File::create(folder.join("server.log")).unwrap();
         let mut command = Command::new(sample_program());
-        command.arg(mode).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        command.arg(mode).args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
@@ -71,9 +71,8 @@ pub(crate) fn sample_program() -> PathBuf {
 pub(crate) fn python(library: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../python-clients").join(library);
     let list = std::fs::read(repository(&format!("fixtures/clients/python/{library}.txt"))).unwrap();
-    assert_eq!(
-        list,
-        std::fs::read(place.join("packages.txt")).unwrap_or_default(),
+    assert!(
+        list == std::fs::read(place.join("packages.txt")).unwrap_or_default(),
         "the Python environment `{}` is missing or has other packages\nhint: make python-clients",
         place.display()
     );

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_worker_that_is_late_or_has_ended() {
+    fn no_call_waits_for_a_worker_that_is_late_or_has_ended() {
         let lanes = Lanes::<()>::default();
         let (_first, _) = lanes.join(&key());
         lanes.take(&key());
