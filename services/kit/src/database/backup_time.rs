@@ -5,7 +5,9 @@ use super::Writer;
 use mcp_contracts::metric;
 use parking_lot::Mutex;
 use std::ffi::OsString;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -17,7 +19,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 pub(super) fn note(database: &Path) -> io::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let partial = beside(database, ".last-backup.partial");
-    std::fs::write(&partial, format!("{now}\n"))?;
+    // The owner alone reads the files of a database.
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    writeln!(file, "{now}")?;
     std::fs::rename(partial, beside(database, ".last-backup"))
 }
 
