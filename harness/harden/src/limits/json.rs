@@ -32,12 +32,9 @@ async fn depth(probe: &Probe<'_>) -> Result<(), Stop> {
             for (case, value) in [("100,000 arrays", arrays(100_000)), ("100,000 objects", objects(100_000))] {
                 let answer = probe.send(&part, &with(&value)).await;
                 let later = probe.send(&part, &request).await;
-                // Whether it refuses the depth or ignores the parameter is its own affair, as long as it lives.
+                // The server may refuse the depth, ignore the parameter, or catch the error of its parser (Python answers with 500). It must survive.
                 let signs = [
-                    (
-                        "the request gets no reply, or an error of the server",
-                        answer.status.is_none_or(|status| status >= 500),
-                    ),
+                    ("the request gets no reply", answer.status.is_none()),
                     ("the request after it is not answered", !later.has_result()),
                 ];
                 let holds = signs.iter().all(|(_, is_there)| !is_there);

@@ -6,6 +6,7 @@ use crate::drive::client::{Bearer, Client, ClientOptions, ContactError, Endpoint
 use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Header of the session of an older revision.
@@ -18,6 +19,8 @@ pub(crate) struct Access {
     /// One token for each organisation; empty if the server needs none.
     tokens: Vec<String>,
     protocol: Protocol,
+    /// Id of the last request. Checks run at the same time, and a session that gets one id twice answers only one of the two.
+    last_id: AtomicU64,
 }
 
 impl Access {
@@ -36,7 +39,7 @@ impl Access {
         // The session that was just opened stays open until `close`.
         let protocol = client.protocol().cloned().unwrap_or(Protocol::Modern);
         let tokens = bearers.iter().map(|bearer| bearer.current().0.to_string()).collect();
-        Ok(Self { tokens, protocol })
+        Ok(Self { tokens, protocol, last_id: AtomicU64::new(1) })
     }
 
     /// Ends the session, if there is one.
@@ -81,7 +84,10 @@ impl Access {
         }
         adapted = adapted.without_meta();
         match session {
-            Some(session) if adapted.value_of(SESSION).is_none() => adapted.header(SESSION, session),
+            Some(session) if adapted.value_of(SESSION).is_none() => {
+                let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+                adapted.header(SESSION, session).with_id(id)
+            }
             Some(_) | None => adapted,
         }
     }
@@ -89,14 +95,14 @@ impl Access {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Protocol, SESSION};
+    use super::{Access, AtomicU64, Protocol, SESSION};
     use crate::drive::hardening::HttpRequest;
     use mcp_contracts::headers::MCP_PROTOCOL_VERSION;
 
     #[test]
     fn a_request_gets_the_revision_and_the_session_of_the_server() {
         let protocol = Protocol::Legacy { version: "2025-06-18".to_owned(), session: Some("s-1".to_owned()) };
-        let access = Access { tokens: vec!["t".to_owned()], protocol };
+        let access = Access { tokens: vec!["t".to_owned()], protocol, last_id: AtomicU64::new(99) };
         let adapted = access.adapted(&HttpRequest::tools_list());
         assert_eq!(
             (adapted.value_of(MCP_PROTOCOL_VERSION), adapted.value_of(SESSION)),
@@ -105,11 +111,13 @@ mod tests {
         let (sent, whole) = (String::from_utf8_lossy(adapted.body()).into_owned(), HttpRequest::tools_list());
         assert!(!sent.contains("2026-07-28"), "{sent} contradicts its header");
         assert_eq!(sent.len(), whole.body().len(), "a check of a limit counts the bytes");
-        assert!(serde_json::from_str::<serde_json::Value>(&sent).is_ok(), "{sent}");
+        let id = |request: &HttpRequest| serde_json::from_slice::<serde_json::Value>(request.body()).unwrap()["id"].clone();
+        let ids = [id(&adapted), id(&access.adapted(&HttpRequest::tools_list()))];
+        assert_eq!(ids, [100, 101], "a session that gets one id twice at the same time answers only one");
         let changed = access.adapted(&HttpRequest::tools_list().with(MCP_PROTOCOL_VERSION, "latest"));
         assert_eq!(changed.value_of(MCP_PROTOCOL_VERSION), Some("latest"), "what a check tests is not changed");
         assert_eq!((access.token(0), access.token(1), access.secrets()), ("t", "t", vec!["t", "s-1"]));
-        let modern = Access { tokens: Vec::new(), protocol: Protocol::Modern };
+        let modern = Access { tokens: Vec::new(), protocol: Protocol::Modern, last_id: AtomicU64::new(1) };
         assert_eq!(modern.adapted(&HttpRequest::tools_list()).value_of(SESSION), None);
         assert_eq!((modern.token(0), modern.is_modern()), ("", true));
     }
