@@ -10,9 +10,9 @@ use harness_core::drive::traffic::clock::{Clock as _, RealClock, sleep_until};
 use harness_core::drive::traffic::directory::{Identity, users_of_load, users_of_target};
 use harness_core::drive::traffic::final_read;
 use harness_core::drive::traffic::mix::Mix;
-use harness_core::drive::traffic::pace::{Pace, QuietPace, Turn, Window};
+use harness_core::drive::traffic::pace::{Pace, UnscheduledPace, Turn, Window};
 use harness_core::drive::traffic::tally::Tally;
-use harness_core::drive::traffic::user::{Due, Scene, User};
+use harness_core::drive::traffic::user::{Due, TrafficContext, User};
 use harness_core::drive::{Assignment, DriverReport, FinalWalks};
 use harness_core::observe::record::Recorder;
 use harness_core::plan::target::TARGET;
@@ -43,7 +43,7 @@ fn run_name(assignment: &Assignment) -> String {
     assignment.run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn users(assignment: &Assignment, identities: Vec<Identity>, scene: &Scene) -> Result<Vec<User>, DriveError> {
+fn users(assignment: &Assignment, identities: Vec<Identity>, scene: &TrafficContext) -> Result<Vec<User>, DriveError> {
     let numbered = identities.into_iter().zip(0..);
     let Some(access) = &assignment.target else {
         let user = |(identity, index): (Identity, u64)| {
@@ -67,7 +67,7 @@ fn users(assignment: &Assignment, identities: Vec<Identity>, scene: &Scene) -> R
 pub(crate) struct Driver {
     pub(crate) assignment: Assignment,
     pub(crate) stop: CancellationToken,
-    scene: Scene,
+    scene: TrafficContext,
     users: Vec<Mutex<User>>,
     endpoints: BTreeMap<String, Arc<Endpoint>>,
     minter: Minter,
@@ -78,7 +78,7 @@ pub(crate) struct Driver {
     all_ready: Barrier,
     plan: OnceLock<Plan>,
     /// The pace of the quiet calls.
-    quiet: QuietPace,
+    quiet: UnscheduledPace,
     /// Number of quiet calls that are still to be made.
     quiet_left: AtomicU64,
     acknowledged: AtomicU64,
@@ -122,7 +122,7 @@ impl Driver {
             None => users_of_load(assignment.seed, workload.all_users(), workload.organisations),
             Some(_) => users_of_target(&run_name(&assignment), workload.all_users(), workload.organisations),
         };
-        let scene = Scene::new(mix, &identities, seeds, options);
+        let scene = TrafficContext::new(mix, &identities, seeds, options);
         let users: Vec<_> = users(&assignment, identities, &scene)?.into_iter().map(Mutex::new).collect();
         Ok(Self {
             stop,
@@ -136,7 +136,7 @@ impl Driver {
             recorder: Recorder::create(&assignment.run_dir)?,
             tally: Tally::default(),
             plan: OnceLock::new(),
-            quiet: QuietPace::new(assignment.target.as_ref().and_then(|target| target.quiet_per_second)),
+            quiet: UnscheduledPace::new(assignment.target.as_ref().and_then(|target| target.quiet_per_second)),
             quiet_left: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             transactions: OnceLock::new(),
@@ -187,29 +187,29 @@ impl Driver {
     }
 
     /// Stores record `number` before the load.
-    pub(crate) async fn store_quietly(&self, user_number: usize, number: u64) {
-        self.await_quiet_turn().await;
+    pub(crate) async fn store_unscheduled(&self, user_number: usize, number: u64) {
+        self.await_unscheduled_turn().await;
         let mut user = self.users[user_number].lock().await;
         let due = user.seed(&self.scene, number, Turn::quiet(Phase::Setup));
-        self.make_quietly(&mut user, due).await;
+        self.call_unscheduled(&mut user, due).await;
     }
 
     /// Reads one record after the load, as its writer.
-    pub(crate) async fn read_quietly(&self, user_number: usize, id: &str) {
-        self.await_quiet_turn().await;
+    pub(crate) async fn read_unscheduled(&self, user_number: usize, id: &str) {
+        self.await_unscheduled_turn().await;
         let mut user = self.users[user_number].lock().await;
         let due = user.read(&self.scene, id, Turn::quiet(Phase::Final));
-        self.make_quietly(&mut user, due).await;
+        self.call_unscheduled(&mut user, due).await;
     }
 
     /// Lists, page by page, all memories that one user can see, or those with one tag. Returns the number of records in the replies, or `None` if the
     /// last page was not reached.
-    pub(crate) async fn walk_quietly(&self, user_number: usize, tag: Option<&str>) -> Option<u64> {
+    pub(crate) async fn walk_unscheduled(&self, user_number: usize, tag: Option<&str>) -> Option<u64> {
         let mut user = self.users[user_number].lock().await;
         let turn = Turn::quiet(Phase::Final);
         let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
         while let Some(due) = next {
-            self.await_quiet_turn().await;
+            self.await_unscheduled_turn().await;
             if self.stop.is_cancelled() {
                 return None;
             }
@@ -226,12 +226,12 @@ impl Driver {
 
     /// Closes the sessions of a user after its last call.
     pub(crate) async fn end_session(&self, user_number: usize) {
-        self.await_quiet_turn().await;
+        self.await_unscheduled_turn().await;
         self.users[user_number].lock().await.end().await;
     }
 
     /// Waits until the next quiet call may be sent, or the run is stopped.
-    async fn await_quiet_turn(&self) {
+    async fn await_unscheduled_turn(&self) {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
@@ -266,7 +266,7 @@ impl Driver {
         let _ = self.final_walks.set(walks);
     }
 
-    async fn make_quietly(&self, user: &mut User, due: Due) {
+    async fn call_unscheduled(&self, user: &mut User, due: Due) {
         if self.make(user, due).await {
             self.quiet_left.fetch_sub(1, Ordering::Relaxed);
         }

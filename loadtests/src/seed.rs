@@ -56,7 +56,7 @@ pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
                     if driver.stop.is_cancelled() {
                         return;
                     }
-                    driver.store_quietly(*user_number, number).await;
+                    driver.store_unscheduled(*user_number, number).await;
                 }
             }
         }
@@ -122,7 +122,7 @@ impl Walk for Driver {
     }
 
     async fn walk(&self, user: usize, tag: Option<&str>) -> Option<u64> {
-        self.walk_quietly(user, tag).await
+        self.walk_unscheduled(user, tag).await
     }
 }
 
@@ -133,7 +133,7 @@ impl Read for Lane<'_> {
         if self.0.stop.is_cancelled() || self.0.is_reading_over() {
             return false;
         }
-        self.0.read_quietly(user_number as usize, &id).await;
+        self.0.read_unscheduled(user_number as usize, &id).await;
         true
     }
 }

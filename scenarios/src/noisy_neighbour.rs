@@ -72,7 +72,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let (expected, details) = ("every call of others succeeds", format!("{} failed", failed.len()));
     if !failed.is_empty() && (beside_plan.crowded || beside_noise.crowded) {
         // A call that exceeds its deadline fails, and other processes may be the reason.
-        stage.cannot_tell(expected, format!("{details}; other processes used the machine"));
+        stage.record_unknown(expected, format!("{details}; other processes used the machine"));
     } else {
         stage.expect(expected, failed.is_empty(), details, &failed);
     }
@@ -80,7 +80,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     let expected = "the process stays below the memory limit of its image";
     match stage.peak_memory(&memory) {
         Some(bytes) => stage.expect(expected, bytes < MEMORY, format!("{} MiB at its peak", bytes >> 20), &[]),
-        None => stage.cannot_tell(expected, "its process is not visible"),
+        None => stage.record_unknown(expected, "its process is not visible"),
     }
     Ok(())
 }
@@ -119,7 +119,7 @@ async fn measure<N: Future<Output = ()>>(
         }
         measuring.set(false);
         over.set(true);
-        before.is_some_and(|before| stage.was_crowded_since(&before))
+        before.is_some_and(|before| stage.was_machine_busy_since(&before))
     };
     let busy = neighbour(Rc::clone(&over));
     let (crowded, ()) = join(stage.meanwhile(users, call, clock), busy).await;
@@ -132,12 +132,12 @@ fn compare(stage: &Stage<'_>, plan: &Measured, noise: &Measured) {
     let expected = "the 99th percentile of others is at most twice that beside a neighbour inside its plan";
     let (Some(beside_plan), Some(beside_noise)) = (plan.p99(), noise.p99()) else {
         let why = format!("{} and {} calls; {ENOUGH} are needed", plan.durations.len(), noise.durations.len());
-        return stage.cannot_tell(expected, why);
+        return stage.record_unknown(expected, why);
     };
     let details = format!("{} ms, and {} ms beside it", beside_plan.as_millis(), beside_noise.as_millis());
     let held = beside_noise <= beside_plan * FACTOR;
     if !held && (plan.crowded || noise.crowded) {
-        return stage.cannot_tell(expected, format!("{details}; other processes used the machine"));
+        return stage.record_unknown(expected, format!("{details}; other processes used the machine"));
     }
     stage.expect(expected, held, details, &[]);
 }

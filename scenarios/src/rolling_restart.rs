@@ -82,7 +82,7 @@ pub(crate) async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally)
 }
 
 async fn send<'s>(user: &mut Actor<'s>, tool: &str, arguments: serde_json::Value, calls: &Tally) -> Reply<'s> {
-    let reply = user.send(Ask::tool(tool, arguments).at_a_ready_one()).await;
+    let reply = user.send(Ask::tool(tool, arguments).at_ready_instance()).await;
     calls.count(&reply, reply.is_ok());
     reply
 }

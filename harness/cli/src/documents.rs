@@ -11,7 +11,7 @@ fn root() -> PathBuf {
 }
 
 #[test]
-fn the_reference_is_that_of_the_arguments() {
+fn the_reference_matches_the_arguments() {
     let path = root().join("docs/harness-reference.md");
     let options = clap_markdown::MarkdownOptions::new()
         .title("Commands of the harness".to_owned())
@@ -61,7 +61,7 @@ short pause of the driver passes.
 ";
 
 #[test]
-fn the_page_of_the_checks_is_that_of_the_list() {
+fn the_page_of_the_checks_matches_the_list() {
     let sections: String = check::ALL.iter().map(section).collect();
     assert_current(&root().join("docs/CHECKS.md"), &format!("{CHECKS_HEAD}{sections}"));
 }
@@ -112,7 +112,7 @@ const CHECKLIST_END: &str = "
 ";
 
 #[test]
-fn the_security_checklist_is_that_of_the_catalogue() {
+fn the_security_checklist_matches_the_catalogue() {
     let mut text = CHECKLIST_HEAD.to_owned();
     let mut family = "";
     for check in harness_harden::ALL {

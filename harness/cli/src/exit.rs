@@ -194,7 +194,7 @@ mod tests {
     use super::Exit;
 
     #[test]
-    fn several_runs_end_as_the_one_that_weighs_most() {
+    fn the_exit_code_of_several_runs_is_that_of_the_worst() {
         assert_eq!(Exit::merge([]), Exit::Unknown);
         assert_eq!(Exit::merge([Exit::Pass, Exit::Pass]), Exit::Pass);
         assert_eq!(Exit::merge([Exit::Unknown, Exit::Pass]), Exit::Unknown);

@@ -84,7 +84,7 @@ fn the_standard_input_is_a_log_too() {
 }
 
 #[test]
-fn what_is_no_log_gets_one_clear_error() {
+fn an_input_that_is_not_a_log_gets_one_clear_error() {
     let folder = folder();
     std::fs::write(folder.path().join("notes.txt"), "not a log\n{}\n").unwrap();
     for (arguments, expected) in [

@@ -108,7 +108,7 @@ impl FaultKind {
 
     /// Returns the parts that do not answer while the fault acts.
     pub fn parts(&self) -> Vec<&str> {
-        self.get().takes_away()
+        self.get().unavailable_parts()
     }
 
     /// Returns both ends of the edge on which the fault needs a proxy; `None` if it needs none.
@@ -117,7 +117,7 @@ impl FaultKind {
     }
 
     /// Returns one line for each problem of the fault on this topology and backend. The result does not depend
-    /// on the machine; [`Self::impossible_here`] does.
+    /// on the machine; [`Self::unavailable_on_machine`] does.
     pub fn problems(&self, topology: &Topology, backend: &Backend) -> Vec<String> {
         let mut problems = self.get().problems(topology);
         problems.extend(self.get().unsupported(backend).map(|why| format!("`{}` {why}", self.name())));
@@ -125,8 +125,8 @@ impl FaultKind {
     }
 
     /// Returns why this machine cannot inject the fault although the backend can; `None` if it can.
-    pub fn impossible_here(&self, backend: &Backend) -> Option<String> {
-        let why = self.get().impossible_here(backend)?;
+    pub fn unavailable_on_machine(&self, backend: &Backend) -> Option<String> {
+        let why = self.get().unavailable_on_machine(backend)?;
         Some(format!("`{}` is not possible on this machine: {why}", self.name()))
     }
 }

@@ -223,7 +223,7 @@ async fn a_squeezed_part_gets_its_share_only() {
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
     let fault = FaultKind::CpuSqueeze(CpuSqueeze { part: memory(), percent: 1 });
-    if let Some(why) = fault.impossible_here(&Backend::Process) {
+    if let Some(why) = fault.unavailable_on_machine(&Backend::Process) {
         assert!(matches!(injector.inject(&fault).await, Err(FaultError::Refused { .. })), "{why}");
         stack.stop().await.unwrap();
         return;
@@ -257,7 +257,7 @@ async fn a_part_that_ended_by_its_squeeze_is_back_after_the_fault() {
     let (dir, stack) = memory_alone().await;
     let injector = Injector::new(&stack, dir.path());
     let fault = FaultKind::MemorySqueeze(MemorySqueeze { part: memory(), mebibytes: 64 });
-    if fault.impossible_here(&Backend::Process).is_none() {
+    if fault.unavailable_on_machine(&Backend::Process).is_none() {
         let active = injector.inject(&fault).await.unwrap();
         // As the system does if a group has no more memory.
         let pid = stack.part("memory").unwrap().pid.unwrap();

@@ -162,7 +162,7 @@ async fn no_limit_stays_on_a_process() {
         FaultKind::CpuSqueeze(CpuSqueeze { part: part("redis"), percent: 50 }),
         FaultKind::MemorySqueeze(MemorySqueeze { part: part("redis"), mebibytes: 64 }),
     ] {
-        if let Some(why) = fault.impossible_here(&harness_core::plan::Backend::Process) {
+        if let Some(why) = fault.unavailable_on_machine(&harness_core::plan::Backend::Process) {
             assert!(why.contains("is not possible on this machine"), "{why}");
             continue;
         }

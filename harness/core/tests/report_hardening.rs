@@ -128,7 +128,7 @@ fn required_by_code_scanning() -> Value {
 }
 
 #[test]
-fn the_list_of_mends_has_the_evidence_and_the_command_that_proves_the_mend() {
+fn the_list_of_fixes_has_the_evidence_and_the_command_that_proves_the_fix() {
     let dir = tempfile::tempdir().unwrap();
     write_hardening(dir.path());
     let fix = read(dir.path(), run_dir::FIX);

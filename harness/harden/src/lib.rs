@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn every_file_that_mends_exists() {
+    fn every_file_to_fix_exists() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for check in ALL {
             assert!(!check.mend.is_empty(), "{}", check.id);

@@ -60,7 +60,7 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, OpRef
         count += 1;
         if op.is_error() {
             errors += 1;
-            certain += u64::from(!comes_of_time(op));
+            certain += u64::from(!is_explained_by_slowness(op));
             if first.len() < MOST_SHOWN {
                 first.push(at);
             }
@@ -119,6 +119,6 @@ fn is_timeout(op: OpRef<'_>) -> bool {
 }
 
 /// Returns true if a machine that is too slow explains the error: no answer in time, or the answer of a service that is overloaded.
-fn comes_of_time(op: OpRef<'_>) -> bool {
+fn is_explained_by_slowness(op: OpRef<'_>) -> bool {
     matches!(op.outcome().error(), Some(ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Http(503 | 504)))
 }

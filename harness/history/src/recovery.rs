@@ -25,8 +25,8 @@ const SLACK_US: f64 = 5_000.0;
 /// Share of the calls of a steady stack that are slower than its 99th percentile.
 const SLOW: f64 = 0.01;
 /// Latency that a busy machine explains: this multiple of the highest steady latency, or this time if that is more (decision 0015).
-const CROWDED_TIMES: u64 = 5;
-const CROWDED_US: u64 = 300_000;
+const BUSY_MACHINE_TIMES: u64 = 5;
+const BUSY_MACHINE_US: u64 = 300_000;
 /// Of this number of windows, one may be unsteady. However short the rest of the load is, one unsteady window is allowed.
 const ONE_BAD_WINDOW_OF: u64 = 10;
 
@@ -61,7 +61,7 @@ impl Baseline {
         let (mut sent, mut latencies) = (0u64, Vec::new());
         for (_, op) in history.load_in(steady) {
             sent += 1;
-            latencies.extend(latency_if_well(op));
+            latencies.extend(undegraded_latency(op));
         }
         if (latencies.len() as u64) < LEAST_CALLS {
             return None;
@@ -78,7 +78,7 @@ impl Baseline {
 
     /// Returns true if a call ended well and within the highest steady latency.
     pub fn allows(&self, op: OpRef<'_>) -> bool {
-        latency_if_well(op).is_some_and(|latency| latency <= self.slowest_us())
+        undegraded_latency(op).is_some_and(|latency| latency <= self.slowest_us())
     }
 
     /// Returns true if the calls sent in one window ended well as often, and as fast, as before the fault.
@@ -87,7 +87,7 @@ impl Baseline {
         // One call may be missing, because it may lie just outside the window. A failed call is not missing: `as_often` counts it.
         let enough = well + 1.0 >= self.per_second * LEAST_THROUGHPUT * (WINDOW_US as f64 / 1e6);
         let as_often = well >= self.share * LEAST_THROUGHPUT * sent as f64;
-        let explained_us = if crowded { CROWDED_US.max(self.slowest_us() * CROWDED_TIMES) } else { 0 };
+        let explained_us = if crowded { BUSY_MACHINE_US.max(self.slowest_us() * BUSY_MACHINE_TIMES) } else { 0 };
         let slowest_us = self.slowest_us().max(explained_us);
         let slow = latencies.iter().filter(|latency| **latency > slowest_us).count();
         enough && as_often && !latencies.is_empty() && slow <= slow_by_chance(latencies.len())
@@ -146,16 +146,16 @@ fn is_degraded(op: OpRef<'_>) -> bool {
 }
 
 /// A call ended well if it did what it does without a fault.
-fn ended_well(op: OpRef<'_>) -> bool {
+fn succeeded_undegraded(op: OpRef<'_>) -> bool {
     op.is_ok() && !is_degraded(op)
 }
 
-fn latency_if_well(op: OpRef<'_>) -> Option<u64> {
-    ended_well(op).then(|| op.latency_us())
+fn undegraded_latency(op: OpRef<'_>) -> Option<u64> {
+    succeeded_undegraded(op).then(|| op.latency_us())
 }
 
 fn first_success(history: &History, span: Span) -> Option<u64> {
-    let well = history.calls().filter(|(_, op)| ended_well(*op) && span.holds(op.complete_us()));
+    let well = history.calls().filter(|(_, op)| succeeded_undegraded(*op) && span.holds(op.complete_us()));
     well.map(|(_, op)| op.complete_us() - span.from_us).min()
 }
 
@@ -167,7 +167,7 @@ struct Excuses<'a> {
 }
 
 fn steady_again(history: &History, baseline: &Baseline, span: Span, excuses: &Excuses<'_>) -> Option<u64> {
-    let sent = history.load_in(span).map(|(_, op)| (op.invoke_us() - span.from_us, latency_if_well(op)));
+    let sent = history.load_in(span).map(|(_, op)| (op.invoke_us() - span.from_us, undegraded_latency(op)));
     let mut calls: Vec<(u64, Option<u64>)> = sent.collect();
     calls.sort_unstable();
     let good = good_windows(&calls, baseline, span, excuses);

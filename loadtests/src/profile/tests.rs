@@ -132,7 +132,7 @@ fn the_published_schema_is_that_of_the_profiles() {
 
 proptest! {
     #[test]
-    fn durations_come_back(micros in 0_u64..1_000_000_000) {
+    fn durations_are_parsed_in_small_units(micros in 0_u64..1_000_000_000) {
         prop_assert_eq!(duration(&format!("{micros}us")), Ok(Duration::from_micros(micros)));
         prop_assert_eq!(duration(&format!("{micros}ms")), Ok(Duration::from_millis(micros)));
     }

@@ -12,7 +12,7 @@ pub(super) async fn acknowledge<'s>(
     route: &Route,
 ) -> Result<Reply<'s>, Broken> {
     let (name, call) = (route.name, |table: &str| Ask::tool(route.tool, request(route, table)));
-    let question = ann.send(call("customers").can_ask()).await;
+    let question = ann.send(call("customers").supports_elicitation()).await;
     let names_it = |text: &str| text.contains(RULE) && text.contains("(high)");
     let question = question.asks(&format!("{name}: the call asks for an acknowledgement and names the rule"), names_it);
     let declined = ann.send(call("customers").declining(&question)).await;

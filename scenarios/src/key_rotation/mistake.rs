@@ -49,7 +49,7 @@ async fn restart(stage: &Stage<'_>, parts: &[String], changes: &Changes<'_>) -> 
 }
 
 async fn run<'s>(ann: &mut Actor<'s>, agent: &str, action: &str, subject: &str) -> Reply<'s> {
-    ann.send(Ask::tool("run_workflow", workflow(agent, action, subject)).at_a_ready_one()).await
+    ann.send(Ask::tool("run_workflow", workflow(agent, action, subject)).at_ready_instance()).await
 }
 
 /// Expects that the orchestrator reports a peer that denies its key, drops no outcome, and blocks actions that guardrails did not check.

@@ -6,7 +6,7 @@ use crate::rules::{Library, Rules, SubjectKind, schema};
 use clap::Subcommand;
 use mcp_contracts::guardrails::Severity;
 use mcp_kit::data::FolderData;
-use mcp_kit::{OwnCommand, Settings};
+use mcp_kit::{ServiceCommand, Settings};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub enum GuardrailsCommand {
     },
 }
 
-impl OwnCommand<GuardrailsSettings> for GuardrailsCommand {
+impl ServiceCommand<GuardrailsSettings> for GuardrailsCommand {
     fn run(self, _settings: &Settings, own: &GuardrailsSettings) -> Result<(), String> {
         let text = match self {
             Self::CheckRules { folder } => {

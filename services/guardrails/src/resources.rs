@@ -1,6 +1,6 @@
 //! The rules as resources: all rules that apply to the caller, and each rule by its id.
 
-use crate::rules::{InForce, Library};
+use crate::rules::{EffectiveRule, Library};
 use futures::future::BoxFuture;
 use mcp_contracts::guardrails::{RULE_URI_PREFIX, RULES_URI};
 use mcp_contracts::{ErrorCode, Scope, ToolError};
@@ -66,7 +66,7 @@ impl Resources for RuleResources {
     }
 }
 
-fn summary(rule: &InForce) -> Value {
+fn summary(rule: &EffectiveRule) -> Value {
     let definition = &rule.compiled.rule;
     json!({
         "id": definition.id, "title": definition.title, "category": definition.category, "severity": rule.severity,
@@ -75,7 +75,7 @@ fn summary(rule: &InForce) -> Value {
     })
 }
 
-fn detail(rule: &InForce) -> Value {
+fn detail(rule: &EffectiveRule) -> Value {
     let mut document = serde_json::to_value(&rule.compiled.rule).unwrap_or_default();
     // An organisation may have changed the severity that the author wrote.
     document["severity"] = json!(rule.severity);

@@ -1,7 +1,7 @@
 //! Settings that only this service has.
 
 use mcp_contracts::env;
-use mcp_kit::{EnvReader, OwnSettings};
+use mcp_kit::{EnvReader, ServiceSettings};
 use std::path::PathBuf;
 
 #[derive(Debug, Clone, Default)]
@@ -10,7 +10,7 @@ pub struct GuardrailsSettings {
     pub rules_dir: Option<PathBuf>,
 }
 
-impl OwnSettings for GuardrailsSettings {
+impl ServiceSettings for GuardrailsSettings {
     fn read(reader: &mut EnvReader<'_>) -> Self {
         Self { rules_dir: reader.folder(env::RULES_DIR) }
     }

@@ -80,7 +80,7 @@ fn the_first_matches_are_reported_in_text_order_and_the_rest_is_counted() {
 }
 
 #[test]
-fn only_what_is_wanted_is_looked_for() {
+fn only_the_requested_detections_run() {
     let text = "DROP TABLE a; -- ana.lima@mailbox.org";
     assert_eq!(scan(text, &[], 9).matches, []);
     assert_eq!(kinds(text, Detection::Pii), ["email"]);
@@ -88,7 +88,7 @@ fn only_what_is_wanted_is_looked_for() {
 }
 
 #[test]
-fn what_gives_access_is_worse_than_what_leads_to_a_person() {
+fn credentials_are_more_severe_than_personal_data() {
     let worst = |text: &str| all(text).into_iter().map(|found| found.severity).max();
     assert_eq!(worst("postgres://app:Xk29vQ7tLmPz4w@db.shop.io/app"), Some(Severity::Critical));
     assert_eq!(worst("ana.lima@mailbox.org"), Some(Severity::Medium));
@@ -188,7 +188,7 @@ proptest! {
     }
 
     #[test]
-    fn masking_takes_what_was_found_and_leaves_the_rest(text in texts()) {
+    fn masking_hides_the_matches_and_keeps_the_rest(text in texts()) {
         let matches = all(&text);
         let masked = redact(&text, &matches);
         if matches.is_empty() {
@@ -202,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn one_entry_agrees_with_the_other(text in texts()) {
+    fn any_finds_a_match_exactly_if_scan_does(text in texts()) {
         for detection in Detection::ALL {
             prop_assert_eq!(any(&text, detection), !scan(&text, &[detection], 1).matches.is_empty());
         }

@@ -10,6 +10,6 @@ pub mod yaml;
 
 pub use folder::DataFile;
 pub use problem::{Problem, Problems};
-pub use reader::{Fields, FileReader};
+pub use reader::{Fields, ValueReader};
 pub use reload::{FolderData, Live, ReloadOutcome, Reloader};
 pub use suggest::{did_you_mean, expected_one_of, nearest};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dialogue {
     /// True if the client speaks revision 2026-07-28 and declared that it can ask its user for structured input.
-    pub can_ask: bool,
+    pub supports_elicitation: bool,
     /// The answers, if this call repeats an earlier one.
     pub answered: Option<Answered>,
 }

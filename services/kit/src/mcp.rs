@@ -176,7 +176,7 @@ impl Endpoint {
 
     async fn call(&self, request: &McpRequest<'_>, claims: Arc<Claims>) -> Result<Response<Body>, Failure> {
         let (envelope, headers) = (request.envelope, &request.head.headers);
-        let call = call::Call::parse(envelope, &self.offer.tools, request.client.can_ask)
+        let call = call::Call::parse(envelope, &self.offer.tools, request.client.supports_elicitation)
             .map_err(|failure| failure.with_id(envelope.id))?;
         let admitted = self.admit_call(request, call.tool.scopes, &claims).await?;
         let organisation = claims.org_id.clone();
@@ -308,7 +308,7 @@ impl Endpoint {
             // Two headers are refused: a gateway may have checked only the other one.
             (_, Some(_)) => Err(Refusal("repeated")),
             (first, None) => match (&self.provider, bearer(first)) {
-                (Some(provider), Ok(token)) if Provider::signs_like(token) => provider.check(token).await,
+                (Some(provider), Ok(token)) if Provider::names_provider_algorithm(token) => provider.check(token).await,
                 (Some(_) | None, Ok(_) | Err(_)) => self.authenticator.check(first),
             },
         };

@@ -54,8 +54,8 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
     let own_path = format!("{MCP_PATH}/{}", service.name());
     // Probes and scrapers have no token, so these paths need none; what they return names no tenant.
     let mut app = Router::new()
-        .route(READYZ_PATH, get(page_of_operator(&endpoint, move || readyz(&readiness))))
-        .route(VERSION_PATH, get(page_of_operator(&endpoint, move || Json(version.clone()).into_response())));
+        .route(READYZ_PATH, get(operator_page(&endpoint, move || readyz(&readiness))))
+        .route(VERSION_PATH, get(operator_page(&endpoint, move || Json(version.clone()).into_response())));
     // Many people write the URL of a server with a slash at its end.
     for path in [MCP_PATH.to_owned(), format!("{MCP_PATH}/"), own_path.clone(), format!("{own_path}/")] {
         app = app.route(&path, any(answer.clone()));
@@ -89,7 +89,7 @@ pub fn router(settings: &Settings, endpoint: Arc<Endpoint>, telemetry: Telemetry
 }
 
 /// Serves a page without a token. A web page of a foreign origin cannot read it, also not with a name that its owner points to this machine.
-fn page_of_operator<F>(endpoint: &Arc<Endpoint>, page: F) -> impl Fn(Request) -> Ready<Response> + Clone + use<F>
+fn operator_page<F>(endpoint: &Arc<Endpoint>, page: F) -> impl Fn(Request) -> Ready<Response> + Clone + use<F>
 where
     F: Fn() -> Response + Clone + Send + 'static,
 {

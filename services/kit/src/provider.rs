@@ -101,7 +101,7 @@ impl Provider {
     }
 
     /// Returns true if the header of a token names an algorithm of a provider.
-    pub(crate) fn signs_like(token: &str) -> bool {
+    pub(crate) fn names_provider_algorithm(token: &str) -> bool {
         token.len() <= MAX_TOKEN_BYTES && decode_header(token).is_ok_and(|header| ALGORITHMS.contains(&header.alg))
     }
 

@@ -12,7 +12,7 @@ use crate::revocation::Revocations;
 use crate::settings::{Fallback, QuotaLimits, Settings};
 use local::{LocalLimiter, Share};
 use mcp_contracts::{Claims, Plan, Service, metric};
-pub use redis_link::ClaimResult;
+pub use redis_link::SingleUseResult;
 use redis_link::{RedisDecision, RedisLink};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -180,9 +180,9 @@ impl Quota {
     }
 
     /// Claims a name that was issued then for `lifetime`, once over all instances and services.
-    pub(crate) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> ClaimResult {
+    pub(crate) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
         match &self.inner.redis {
-            None => ClaimResult::NoRedis,
+            None => SingleUseResult::NoRedis,
             Some(redis) => redis.claim(name, issued, lifetime).await,
         }
     }

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_redis_has_lost_stays_in_force_and_is_returned_until_it_expires() {
+    fn revocations_that_redis_lost_stay_in_force_and_are_written_back() {
         let mut copied = Copied::default();
         assert_eq!(copied.merge([(token("a"), 200), (token("b"), 300)].into(), 100), Entries::new());
         assert_eq!(copied.merge([(token("b"), 300)].into(), 150), [(token("a"), 200)].into());

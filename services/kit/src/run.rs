@@ -6,7 +6,7 @@ use crate::quota::Quota;
 use crate::readiness::Readiness;
 use crate::revocation::{self, Revoke};
 use crate::serve::{ServeLimits, serve};
-use crate::settings::{self, OwnSettings, Settings};
+use crate::settings::{self, ServiceSettings, Settings};
 use crate::single_use::SingleUse;
 use crate::telemetry::{Telemetry, publish_keys, zero_counters_of_service};
 use crate::verdict::Verdicts;
@@ -110,7 +110,7 @@ impl<Own> Start<Own> {
 }
 
 /// Subcommands of a service besides `serve` and `healthcheck`, such as `backup`.
-pub trait OwnCommand<Own = ()>: Subcommand + Send + Sync + 'static {
+pub trait ServiceCommand<Own = ()>: Subcommand + Send + Sync + 'static {
     /// # Errors
     /// Returns the text for stderr: what was attempted, why it failed and what to do.
     fn run(self, settings: &Settings, own: &Own) -> Result<(), String>;
@@ -141,8 +141,8 @@ enum Command<C: Subcommand> {
 /// drain deadline passed with work left.
 pub fn run<C, Own, F, Started, E>(service: Service, start: F) -> ExitCode
 where
-    C: OwnCommand<Own>,
-    Own: OwnSettings,
+    C: ServiceCommand<Own>,
+    Own: ServiceSettings,
     F: FnOnce(Start<Own>) -> Started,
     Started: Future<Output = Result<Application, E>>,
     E: std::fmt::Display,

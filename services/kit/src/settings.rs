@@ -1,5 +1,5 @@
 //! Reads the settings of a service from environment variables: those that every service has ([`Settings`]) and those that only this service
-//! has ([`OwnSettings`]). All problems are reported together.
+//! has ([`ServiceSettings`]). All problems are reported together.
 
 mod log_level;
 mod own;
@@ -75,13 +75,13 @@ pub struct Settings {
 }
 
 /// Settings that only one service has.
-pub trait OwnSettings: Sized + Send + 'static {
+pub trait ServiceSettings: Sized + Send + 'static {
     /// Reads the settings. The reader collects the problems and reports them together.
     fn read(reader: &mut EnvReader<'_>) -> Self;
 }
 
 /// A service without settings of its own.
-impl OwnSettings for () {
+impl ServiceSettings for () {
     fn read(_reader: &mut EnvReader<'_>) {}
 }
 
@@ -119,7 +119,7 @@ impl QuotaLimits {
 ///
 /// # Errors
 /// Reports every variable that cannot be used.
-pub fn from_env<Own: OwnSettings>(service: Service) -> Result<(Settings, Own), SettingsError> {
+pub fn from_env<Own: ServiceSettings>(service: Service) -> Result<(Settings, Own), SettingsError> {
     let mut values = BTreeMap::new();
     let mut problems = Vec::new();
     for variable in env::ALL {
@@ -141,7 +141,7 @@ pub fn from_env<Own: OwnSettings>(service: Service) -> Result<(Settings, Own), S
 ///
 /// # Errors
 /// Reports every variable that cannot be used.
-pub fn from_values<Own: OwnSettings>(
+pub fn from_values<Own: ServiceSettings>(
     service: Service,
     values: &BTreeMap<String, String>,
 ) -> Result<(Settings, Own), SettingsError> {

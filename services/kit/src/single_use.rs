@@ -1,7 +1,7 @@
 //! Verdicts that can be used once, over all instances. Redis records the used ones. Each instance also records those that it used, so that
 //! they stay used on this instance if Redis loses its data; at the others, a verdict from before the loss is then refused. If a configured Redis does not answer, no such verdict can be used (decision 0011).
 
-use crate::quota::{ClaimResult, Quota};
+use crate::quota::{SingleUseResult, Quota};
 use mcp_contracts::guardrails::VerdictClaims;
 use mcp_contracts::{ErrorCode, ToolError};
 use parking_lot::Mutex;
@@ -38,14 +38,14 @@ impl SingleUse {
         self.record(&verdict.jti, verdict.exp, now)?;
         let lifetime = Duration::from_secs(verdict.exp.saturating_sub(now).max(1));
         match self.quota.claim(&verdict.jti, issued(verdict), lifetime).await {
-            ClaimResult::First | ClaimResult::NoRedis => Ok(()),
-            ClaimResult::Taken => Err(used()),
-            ClaimResult::Lost => Err(ToolError::new(
+            SingleUseResult::First | SingleUseResult::NoRedis => Ok(()),
+            SingleUseResult::Taken => Err(used()),
+            SingleUseResult::Lost => Err(ToolError::new(
                 ErrorCode::VerdictInvalid,
                 "Redis lost its data after this verdict, so it is unknown whether it was used before",
             )
             .with_hint("nothing was done; call `check_guardrails` and acknowledge again")),
-            ClaimResult::Unknown => {
+            SingleUseResult::Unknown => {
                 // Redis may have recorded the use although its reply is missing. The record here is removed, so that Redis alone decides about a
                 // retry.
                 self.used.lock().remove(&verdict.jti);

@@ -72,7 +72,7 @@ impl Telemetry {
             tracing::error!("{problem}");
         }
         let metrics = recorder();
-        let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone(), _upkeep: keep_up(metrics.clone()) };
+        let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone(), _upkeep: spawn_upkeep_thread(metrics.clone()) };
         (Self { service: settings.service, metrics, tracer }, guard)
     }
 
@@ -126,7 +126,7 @@ impl TelemetryGuard {
 }
 
 /// Starts the thread that aggregates the samples of histograms. Without it they would grow with every call until the metrics are scraped.
-fn keep_up(metrics: PrometheusHandle) -> mpsc::Sender<()> {
+fn spawn_upkeep_thread(metrics: PrometheusHandle) -> mpsc::Sender<()> {
     let (guard, ended) = mpsc::channel::<()>();
     let upkeep = move || {
         while ended.recv_timeout(UPKEEP_PERIOD) == Err(mpsc::RecvTimeoutError::Timeout) {

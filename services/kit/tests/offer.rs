@@ -106,7 +106,7 @@ fn tools() -> ToolSet {
     };
     ToolSet::new(vec![Tool::asking(info, |context: CallContext, _: Nothing| async move {
         let Some(answered) = &context.dialogue.answered else {
-            if !context.dialogue.can_ask {
+            if !context.dialogue.supports_elicitation {
                 return Ok(Answer::Complete(Said { said: "could not ask".into() }));
             }
             return Ok(Answer::Ask(Question {

@@ -18,7 +18,7 @@ use clap::Subcommand;
 use convert::Format;
 use mcp_contracts::memory::Visibility;
 use mcp_kit::database::{OpenError, file_of};
-use mcp_kit::{Application, Erase, OwnCommand, Settings, Start};
+use mcp_kit::{Application, Erase, ServiceCommand, Settings, Start};
 use settings::MemorySettings;
 use std::io::Write;
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ pub enum MemoryCommand {
     Erase(Erase),
 }
 
-impl OwnCommand<MemorySettings> for MemoryCommand {
+impl ServiceCommand<MemorySettings> for MemoryCommand {
     fn run(self, settings: &Settings, _own: &MemorySettings) -> Result<(), String> {
         let database = || file_of(settings.database_url.reveal()).map_err(|error| error.to_string());
         match self {

@@ -17,7 +17,7 @@ const ALL: &str = "all";
 /// The figures of one ranking over one group of questions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct FoundRow {
+pub struct RankingFigures {
     /// `search` for the search of the service, or the name of a reference.
     pub ranking: &'static str,
     pub group: String,
@@ -41,10 +41,10 @@ pub struct FoundRow {
 ///
 /// # Errors
 /// Fails if the set cannot be read or the temporary database cannot be used.
-pub fn rows() -> Result<Vec<FoundRow>, String> {
+pub fn rows() -> Result<Vec<RankingFigures>, String> {
     let set = LabelledSet::read()?;
     let places = search::places(&set)?;
-    let mut rows: Vec<FoundRow> = set.groups().into_iter().map(|group| row("search", group, &set, &places)).collect();
+    let mut rows: Vec<RankingFigures> = set.groups().into_iter().map(|group| row("search", group, &set, &places)).collect();
     rows.push(row("search", ALL, &set, &places));
     for variant in reference::VARIANTS {
         rows.push(row(variant.name, ALL, &set, &variant.places(&set)));
@@ -53,14 +53,14 @@ pub fn rows() -> Result<Vec<FoundRow>, String> {
 }
 
 /// Summarizes the places of one group. `places` has one entry for each question of the set: the place of the first hit with evidence, from 1.
-fn row(ranking: &'static str, group: &str, set: &LabelledSet, places: &[Option<usize>]) -> FoundRow {
+fn row(ranking: &'static str, group: &str, set: &LabelledSet, places: &[Option<usize>]) -> RankingFigures {
     let chosen: Vec<(&Question, Option<usize>)> =
         set.questions.iter().zip(places.iter().copied()).filter(|(of, _)| group == ALL || of.group == group).collect();
     let within = |depth: usize| chosen.iter().filter(|(_, place)| place.is_some_and(|place| place <= depth)).count();
     let share = |count: f64| round(count / chosen.len().max(1) as f64);
     let (first, first_ten) = (within(1), within(DEPTH));
     let missed = chosen.iter().filter(|(_, place)| place.is_none()).map(|(question, _)| question.id.clone());
-    FoundRow {
+    RankingFigures {
         ranking,
         group: group.to_owned(),
         questions: chosen.len(),
@@ -87,11 +87,11 @@ fn place<'a>(question: &Question, ranked: impl Iterator<Item = &'a str>) -> Opti
 ///
 /// # Errors
 /// Fails if a figure is not a number.
-pub fn json(rows: &[FoundRow]) -> Result<String, String> {
+pub fn json(rows: &[RankingFigures]) -> Result<String, String> {
     serde_json::to_string_pretty(rows).map(|text| text + "\n").map_err(|error| error.to_string())
 }
 
-pub fn table(rows: &[FoundRow]) -> String {
+pub fn table(rows: &[RankingFigures]) -> String {
     let mut text = format!(
         "{:<28}{:<18}{:>10}{:>8}{:>11}{:>9}\n",
         "ranking", "group", "questions", "first", "first ten", "MRR@10"

@@ -1,7 +1,7 @@
 //! Settings that only memory has.
 
 use mcp_contracts::{Plan, env};
-use mcp_kit::{EnvReader, OwnSettings};
+use mcp_kit::{EnvReader, ServiceSettings};
 
 /// Largest accepted storage quota, in MiB.
 const MOST_MIB: u64 = 1 << 30;
@@ -34,7 +34,7 @@ impl StorageQuota {
     }
 }
 
-impl OwnSettings for MemorySettings {
+impl ServiceSettings for MemorySettings {
     fn read(reader: &mut EnvReader<'_>) -> Self {
         let names = [
             env::STORAGE_QUOTA_FREE_MIB,

@@ -2,12 +2,12 @@
 //! `UPDATE_REFERENCE=1 cargo test -p mcp-memory --test measure`.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
-use mcp_memory::measure::{FoundRow, json, rows, table};
+use mcp_memory::measure::{RankingFigures, json, rows, table};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-static ROWS: LazyLock<Vec<FoundRow>> = LazyLock::new(|| rows().unwrap());
+static ROWS: LazyLock<Vec<RankingFigures>> = LazyLock::new(|| rows().unwrap());
 
 fn recorded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/corpora/memory/figures.json")

@@ -55,7 +55,7 @@ pub struct AgentInput<'a> {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Drafted {
+pub struct AgentDraft {
     /// The artefact as the template writes it.
     pub artefact: Artefact,
     /// The same artefact, for a model to reword its prose.
@@ -75,18 +75,18 @@ pub struct NewMemory {
 }
 
 /// Runs an agent.
-pub fn run(agent: AgentName, input: &AgentInput<'_>) -> Drafted {
+pub fn run(agent: AgentName, input: &AgentInput<'_>) -> AgentDraft {
     let (draft, remember) = write(agent, input);
     let is_shared = |memory: &&Memory| memory.visibility != Visibility::Private;
     let shared: Vec<Memory> = input.memories.iter().filter(is_shared).cloned().collect();
     if shared.len() == input.memories.len() {
-        return Drafted { artefact: draft.artefact(), draft, remember };
+        return AgentDraft { artefact: draft.artefact(), draft, remember };
     }
     // A private memory may be quoted to its owner, but not in a memory for others. What others will read is therefore written without it.
     let (_, for_others) = write(agent, &AgentInput { memories: &shared, ..*input });
     let private = remember.into_iter().filter(|new| new.visibility == Visibility::Private);
     let for_others = for_others.into_iter().filter(|new| new.visibility != Visibility::Private);
-    Drafted { artefact: draft.artefact(), draft, remember: private.chain(for_others).collect() }
+    AgentDraft { artefact: draft.artefact(), draft, remember: private.chain(for_others).collect() }
 }
 
 fn write(agent: AgentName, input: &AgentInput<'_>) -> (Draft, Vec<NewMemory>) {

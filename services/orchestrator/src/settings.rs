@@ -2,7 +2,7 @@
 
 use mcp_contracts::env;
 use mcp_kit::settings::Secret;
-use mcp_kit::{EnvReader, OwnSettings};
+use mcp_kit::{EnvReader, ServiceSettings};
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub struct LlmSettings {
     pub completion_price: u64,
 }
 
-impl OwnSettings for OrchestratorSettings {
+impl ServiceSettings for OrchestratorSettings {
     fn read(reader: &mut EnvReader<'_>) -> Self {
         Self {
             peers: PeerUrls {

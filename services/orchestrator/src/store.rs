@@ -4,14 +4,14 @@ mod executions;
 mod outbox;
 mod spend;
 
-pub use executions::{BeginResult, ExecutionQuery, FinishedRun, FoundExecution, NewRun, Page, Retention};
+pub use executions::{BeginResult, ExecutionQuery, FinishedRun, ReadableExecution, NewRun, Page, Retention};
 pub use outbox::{Delivery, DeliveryKind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, PendingDelivery};
 pub use spend::Spend;
 
 use crate::OrchestratorSettings;
 use mcp_contracts::Claims;
 use mcp_kit::database::{Database, DatabaseError, OpenError, Schema};
-use mcp_kit::{Erase, OwnCommand, Readiness, Settings};
+use mcp_kit::{Erase, ServiceCommand, Readiness, Settings};
 use rusqlite::Transaction;
 
 /// Steps of the schema. A released step never changes.
@@ -85,7 +85,7 @@ pub enum OrchestratorCommand {
     Erase(Erase),
 }
 
-impl OwnCommand<OrchestratorSettings> for OrchestratorCommand {
+impl ServiceCommand<OrchestratorSettings> for OrchestratorCommand {
     fn run(self, settings: &Settings, _own: &OrchestratorSettings) -> Result<(), String> {
         let Self::Erase(erase) = self;
         let portion = |transaction: &Transaction<'_>, erase: &Erase| erase.delete(transaction, &ERASURE);

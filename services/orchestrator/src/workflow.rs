@@ -320,7 +320,7 @@ fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome)
     else {
         return None;
     };
-    if !context.dialogue.can_ask || !context.claims.allows(Scope::GuardrailsAcknowledge) {
+    if !context.dialogue.supports_elicitation || !context.claims.allows(Scope::GuardrailsAcknowledge) {
         return None;
     }
     let mut message = "The workflow breaks rules that a person must acknowledge before it continues:".to_owned();

@@ -5,7 +5,7 @@
 use jiff::civil::{Date, date};
 use mcp_contracts::memory::{Memory, Visibility};
 use mcp_contracts::orchestrator::AgentName;
-use mcp_orchestrator::agent::{AgentInput, Drafted, NewMemory, RCA_TAG, RETRO_ACTION_TAG, run};
+use mcp_orchestrator::agent::{AgentInput, AgentDraft, NewMemory, RCA_TAG, RETRO_ACTION_TAG, run};
 use std::path::Path;
 
 const TODAY: Date = date(2026, 11, 25);
@@ -61,11 +61,11 @@ fn headings(markdown: &str) -> Vec<&str> {
     markdown.lines().filter(|line| line.starts_with("## ")).collect()
 }
 
-fn rca(intent: &str, file: &str) -> Drafted {
+fn rca(intent: &str, file: &str) -> AgentDraft {
     run(AgentName::Rca, &input(intent, &read(file)))
 }
 
-fn retro(intent: &str, file: &str) -> Drafted {
+fn retro(intent: &str, file: &str) -> AgentDraft {
     run(AgentName::Retro, &input(intent, &read(file)))
 }
 

@@ -37,7 +37,7 @@ mod tests {
     use mcp_contracts::guardrails::ActionKind;
 
     #[test]
-    fn a_value_is_a_part_only_where_its_words_begin_and_end() {
+    fn a_value_is_a_part_only_at_word_boundaries() {
         let request = ActionRequest {
             action: ActionKind::Edit,
             intent: "review the change of ledger_entries".into(),

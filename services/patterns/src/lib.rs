@@ -17,7 +17,7 @@ use futures::FutureExt;
 use mcp_contracts::metric;
 use mcp_kit::data::{FolderData, Live, Problems, Reloader};
 use mcp_kit::telemetry::zero_counters;
-use mcp_kit::{Application, Erase, OwnCommand, Settings, SingleUse, Start, Verdicts};
+use mcp_kit::{Application, Erase, ServiceCommand, Settings, SingleUse, Start, Verdicts};
 pub use settings::PatternsSettings;
 use std::io::Write;
 use std::path::PathBuf;
@@ -97,7 +97,7 @@ pub enum PatternsCommand {
     CatalogSchema,
 }
 
-impl OwnCommand<PatternsSettings> for PatternsCommand {
+impl ServiceCommand<PatternsSettings> for PatternsCommand {
     fn run(self, settings: &Settings, own: &PatternsSettings) -> Result<(), String> {
         let text = match self {
             Self::Erase(whose) => return usage::erase(&whose, settings),

@@ -6,7 +6,7 @@ use mcp_kit::run::assemble;
 use mcp_kit::serve::{ServeLimits, serve};
 use mcp_kit::settings::from_values;
 use mcp_kit::telemetry::Telemetry;
-use mcp_kit::{Offer, OwnSettings, Readiness, Start, Verdicts};
+use mcp_kit::{Offer, ServiceSettings, Readiness, Start, Verdicts};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;
@@ -30,7 +30,7 @@ impl Server {
     /// Starts `service` with these settings. `offer` returns the tools, resources and prompts to serve.
     pub async fn start<Own, F, Made>(service: Service, settings: &[(&str, &str)], caller: Caller, offer: F) -> Self
     where
-        Own: OwnSettings,
+        Own: ServiceSettings,
         F: FnOnce(Start<Own>) -> Made,
         Made: Future<Output = Offer>,
     {

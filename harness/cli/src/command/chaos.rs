@@ -3,9 +3,9 @@
 mod self_test;
 mod trial;
 
-use super::load::place_words;
+use super::load::stack_options;
 use super::plan::render;
-use super::play::{self, Folder, Played};
+use super::play::{self, Folder, PlayedRun};
 use super::target;
 use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
@@ -99,7 +99,7 @@ pub(crate) fn resolve(
         };
         target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
         let external = backend.is_external();
-        let impossible = experiment.faults.iter().find_map(|order| order.fault.impossible_here(&backend));
+        let impossible = experiment.faults.iter().find_map(|order| order.fault.unavailable_on_machine(&backend));
         let topology = lying(experiment.topology.clone(), lies);
         let wish = PlanRequest {
             command: command_of(arguments, &experiment, lies),
@@ -179,7 +179,7 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
     let typed = arguments.names.iter().find(|name| name.ends_with(".toml") && name.contains(&experiment.name));
     // The seed is missing here, because the plan adds the one that it uses.
     let name = typed.unwrap_or(&experiment.name);
-    let mut words = vec![format!("harness chaos {name}{}", place_words(&arguments.place))];
+    let mut words = vec![format!("harness chaos {name}{}", stack_options(&arguments.place))];
     words.extend(target::words(&arguments.target));
     words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
     words.extend(arguments.experiments.iter().map(|folder| format!("--experiments {}", folder.display())));
@@ -188,7 +188,7 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
 }
 
 /// Runs the experiments one after another. An interrupt ends the current one and omits the rest.
-pub(crate) fn play(plans: Vec<Resolved>, runs: &Path, context: &Context) -> Vec<Played> {
+pub(crate) fn play(plans: Vec<Resolved>, runs: &Path, context: &Context) -> Vec<PlayedRun> {
     let mut played = Vec::new();
     for (experiment, plan, secret) in plans {
         if context.cancel.is_cancelled() {

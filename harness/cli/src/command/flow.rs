@@ -115,13 +115,13 @@ impl Walk<'_> {
         let request = json!({ "action": "answer", "intent": INTENT, "text": FACTS });
         let mut check = request.clone();
         check["executionId"] = json!(self.execution);
-        let verdict = self.step("guardrails", "check_guardrails", check, say_verdict).await;
+        let verdict = self.step("guardrails", "check_guardrails", check, verdict_lines).await;
 
         let query = json!({ "query": "checkout slow deploy ledger", "limit": 3 });
-        self.step("memory", "search_memory", query, say_memories).await;
+        self.step("memory", "search_memory", query, memory_lines).await;
 
         let intent = json!({ "intent": INTENT, "role": "sre" });
-        let selected = self.step("patterns", "select_pattern", intent, say_patterns).await;
+        let selected = self.step("patterns", "select_pattern", intent, pattern_lines).await;
         // Injects the best match with the verdict from above. If no pattern matches, the step is skipped; that is not a failure.
         let first = &selected["patterns"][0];
         if first.is_object() {
@@ -131,10 +131,10 @@ impl Walk<'_> {
                 "patternId": first["id"], "request": request, "executionId": self.execution,
                 "verdictToken": verdict["verdictToken"], "variables": variables,
             });
-            self.step("patterns", "inject_pattern", inject, say_injected).await;
+            self.step("patterns", "inject_pattern", inject, injection_lines).await;
         }
         let run = json!({ "agent": "rca", "action": "answer", "intent": INTENT, "text": FACTS, "role": "sre" });
-        self.step("orchestrator", "run_workflow", run, say_execution).await;
+        self.step("orchestrator", "run_workflow", run, execution_lines).await;
     }
 
     async fn step(&mut self, service: &str, tool: &str, arguments: Value, say: fn(&Value) -> Vec<String>) -> Value {
@@ -212,7 +212,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-fn say_verdict(reply: &Value) -> Vec<String> {
+fn verdict_lines(reply: &Value) -> Vec<String> {
     let checked = &reply["rulesChecked"];
     let mut lines = vec![format!("{} ({checked} rules checked)", text(reply, "verdict"))];
     let rules = reply["rules"].as_array().into_iter().flatten();
@@ -222,7 +222,7 @@ fn say_verdict(reply: &Value) -> Vec<String> {
     lines
 }
 
-fn say_memories(reply: &Value) -> Vec<String> {
+fn memory_lines(reply: &Value) -> Vec<String> {
     let hits = reply["hits"].as_array().cloned().unwrap_or_default();
     if hits.is_empty() {
         return vec!["no memory matches yet".to_owned()];
@@ -230,7 +230,7 @@ fn say_memories(reply: &Value) -> Vec<String> {
     hits.iter().map(|hit| format!("remembers: {:.90}", text(hit, "content").replace('\n', " "))).collect()
 }
 
-fn say_patterns(reply: &Value) -> Vec<String> {
+fn pattern_lines(reply: &Value) -> Vec<String> {
     let patterns = reply["patterns"].as_array().into_iter().flatten();
     let line = |pattern: &Value| {
         format!(
@@ -243,12 +243,12 @@ fn say_patterns(reply: &Value) -> Vec<String> {
     patterns.map(line).collect()
 }
 
-fn say_injected(reply: &Value) -> Vec<String> {
+fn injection_lines(reply: &Value) -> Vec<String> {
     let lines = text(reply, "text").lines().count();
     vec![format!("{}, {lines} lines, on verdict {}", text(reply, "title"), text(reply, "verdictId"))]
 }
 
-fn say_execution(reply: &Value) -> Vec<String> {
+fn execution_lines(reply: &Value) -> Vec<String> {
     let reasons: Vec<&str> = reply["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut lines = vec![format!("{} {}", text(reply, "status"), reasons.join(", ")).trim_end().to_owned()];
     for step in reply["steps"].as_array().into_iter().flatten() {

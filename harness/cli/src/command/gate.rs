@@ -5,7 +5,7 @@
 mod phases;
 mod snapshots;
 
-use super::play::{self, Folder, Played, command_line};
+use super::play::{self, Folder, PlayedRun, command_line};
 use crate::arguments::GateArguments;
 use crate::ci::{self, Annotation};
 use crate::context::Context;
@@ -119,7 +119,7 @@ fn play_all(phases: Phases, dir: &Path, record: &mut GateRecord, context: &Conte
     (Exit::merge(exits), summaries)
 }
 
-fn one(kind: PhaseKind, step: Step, dir: &Path, context: &Context) -> Played {
+fn one(kind: PhaseKind, step: Step, dir: &Path, context: &Context) -> PlayedRun {
     play::one(kind.one(), &step.name, &step.about, step.plan, step.secret, &gate::runs(dir), context)
 }
 
@@ -127,7 +127,7 @@ fn not_run(step: Step, why: &str) -> RunRecord {
     RunRecord { name: step.name, about: step.about, took_ms: 0, end: RunEnd::NotRun { why: why.to_owned() } }
 }
 
-fn recorded(played: Played, summaries: &mut Summaries) -> RunRecord {
+fn recorded(played: PlayedRun, summaries: &mut Summaries) -> RunRecord {
     let end = match played.result {
         Ok(outcome) => {
             let name = outcome.run_dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

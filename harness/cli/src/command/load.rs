@@ -84,7 +84,7 @@ pub(crate) fn spoiled(topology: Topology, lies: &[(Service, String)], slow: &[(S
 }
 
 /// Renders the place of a stack as options of a command, each with a leading space.
-pub(crate) fn place_words(place: &BackendArguments) -> String {
+pub(crate) fn stack_options(place: &BackendArguments) -> String {
     let backend = match place.backend {
         BackendChoice::Auto | BackendChoice::External => "",
         BackendChoice::Process => " --backend process",
@@ -95,7 +95,7 @@ pub(crate) fn place_words(place: &BackendArguments) -> String {
 }
 
 /// Renders the lies and delays as options of a command, each with a leading space.
-pub(crate) fn spoiled_words(lies: &[(Service, String)], slow: &[(Service, Duration)]) -> String {
+pub(crate) fn lie_and_delay_options(lies: &[(Service, String)], slow: &[(Service, Duration)]) -> String {
     let lies = lies.iter().map(|(service, lie)| format!(" --lie {}={lie}", service.name()));
     let slow = slow.iter().map(|(service, by)| format!(" --slow {}={}ms", service.name(), by.as_millis()));
     lies.chain(slow).collect()

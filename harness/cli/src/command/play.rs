@@ -85,7 +85,7 @@ pub(crate) fn execute(
 }
 
 /// The result of one of several runs.
-pub(crate) struct Played {
+pub(crate) struct PlayedRun {
     /// `scenario` or `experiment`.
     pub(crate) kind: &'static str,
     pub(crate) name: String,
@@ -105,7 +105,7 @@ pub(crate) fn one(
     secret: String,
     runs: &Path,
     context: &Context,
-) -> Played {
+) -> PlayedRun {
     context.tell(&format!("{} {about}", name.bold()));
     let start = Instant::now();
     let result = execute(plan, secret, runs, context);
@@ -113,19 +113,19 @@ pub(crate) fn one(
         Ok((exit, outcome)) => (exit, Ok(outcome)),
         Err(failure) => (failure.exit(), Err(failure)),
     };
-    Played { kind, name: name.to_owned(), about: about.to_owned(), exit, took: start.elapsed(), result }
+    PlayedRun { kind, name: name.to_owned(), about: about.to_owned(), exit, took: start.elapsed(), result }
 }
 
 /// Ends a command: writes annotations for the CI, removes old runs, and prints a summary if there were several runs. If
 /// there was one run, and it ended with an error, returns that error.
-pub(crate) fn conclude(played: Vec<Played>, many: bool, folder: &Folder, context: &Context) -> Result<Exit, Failure> {
+pub(crate) fn conclude(played: Vec<PlayedRun>, many: bool, folder: &Folder, context: &Context) -> Result<Exit, Failure> {
     publish(&played)?;
     let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok());
     let own: Vec<PathBuf> = outcomes.map(|outcome| outcome.run_dir.clone()).collect();
     folder.keep_newest(&own, context);
     if many {
         summary(&played, context);
-    } else if let Some(Played { result: Err(_), .. }) = played.first() {
+    } else if let Some(PlayedRun { result: Err(_), .. }) = played.first() {
         let first = played.into_iter().next().map(|played| played.result);
         return first.map_or(Ok(Exit::Internal), |result| result.map(|_| Exit::Internal));
     }
@@ -133,11 +133,11 @@ pub(crate) fn conclude(played: Vec<Played>, many: bool, folder: &Folder, context
 }
 
 /// Writes annotations and a summary for the CI.
-fn publish(played: &[Played]) -> Result<(), Failure> {
+fn publish(played: &[PlayedRun]) -> Result<(), Failure> {
     let failed = played.iter().filter(|played| played.exit != Exit::Pass);
     ci::annotate(failed.map(|played| Annotation {
         title: format!("{} {}: {}", played.kind, played.name, played.exit.word()),
-        because: because_of(&played.result),
+        because: verdict_reason(&played.result),
     }));
     for outcome in played.iter().filter_map(|played| played.result.as_ref().ok()) {
         ci::summarise(&std::fs::read_to_string(outcome.run_dir.join(run_dir::REPORT_MARKDOWN))?)?;
@@ -145,7 +145,7 @@ fn publish(played: &[Played]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn because_of(result: &Result<RunOutcome, Failure>) -> String {
+fn verdict_reason(result: &Result<RunOutcome, Failure>) -> String {
     match result {
         Ok(outcome) => outcome.summary.because.clone(),
         Err(failure) => failure.to_string(),
@@ -153,7 +153,7 @@ fn because_of(result: &Result<RunOutcome, Failure>) -> String {
 }
 
 /// Prints one line for each run, with its verdict and its directory.
-pub(crate) fn summary(played: &[Played], context: &Context) {
+pub(crate) fn summary(played: &[PlayedRun], context: &Context) {
     for played in played {
         let (verdict, because, place) = match &played.result {
             Ok(outcome) => (

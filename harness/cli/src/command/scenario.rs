@@ -1,7 +1,7 @@
 //! `harness scenario`: runs scenarios, each on a stack of its own. If one fails, the others still run.
 
-use super::load::{place_words, spoiled, spoiled_words};
-use super::play::{self, Folder, Played};
+use super::load::{stack_options, spoiled, lie_and_delay_options};
+use super::play::{self, Folder, PlayedRun};
 use crate::arguments::ScenarioArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -92,12 +92,12 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
 
 /// Returns the command that repeats one scenario.
 fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
-    let spoiled = spoiled_words(&arguments.lies.lie, &arguments.delays.slow);
-    format!("harness scenario {}{}{spoiled}", scenario.name, place_words(&arguments.place))
+    let spoiled = lie_and_delay_options(&arguments.lies.lie, &arguments.delays.slow);
+    format!("harness scenario {}{}{spoiled}", scenario.name, stack_options(&arguments.place))
 }
 
 /// Runs the scenarios one after another, even if one fails. An interrupt ends the current one and omits the rest.
-pub(crate) fn play(plans: Vec<Resolved>, runs: &std::path::Path, context: &Context) -> Vec<Played> {
+pub(crate) fn play(plans: Vec<Resolved>, runs: &std::path::Path, context: &Context) -> Vec<PlayedRun> {
     let mut played = Vec::new();
     for (scenario, plan, secret) in plans {
         if context.cancel.is_cancelled() {

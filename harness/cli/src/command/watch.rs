@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 /// anyway.
 const MAX_WAITING: usize = 4_096;
 /// Interval between two checks for an interrupt or for `--stop`.
-const GLANCE: Duration = Duration::from_millis(100);
+const INTERRUPT_POLL: Duration = Duration::from_millis(100);
 /// Time without a change after which a build starts. Editors write a file in several steps.
 const QUIET: Duration = Duration::from_millis(60);
 
@@ -76,11 +76,11 @@ fn follow(watcher: &mut impl Watcher, sources: &Sources, watched: &mut BTreeSet<
     Ok(())
 }
 
-/// Returns the changed files, once no file has changed for [`QUIET`]. Returns an empty set if nothing changes within [`GLANCE`], so that the
+/// Returns the changed files, once no file has changed for [`QUIET`]. Returns an empty set if nothing changes within [`INTERRUPT_POLL`], so that the
 /// caller can check for an interrupt.
 fn next(changes: &Receiver<notify::Result<notify::Event>>) -> Result<BTreeSet<PathBuf>, Failure> {
     let mut paths = BTreeSet::new();
-    let mut wait = GLANCE;
+    let mut wait = INTERRUPT_POLL;
     loop {
         match changes.recv_timeout(wait) {
             Ok(Ok(event)) if !matches!(event.kind, EventKind::Access(_)) => {

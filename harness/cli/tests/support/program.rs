@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Variables of a CI that would change the output of the program.
-const OF_A_CI: [&str; 4] = ["JWT_SECRET", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "BROWSER"];
+const CI_VARIABLES: [&str; 4] = ["JWT_SECRET", "GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "BROWSER"];
 
 /// The harness, with the services' programs beside it.
 pub(crate) fn harness() -> Command {
@@ -14,7 +14,7 @@ pub(crate) fn harness() -> Command {
     assert!(service.is_file(), "{} is not there: cargo build --workspace --bins", service.display());
     let mut command = Command::new(program);
     command.env("NO_COLOR", "1").stdin(Stdio::null());
-    for name in OF_A_CI {
+    for name in CI_VARIABLES {
         command.env_remove(name);
     }
     command

@@ -23,7 +23,7 @@ pub use contact::{Contact, ContactError, Obstacle, contact};
 pub use endpoint::{Endpoint, EndpointError};
 pub(crate) use exchange::exchange;
 pub use handshake::Handshake;
-pub use open::{Era, Heard, Message};
+pub use open::{Era, MessageReply, Message};
 pub use page::{check_reply, headers_of_page, hidden_headers};
 pub use session::Protocol;
 
@@ -184,7 +184,7 @@ impl Client {
     pub async fn call_json(&mut self, tool: &str, arguments: &str) -> Call<'_> {
         if let Err(kind) = self.prepare().await {
             let now_us = self.now_us();
-            let outcome = without_end_of_token(self.bearer.as_ref(), Outcome::Failed(kind));
+            let outcome = reclassify_expired_token(self.bearer.as_ref(), Outcome::Failed(kind));
             return Call { invoke_us: now_us, complete_us: now_us, outcome, structured: None, content: None, raw: &[] };
         }
         let invoke_us = self.now_us();
@@ -197,7 +197,7 @@ impl Client {
                 if let (200..300, Some((bearer, _))) = (received.status, &self.bearer) {
                     bearer.accepted();
                 }
-                let outcome = without_end_of_token(self.bearer.as_ref(), outcome);
+                let outcome = reclassify_expired_token(self.bearer.as_ref(), outcome);
                 Call { invoke_us, complete_us, outcome, structured, content, raw }
             }
             Err(outcome) => Call { invoke_us, complete_us, outcome, structured: None, content: None, raw: &self.reply },
@@ -324,7 +324,7 @@ impl Client {
 }
 
 /// Returns the outcome of a call, in which the end of a token is no error of the server.
-fn without_end_of_token(bearer: Option<&(Arc<Bearer>, u64)>, outcome: Outcome) -> Outcome {
+fn reclassify_expired_token(bearer: Option<&(Arc<Bearer>, u64)>, outcome: Outcome) -> Outcome {
     match (&outcome, bearer) {
         (Outcome::Failed(ErrorKind::Http(401)), Some((bearer, _))) => bearer.ended().map_or(outcome, Outcome::Failed),
         _ => outcome,

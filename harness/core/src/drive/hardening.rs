@@ -3,7 +3,7 @@
 mod access;
 mod answer;
 mod check;
-mod conduct;
+mod run_checks;
 mod curl;
 mod mask;
 mod probe;
@@ -14,7 +14,7 @@ mod token;
 pub(crate) use access::Access;
 pub use answer::Answer;
 pub use check::{HardeningCheck, Need, Probing};
-pub(crate) use conduct::conduct;
+pub(crate) use run_checks::run_checks;
 pub use probe::{Caller, Probe, Stop};
 pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 pub use request::HttpRequest;

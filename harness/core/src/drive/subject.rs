@@ -81,7 +81,7 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
     problems.extend(unfillable(&load.operations, &load.mix, load.users, tokens));
     for order in &experiment.faults {
         problems.extend(order.fault.problems(topology, backend));
-        problems.extend(order.fault.impossible_here(backend));
+        problems.extend(order.fault.unavailable_on_machine(backend));
     }
     problems
 }

@@ -35,7 +35,7 @@ impl Fault for CpuSqueeze {
         problems
     }
 
-    fn impossible_here(&self, backend: &Backend) -> Option<String> {
+    fn unavailable_on_machine(&self, backend: &Backend) -> Option<String> {
         no_groups(CPU, backend)
     }
 

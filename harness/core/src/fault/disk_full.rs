@@ -35,7 +35,7 @@ impl Fault for DiskFull {
     }
 
     // Only on Docker: there a service runs as another user than the harness.
-    fn impossible_here(&self, backend: &Backend) -> Option<String> {
+    fn unavailable_on_machine(&self, backend: &Backend) -> Option<String> {
         if *backend != Backend::Docker {
             return None;
         }

@@ -19,7 +19,7 @@ impl Fault for Kill {
         self.part.clone()
     }
 
-    fn takes_away(&self) -> Vec<&str> {
+    fn unavailable_parts(&self) -> Vec<&str> {
         vec![&self.part]
     }
 

@@ -24,7 +24,7 @@ pub(super) trait Fault: Sync {
     fn target(&self) -> String;
 
     /// Returns the parts that do not answer while the fault acts.
-    fn takes_away(&self) -> Vec<&str> {
+    fn unavailable_parts(&self) -> Vec<&str> {
         Vec::new()
     }
 
@@ -46,7 +46,7 @@ pub(super) trait Fault: Sync {
     }
 
     /// Returns why this machine cannot inject the fault although the backend can; `None` if it can.
-    fn impossible_here(&self, _backend: &Backend) -> Option<String> {
+    fn unavailable_on_machine(&self, _backend: &Backend) -> Option<String> {
         None
     }
 

@@ -34,7 +34,7 @@ impl Fault for MemorySqueeze {
         problems
     }
 
-    fn impossible_here(&self, backend: &Backend) -> Option<String> {
+    fn unavailable_on_machine(&self, backend: &Backend) -> Option<String> {
         no_groups(MEMORY, backend)
     }
 

@@ -4,7 +4,7 @@
 use super::error::FaultError;
 use super::injection::Injection;
 use super::kind::{Acting, CountedHits, Fault, Hold, Step};
-use super::problems::unknown_way;
+use super::problems::unknown_edge;
 use crate::plan::Backend;
 use crate::plan::topology::{CLIENT, Topology};
 use chaos_proxy::{Guard, Hits, Rule};
@@ -34,7 +34,7 @@ impl Fault for Network {
     }
 
     fn problems(&self, topology: &Topology) -> Vec<String> {
-        let mut problems = unknown_way(topology, &self.from, &self.to);
+        let mut problems = unknown_edge(topology, &self.from, &self.to);
         let name = format!("{} {}", self.kind(), self.target());
         problems.extend(self.rule.check().err().map(|error| format!("`{name}`: {error}")));
         problems

@@ -23,7 +23,7 @@ impl Fault for Pause {
         self.part.clone()
     }
 
-    fn takes_away(&self) -> Vec<&str> {
+    fn unavailable_parts(&self) -> Vec<&str> {
         vec![&self.part]
     }
 

@@ -31,7 +31,7 @@ pub(super) fn unknown_part(topology: &Topology, part: &str) -> Vec<String> {
     vec![format!("there is no part `{part}` in this stack{}", suggestion(part, &names))]
 }
 
-pub(super) fn unknown_way(topology: &Topology, from: &str, to: &str) -> Vec<String> {
+pub(super) fn unknown_edge(topology: &Topology, from: &str, to: &str) -> Vec<String> {
     if topology.edge_mode(from, to).is_some() {
         return Vec::new();
     }

@@ -150,8 +150,8 @@ async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) ->
             });
         }
     }
-    if recipe.cuts_off {
-        symptom::cut_off_others(admin).await?;
+    if recipe.closes_other_connections {
+        symptom::close_other_connections(admin).await?;
         query_all(admin, &recipe.then).await?;
     }
     Ok(tasks)

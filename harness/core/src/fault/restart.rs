@@ -20,7 +20,7 @@ impl Fault for Restart {
         self.part.clone()
     }
 
-    fn takes_away(&self) -> Vec<&str> {
+    fn unavailable_parts(&self) -> Vec<&str> {
         vec![&self.part]
     }
 

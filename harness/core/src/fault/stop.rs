@@ -19,7 +19,7 @@ impl Fault for Stop {
         self.part.clone()
     }
 
-    fn takes_away(&self) -> Vec<&str> {
+    fn unavailable_parts(&self) -> Vec<&str> {
         vec![&self.part]
     }
 

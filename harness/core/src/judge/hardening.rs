@@ -1,7 +1,7 @@
 //! The findings of a hardening run, from its recorded results. Failures with one cause are one finding.
 
 use crate::drive::hardening::{CheckRecord, CheckState};
-use crate::plan::hardening::{CheckCard, Hardening};
+use crate::plan::hardening::{CheckTexts, Hardening};
 use harness_history::{Evidence, Finding, Verdict};
 
 /// Returns one finding for each check that was applicable, except for failures that another finding contains. A check without a result, because the
@@ -30,7 +30,7 @@ pub(super) fn findings(plan: &Hardening, records: &[CheckRecord]) -> Vec<Finding
 pub(crate) fn cause_of<'p>(id: &str, plan: &'p Hardening, records: &[CheckRecord]) -> Option<&'p str> {
     let fails = |id: &str| records.iter().any(|record| record.id == id && record.state == CheckState::Fail);
     let card = |id: &str| plan.checks.iter().find(|card| card.id == id);
-    let mut cause: Option<&CheckCard> = None;
+    let mut cause: Option<&CheckTexts> = None;
     let mut at = card(id).filter(|card| fails(&card.id))?;
     // A chain has no circle, which a test of the catalogue holds; the bound ends this loop without it.
     for _ in 0..plan.checks.len() {
@@ -40,7 +40,7 @@ pub(crate) fn cause_of<'p>(id: &str, plan: &'p Hardening, records: &[CheckRecord
     cause.map(|card| card.id.as_str())
 }
 
-fn finding(card: &CheckCard, record: &CheckRecord, plan: &Hardening, records: &[CheckRecord]) -> Finding {
+fn finding(card: &CheckTexts, record: &CheckRecord, plan: &Hardening, records: &[CheckRecord]) -> Finding {
     let violation = |violation: &crate::drive::hardening::ViolationRecord| Evidence {
         what: format!("{}: {}", violation.case, violation.signs.join("; ")),
         ops: violation.ops.clone(),
@@ -64,7 +64,7 @@ fn finding(card: &CheckCard, record: &CheckRecord, plan: &Hardening, records: &[
     }
 }
 
-fn without_result(card: &CheckCard) -> Finding {
+fn without_result(card: &CheckTexts) -> Finding {
     Finding {
         check: card.id.clone(),
         verdict: Verdict::Unknown,
@@ -79,12 +79,12 @@ fn without_result(card: &CheckCard) -> Finding {
 mod tests {
     use super::{cause_of, findings};
     use crate::drive::hardening::{CheckRecord, CheckState};
-    use crate::plan::hardening::{CheckCard, Hardening};
+    use crate::plan::hardening::{CheckTexts, Hardening};
     use harness_history::Verdict;
     use std::time::Duration;
 
-    fn card(id: &str, follows: &[&str]) -> CheckCard {
-        CheckCard {
+    fn card(id: &str, follows: &[&str]) -> CheckTexts {
+        CheckTexts {
             id: id.to_owned(),
             title: format!("{id} holds"),
             score: 5.0,

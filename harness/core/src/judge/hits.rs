@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 /// The kind of fault that blocks writes and not reads.
 const LOCKED: &str = "database_locked";
 /// The kinds of faults under which a target still answers, with errors of its own.
-const SCARCE: &[&str] = &["disk_full", "cpu_squeeze", "memory_squeeze"];
+const RESOURCE_FAULTS: &[&str] = &["disk_full", "cpu_squeeze", "memory_squeeze"];
 
 /// Returns the number of calls that the fault hit, and the reason why these calls count. Returns `None` if no call can
 /// show a hit.
@@ -35,7 +35,7 @@ pub(super) fn shown_by_calls(
         return Some((waited.count() as u64, "writes that were not acknowledged while the lock was held"));
     }
     if fault.kind == FILE_CHANGED {
-        let met = history.measured().filter(|op| is_decision_of(*op, service) && falls_in(*op, fault));
+        let met = history.measured().filter(|op| is_decision_of(*op, service) && was_sent_during(*op, fault));
         return Some((met.count() as u64, "calls that it decided while the file was changed"));
     }
     let slowest = slowest_when_steady(history, |name| service_of(name) == Some(service.name()), steady);
@@ -53,7 +53,7 @@ fn shown_at_target(fault: &Fault, history: &History, steady: Option<Span>) -> Op
     let until_us = fault.healed_us?;
     let slowest = slowest_when_steady(history, |_| true, steady);
     let usual = errors_when_steady(history, steady);
-    let is_scarce = SCARCE.contains(&fault.kind.as_str());
+    let is_scarce = RESOURCE_FAULTS.contains(&fault.kind.as_str());
     let failed = |op: &OpRef<'_>| {
         op.outcome().error().is_some_and(|kind| shows_absence(kind) || is_scarce && is_unusual(kind, &usual))
     };
@@ -103,11 +103,11 @@ fn is_slow(op: OpRef<'_>, slowest: &HashMap<&str, u64>) -> bool {
 fn waited(op: OpRef<'_>, fault: &Fault) -> bool {
     let Some(released_us) = fault.ending_us else { return false };
     let is_write = op.effect().contents().next().is_some();
-    falls_in(op, fault) && is_write && (!op.is_ok() || op.complete_us() >= released_us)
+    was_sent_during(op, fault) && is_write && (!op.is_ok() || op.complete_us() >= released_us)
 }
 
 /// Returns true if the call was sent while the fault was active.
-fn falls_in(op: OpRef<'_>, fault: &Fault) -> bool {
+fn was_sent_during(op: OpRef<'_>, fault: &Fault) -> bool {
     op.invoke_us() >= fault.active_us && fault.ending_us.is_some_and(|ending_us| op.invoke_us() < ending_us)
 }
 
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_a_part_away_is_shown_by_calls_that_failed_there_meanwhile() {
+    fn an_outage_of_a_part_is_shown_by_calls_that_failed_there() {
         let lost = || Outcome::Unknown(ErrorKind::Reset);
         let ops = vec![
             op("store_memory", 50, 105, lost()),

@@ -8,7 +8,7 @@ use harness_history::{EffectRef, Finding, History, OpRef, Phase, Verdict, check}
 use std::collections::BTreeMap;
 
 /// The order of a list and its pages are promises of our own services, and of no other.
-const OF_OUR_LISTS: &str = "index-agrees";
+const INDEX_AGREES: &str = "index-agrees";
 const LOST: &str = "no-lost-writes";
 const DUPLICATES: &str = "no-duplicate-effects";
 
@@ -88,7 +88,7 @@ pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec
     let is_seen = |finding: &Finding| {
         let standing = check::about_records().any(|name| name == finding.check);
         // A violation is one, whether or not the profile asks for it.
-        finding.check != OF_OUR_LISTS
+        finding.check != INDEX_AGREES
             && (!standing || finding.verdict == Verdict::Fail || required.contains(&finding.check))
     };
     let blind = blind_spot(history);
@@ -101,7 +101,7 @@ pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec
             Verdict::Pass | Verdict::Fail | Verdict::Unknown => None,
         };
         match why {
-            Some(why) => doubted(finding, why),
+            Some(why) => as_unknown(finding, why),
             None => finding,
         }
     };
@@ -159,7 +159,7 @@ fn only_listed(history: &History, finding: &Finding) -> Option<&'static str> {
         .then_some("the reads by key found the records that are missing from lists, so that a list may have pages")
 }
 
-fn doubted(finding: Finding, why: &str) -> Finding {
+fn as_unknown(finding: Finding, why: &str) -> Finding {
     let summary = format!("{why}; without this doubt: {}", finding.summary);
     Finding { verdict: Verdict::Unknown, violations: 0, summary, ..finding }
 }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_profile_gives_no_means_for_is_named_and_not_required() {
+    fn checks_without_data_in_the_profile_are_named_and_not_required() {
         let of = |organisations, operations: &Value| {
             let Coverage { required, unseen } =
                 Coverage::of(TargetCalls::of_load(&workload(organisations, operations)));

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_stack_itself_uses_is_no_crowd_and_what_others_use_is() {
+    fn only_cpu_time_of_other_processes_makes_a_machine_busy() {
         let before = look(1_000, 10_000, &[(7, 100)]);
         assert!(!is_crowded(&before, &look(2_900, 12_000, &[(7, 1_800)])), "1.9 s busy, 1.7 s of it ours");
         assert!(is_crowded(&before, &look(2_900, 12_000, &[(7, 900)])), "1.1 s of 2 s by others");

@@ -11,7 +11,7 @@ pub struct Hardening {
     pub about: String,
     /// Maximum duration of all checks together.
     pub deadline: Duration,
-    pub checks: Vec<CheckCard>,
+    pub checks: Vec<CheckTexts>,
     /// Checks that are not made, each with the reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub omitted: Vec<OmittedCheck>,
@@ -19,7 +19,7 @@ pub struct Hardening {
 
 /// The texts of a hardening check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CheckCard {
+pub struct CheckTexts {
     /// Stable id, such as `MCP-AUTH-03`.
     pub id: String,
     /// What a stack that passes does, in one sentence.
@@ -83,7 +83,7 @@ impl Severity {
     }
 }
 
-impl CheckCard {
+impl CheckTexts {
     pub fn severity(&self) -> Severity {
         Severity::of(self.score)
     }

@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_now_and_what_no_longer_fails_is_listed_first() {
+    fn new_and_resolved_failures_are_listed_first() {
         let folder = tempfile::tempdir().unwrap();
         let (before, after) = (folder.path().join("a"), folder.path().join("b"));
         let checks = |one: &str, other: &str| {

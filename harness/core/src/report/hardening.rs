@@ -7,7 +7,7 @@ use crate::judge::Recorded;
 use crate::judge::hardening::cause_of;
 use crate::plan::Backend;
 use crate::plan::bearer::BearerSource;
-use crate::plan::hardening::{CheckCard, Hardening};
+use crate::plan::hardening::{CheckTexts, Hardening};
 use crate::plan::reach::another_machine;
 use crate::plan::target::Target;
 
@@ -24,7 +24,7 @@ pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
     Some(HardeningFigures { checks: made.collect(), omitted: skipped.collect() })
 }
 
-fn check(card: &CheckCard, plan: &Hardening, recorded: &Recorded) -> CheckFigures {
+fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigures {
     let record = recorded.hardening.iter().find(|record| record.id == card.id);
     let of = |field: fn(&CheckRecord) -> u64| record.map(field).unwrap_or_default();
     CheckFigures {

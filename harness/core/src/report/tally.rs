@@ -124,7 +124,7 @@ mod tests {
     use super::{histogram, percentiles, values};
 
     #[test]
-    fn a_figure_is_that_of_the_rank_that_the_judgement_uses() {
+    fn reports_and_checks_use_the_same_percentile_rank() {
         let mut of_4000 = histogram();
         (0..3_996).for_each(|_| of_4000.saturating_record(10));
         (0..4).for_each(|_| of_4000.saturating_record(1_000));

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_matters_most_stays_in_a_narrow_terminal() {
+    fn a_narrow_terminal_keeps_the_most_important_columns() {
         assert_eq!(titles(40), ["not ok", "p99"]);
         assert_eq!(titles(50), ["not ok", "p50", "p99"]);
         assert_eq!(titles(200).len(), COLUMNS.len());

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_read_well() {
+    fn numbers_and_durations_are_formatted_for_people() {
         assert_eq!(
             ["0", "999", "1,000", "1,234,567"],
             [0, 999, 1_000, 1_234_567].map(thousands).each_ref().map(String::as_str)

@@ -17,8 +17,8 @@ use crate::observe::clock::monotonic_us;
 use crate::plan::{PlanError, run_dir};
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
-use harness_history::experiment::Experiment as Happened;
-use logs::Sought;
+use harness_history::experiment::Experiment as RecordedExperiment;
+use logs::LogSecrets;
 use phases::PhaseRunner;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) async fn run(
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;
     let (processes, over) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors, &over);
-    let bearers = approach(experiment, stack, view).await?;
+    let bearers = check_target(experiment, stack, view).await?;
     let quiet_per_second = TargetAccess::of(stack).and_then(|access| access.quiet_per_second);
     let traffic = match bearers.clone() {
         Some(bearers) => traffic.on_target(bearers, &request.plan.run_id, quiet_per_second),
@@ -93,7 +93,7 @@ pub(super) async fn run(
 
 /// Searches the logs for secrets. `bearers` are those of a target; `None` if the stack is one of this product.
 async fn search_logs(
-    happened: &mut Happened,
+    happened: &mut RecordedExperiment,
     request: &RunRequest,
     bearers: Option<&[Option<Arc<Bearer>>]>,
     stack: &Stack,
@@ -102,7 +102,7 @@ async fn search_logs(
     let tokens = bearers.map(logs::tokens_of).unwrap_or_default();
     // A target without tokens has no secret that a log could have.
     let has_secret = bearers.is_none() || !tokens.is_empty();
-    let sought = Sought { key: &request.secret, tokens, contents: bearers.is_none() };
+    let sought = LogSecrets { key: &request.secret, tokens, contents: bearers.is_none() };
     (happened.secrets, happened.log_lines) = logs::search(stack, &sought).await;
     // A target that writes nothing has no log that could be searched.
     let has_log = !request.plan.backend.is_external() && (bearers.is_none() || happened.log_lines > 0);
@@ -117,7 +117,7 @@ async fn search_logs(
 
 /// Makes the first contact with a target, without a fault: what is wrong with the plan is found here, and is no effect of a fault. Returns its tokens;
 /// `None` if the stack is one of this product.
-async fn approach(
+async fn check_target(
     experiment: &Experiment,
     stack: &Stack,
     view: &Arc<dyn View>,

@@ -37,7 +37,7 @@ pub(super) async fn drive(
     view: &Arc<dyn View>,
     cancel: &CancellationToken,
 ) -> Result<(), RunError> {
-    let target = if workload.is_on_target() { Some(approach(request, workload, stack, view).await?) } else { None };
+    let target = if workload.is_on_target() { Some(check_target(request, workload, stack, view).await?) } else { None };
     view.show(Event::Stage("driving the load".to_owned()));
     let assignment = Assignment {
         run_dir: run_dir.to_owned(),
@@ -69,7 +69,7 @@ pub(super) async fn drive(
 }
 
 /// Makes the first contact with a target: everything that is wrong with the profile is found here, and not counted as errors of the server.
-async fn approach(
+async fn check_target(
     request: &RunRequest,
     workload: &Workload,
     stack: &Stack,

@@ -9,7 +9,7 @@ use harness_core::drive::{Plan, Subject};
 use harness_core::judge::{JudgeMemory, Judgement, Recorded, judge};
 use harness_core::observe::sample::{Sample, Surroundings};
 use harness_core::plan::Backend;
-use harness_core::plan::hardening::{CheckCard, Hardening, OmittedCheck};
+use harness_core::plan::hardening::{CheckTexts, Hardening, OmittedCheck};
 use harness_core::plan::run_dir;
 use harness_core::plan::topology::Topology;
 use harness_core::plan::workload::{Metric, Model, Threshold, Workload};
@@ -115,7 +115,7 @@ pub(crate) fn write_run(dir: &Path, ops: &[Op], driver: Option<DriverReport>) ->
 
 /// A hardening run: one check fails, another fails for the same cause, one is unknown and one was skipped.
 pub(crate) fn write_hardening(dir: &Path) -> Judgement {
-    let card = |id: &str, score: f64, follows: &[&str]| CheckCard {
+    let card = |id: &str, score: f64, follows: &[&str]| CheckTexts {
         id: id.to_owned(),
         title: format!("what {id} tries is refused"),
         score,

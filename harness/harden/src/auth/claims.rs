@@ -4,7 +4,7 @@ use super::refuse_tokens;
 use harness_core::drive::hardening::{Caller, HardeningCheck, Need, Probe, signed};
 use serde_json::{Value, json};
 
-const MEND: &[&str] = &["services/kit/src/auth/reading.rs", "services/kit/src/auth.rs"];
+const FIX_IN: &[&str] = &["services/kit/src/auth/reading.rs", "services/kit/src/auth.rs"];
 
 pub(crate) const EXPIRED: HardeningCheck = HardeningCheck {
     id: "MCP-AUTH-03",
@@ -20,7 +20,7 @@ pub(crate) const EXPIRED: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends tokens that expired a second, a minute and a day ago to every service. Each must get 401.",
     remedy: "Compare `exp` with the clock, without leeway.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(refuse_tokens(probe, expired)),
@@ -35,7 +35,7 @@ pub(crate) const EARLY: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends tokens whose `nbf` or `iat` is five minutes and an hour ahead. Each must get 401.",
     remedy: "Compare `nbf` and `iat` with the clock, with a leeway of at most a minute.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(refuse_tokens(probe, early)),
@@ -50,7 +50,7 @@ pub(crate) const LIFETIME: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends tokens without `exp`, with one that is a text or the largest number, and with a lifetime of two hours and of a year. Each must get 401.",
     remedy: "Require `exp` and `iat`, and refuse a difference above the longest lifetime.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(refuse_tokens(probe, too_long)),
@@ -70,7 +70,7 @@ pub(crate) const AUDIENCE: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends tokens whose `aud` is another one, missing, an empty list, a list of others, or differs in case. Each must get 401.",
     remedy: "Require the service's own audience in `aud`, compared exactly.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(refuse_tokens(probe, audiences)),

@@ -6,7 +6,7 @@ use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use serde_json::{Value, json};
 
 const CHALLENGE: &str = "www-authenticate";
-const MEND: &[&str] = &["services/kit/src/mcp.rs", "services/kit/src/auth.rs"];
+const FIX_IN: &[&str] = &["services/kit/src/mcp.rs", "services/kit/src/auth.rs"];
 
 pub(crate) const NO_TOKEN: HardeningCheck = HardeningCheck {
     id: "MCP-AUTH-01",
@@ -23,7 +23,7 @@ pub(crate) const NO_TOKEN: HardeningCheck = HardeningCheck {
     needs: &[Need::Token],
     how: "Posts a valid request without a token, and with other authentication schemes, to every path of the endpoint. Each must get 401 with a `WWW-Authenticate` that names the metadata of the resource.",
     remedy: "Authenticate before the body is read, on every route that reaches the tools.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(no_token(probe)),
@@ -53,7 +53,7 @@ pub(crate) const PLACES: HardeningCheck = HardeningCheck {
     needs: &[Need::Token],
     how: "Sends a valid token in the query, in the parameters and `_meta` of the body, in a cookie and in headers of gateways. Each must get 401.",
     remedy: "Read the token from the `Authorization` header alone.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01"],
     alone: false,
     probing: |probe| Box::pin(places(probe)),
@@ -68,7 +68,7 @@ pub(crate) const REPEATED: HardeningCheck = HardeningCheck {
     needs: &[Need::Token],
     how: "Sends a valid and a forged header in both orders, and the valid one twice. Each must get 401. The scheme in lower case must be accepted.",
     remedy: "Refuse a request that repeats the header.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01"],
     alone: false,
     probing: |probe| Box::pin(repeated(probe)),

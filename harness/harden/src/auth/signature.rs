@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
-const MEND: &[&str] = &["services/kit/src/auth.rs"];
+const FIX_IN: &[&str] = &["services/kit/src/auth.rs"];
 /// A key that no stack has.
 const FOREIGN_KEY: &str = "a-key-of-the-attacker-that-no-stack-was-started-with";
 /// Time in which a service that fetches keys would have connected.
@@ -25,7 +25,7 @@ pub(crate) const FORGED: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends a token of another key, with a changed, cut or empty signature, and with changed claims under the original signature. Each must get 401.",
     remedy: "Verify the signature over the bytes that were sent, before any claim is read.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01"],
     alone: false,
     probing: |probe| Box::pin(refuse_tokens(probe, forged)),
@@ -40,7 +40,7 @@ pub(crate) const NO_ALGORITHM: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends tokens whose `alg` is `none` in six spellings, without a signature and with that of another token. Each must get 401.",
     remedy: "Accept only the algorithms of the configuration; never the one that the token names.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01"],
     alone: false,
     probing: |probe| Box::pin(refuse_tokens(probe, without_algorithm)),
@@ -62,7 +62,7 @@ pub(crate) const CONFUSED: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends tokens with `jwk`, `jku`, `x5u`, hostile values of `kid`, a critical extension, and HMAC signatures below the names of other algorithms. Each must get 401, and no connection may arrive at a listener whose URL the tokens name (only for services that run as processes of this machine).",
     remedy: "Take keys and algorithms from the configuration alone; refuse `crit`.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(confuse(probe)),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 const NEEDS: &[Need] =
     &[Need::Token, Need::SecondTenant, Need::Service(Service::Guardrails), Need::Service(Service::Patterns)];
-const MEND: &[&str] = &["services/kit/src/verdict.rs", "services/patterns/src/judged.rs"];
+const FIX_IN: &[&str] = &["services/kit/src/verdict.rs", "services/patterns/src/judged.rs"];
 
 pub(crate) const NO_VERDICT: HardeningCheck = HardeningCheck {
     id: "MCP-GRD-01",
@@ -17,7 +17,7 @@ pub(crate) const NO_VERDICT: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Injects a pattern without a verdict, with a text in its place, with a changed one, and with an access token. Each must be refused. With its verdict the injection must succeed.",
     remedy: "Verify the signature of the verdict in the service that acts.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(no_verdict(probe)),
@@ -32,7 +32,7 @@ pub(crate) const FOREIGN_VERDICT: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Injects a pattern with the verdict that another user of the organisation, and another organisation, got for the same request. Each must be refused. The owner's injection must succeed.",
     remedy: "Bind the verdict to organisation and user, and compare both.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-GRD-01"],
     alone: false,
     probing: |probe| Box::pin(foreign_verdict(probe)),
@@ -47,7 +47,7 @@ pub(crate) const OTHER_REQUEST: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Injects a pattern with the verdict of a harmless request for requests with another text, intent or action. Each must be refused. The request that was judged must succeed.",
     remedy: "Bind the verdict to the hash of everything that was judged.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-GRD-01"],
     alone: false,
     probing: |probe| Box::pin(other_request(probe)),

@@ -195,7 +195,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_belongs_to_an_emoji_is_not_hidden_and_what_stands_elsewhere_is() {
+    fn joiners_count_as_hidden_only_outside_of_emoji() {
         for shown in ["\u{26a0}\u{fe0f} careful", "\u{1f468}\u{200d}\u{1f4bb}", "a line\r\nanother"] {
             assert_eq!(hidden_in(shown), None, "{shown:?}");
         }
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_people_do_not_see_is_hidden() {
+    fn only_invisible_characters_count_as_hidden() {
         for letter in ['\u{200b}', '\u{202e}', '\u{e0041}', '\u{feff}', '\u{7}', '\u{ad}', '\u{fe0f}'] {
             assert!(is_hidden(letter), "{letter:?}");
         }

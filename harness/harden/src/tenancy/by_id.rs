@@ -6,7 +6,7 @@ use mcp_contracts::Service;
 use serde_json::json;
 
 const NEEDS: &[Need] = &[Need::Token, Need::SecondTenant, Need::Service(Service::Memory)];
-const MEND: &[&str] = &["services/memory/src/store/sqlite/read.rs", "services/memory/src/store/sqlite/write.rs"];
+const FIX_IN: &[&str] = &["services/memory/src/store/sqlite/read.rs", "services/memory/src/store/sqlite/write.rs"];
 const WORDS: &str = "the ledger of billing is slow";
 
 pub(crate) const READ: HardeningCheck = HardeningCheck {
@@ -18,7 +18,7 @@ pub(crate) const READ: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Reads a private memory by its id as a colleague, as another organisation and in another workspace. Each reply must be that to an id that does not exist.",
     remedy: "Restrict the query to the tenant of the token, so that the rows of other tenants are never read.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(read(probe)),
@@ -33,7 +33,7 @@ pub(crate) const CHANGE: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Updates and deletes a private memory by its id as a colleague, as another organisation and in another workspace. Each must be refused, and the owner must read it unchanged.",
     remedy: "Confine the statement by the tenant of the token.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(change(probe)),

@@ -6,7 +6,7 @@ use mcp_contracts::Service;
 use serde_json::json;
 
 const NEEDS: &[Need] = &[Need::Token, Need::SecondTenant, Need::Service(Service::Memory)];
-const MEND: &[&str] = &["services/memory/src/store/sqlite/search.rs", "services/memory/src/store/sqlite/read.rs"];
+const FIX_IN: &[&str] = &["services/memory/src/store/sqlite/search.rs", "services/memory/src/store/sqlite/read.rs"];
 
 pub(crate) const HIDDEN: HardeningCheck = HardeningCheck {
     id: "MCP-TEN-07",
@@ -17,7 +17,7 @@ pub(crate) const HIDDEN: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Stores a private memory with words that no other has, then searches, lists, exports and counts as a colleague, as another organisation and in another workspace. The owner must find it, and no reply to the others may have its text or its id.",
     remedy: "Confine every query by the tenant inside the store.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(hidden(probe)),
@@ -32,7 +32,7 @@ pub(crate) const OPERATORS: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Searches as another organisation with wildcards, operators, field names, quotes, SQL and control characters. The owner must find the memory, and no reply to the other may have its text or its id.",
     remedy: "Take words from the query, never syntax; bind them as parameters.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &["MCP-TEN-07"],
     alone: false,
     probing: |probe| Box::pin(operators(probe)),

@@ -4,7 +4,7 @@ use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
 use mcp_contracts::{headers, rpc};
 use serde_json::json;
 
-const MEND: &[&str] = &["services/kit/src/mcp/era.rs"];
+const FIX_IN: &[&str] = &["services/kit/src/mcp/era.rs"];
 
 pub(crate) const UNKNOWN: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-05",
@@ -15,7 +15,7 @@ pub(crate) const UNKNOWN: HardeningCheck = HardeningCheck {
     needs: &[],
     how: "Sends valid requests of three unknown revisions. Each must get 400 with code -32022 and `supported`.",
     remedy: "Compare the revision with a list before anything else is read.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(unknown(probe)),
@@ -30,7 +30,7 @@ pub(crate) const MISMATCH: HardeningCheck = HardeningCheck {
     needs: &[],
     how: "Sends requests whose `Mcp-Method`, `Mcp-Name` or revision differs from the body, is missing, repeated or encoded. Each must get 400 with code -32020.",
     remedy: "Compare each header with the body after decoding, and refuse a header that is repeated.",
-    mend: MEND,
+    mend: FIX_IN,
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(mismatch(probe)),

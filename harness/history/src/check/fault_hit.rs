@@ -46,7 +46,7 @@ fn hits(fault: &Fault, experiment: &Experiment, least: u64) -> Result<String, St
     let by = if fault.counted_by.is_empty() { String::new() } else { format!(", counted by {}", fault.counted_by) };
     match fault.hits {
         Some(hits) if hits >= least => Ok(format!("`{name}` hit {}{by}", counted(hits, "request", "requests"))),
-        _ if nothing_passed(fault, experiment) => {
+        _ if had_no_traffic(fault, experiment) => {
             Err(format!("no request passed `{}` while `{name}` was in place", fault.target))
         }
         Some(hits) => {
@@ -58,7 +58,7 @@ fn hits(fault: &Fault, experiment: &Experiment, least: u64) -> Result<String, St
 
 /// Returns true if the traffic to the target of a fault was counted while the fault was in place and was zero. The target is one way between two
 /// parts, or a part; then every counted way to the part must have been without traffic.
-fn nothing_passed(fault: &Fault, experiment: &Experiment) -> bool {
+fn had_no_traffic(fault: &Fault, experiment: &Experiment) -> bool {
     let until_us = fault.until_us();
     let is_target = |way: &&Way| {
         let is_named = way.to == fault.target || way.name() == fault.target;

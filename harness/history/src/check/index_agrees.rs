@@ -1,7 +1,7 @@
 //! index-agrees: what searches and lists return is what was stored. A search for one record returns it, or nothing if the reader must not see it. A
 //! list returns each record that the reader may see once, newest first, and no other one; its first pages return the newest ones.
 
-mod shelf;
+mod record_index;
 
 use super::Criteria;
 use super::builder::{FindingBuilder, counted};
@@ -10,7 +10,7 @@ use crate::history::History;
 use crate::op::Phase;
 use crate::view::{EffectRef, KeyRef, OpRef};
 use crate::walk::{Walk, walks};
-use shelf::{Book, Shelf};
+use record_index::{IndexedRecord, RecordIndex};
 
 pub(super) const CHECK: Check = Check {
     name: "index-agrees",
@@ -35,7 +35,7 @@ const ORDER_US: u64 = 100_000;
 const EMPTY_SEARCHES: u64 = 20;
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> String {
-    let shelf = Shelf::of(history);
+    let record_index = RecordIndex::of(history);
     // A scenario restricts lists by time, type and cursor, which the history does not have.
     let scripted = criteria.experiment.is_none()
         && criteria.expectations.as_ref().is_some_and(|expectations| !expectations.is_empty());
@@ -43,9 +43,9 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
     for (at, op) in history.answered() {
         if let EffectRef::Scan { query: Some(query), .. } = op.effect()
             && let Some(target) = query.target
-            && let Some(book) = shelf.target(target)
+            && let Some(book) = record_index.target(target)
         {
-            searches += judge_search(history, &shelf, (at, op), book, finding);
+            searches += judge_search(history, &record_index, (at, op), book, finding);
         }
     }
     let (mut lists, mut empty, mut full) = (0, 0, 0);
@@ -57,10 +57,10 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
         } else if !first.name().contains("export") && (first.phase() == Phase::Final || !scripted) {
             lists += 1;
             finding.judged += 1;
-            judge_walk(history, &shelf, &walk, finding);
+            judge_walk(history, &record_index, &walk, finding);
         }
     }
-    if full == 0 && empty >= EMPTY_SEARCHES && !shelf.books.is_empty() {
+    if full == 0 && empty >= EMPTY_SEARCHES && !record_index.books.is_empty() {
         finding.doubt(format!("{empty} searches by words returned nothing, and none returned a record"));
     }
     let (searches, lists) = (counted(searches, "search", "searches"), counted(lists, "list", "lists"));
@@ -70,13 +70,13 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
 /// Judges a search for one record. Returns 1 if it could be judged.
 fn judge_search(
     history: &History,
-    shelf: &Shelf<'_>,
+    record_index: &RecordIndex<'_>,
     (at, op): (u32, OpRef<'_>),
-    book: &Book<'_>,
+    book: &IndexedRecord<'_>,
     finding: &mut FindingBuilder,
 ) -> u64 {
     let (from_us, until_us) = (op.invoke_us(), op.complete_us());
-    let banned = book.is_banned(op, from_us);
+    let banned = book.reason_to_hide(op, from_us);
     let due = book.is_due(op, from_us, until_us)
         // The words were those of a content, which a change may have replaced.
         && (op.phase() == Phase::Final || book.is_unchanged(until_us));
@@ -84,7 +84,7 @@ fn judge_search(
     for (key, value) in op.effect().returned() {
         if key.has_id_of(book.key) {
             is_hit = true;
-        } else if shelf.listed(history, op, key, value).is_some() {
+        } else if record_index.listed(history, op, key, value).is_some() {
             other = Some(key);
         }
     }
@@ -105,15 +105,15 @@ fn judge_search(
 }
 
 /// Judges a list, or the first pages of one.
-fn judge_walk(history: &History, shelf: &Shelf<'_>, walk: &Walk, finding: &mut FindingBuilder) {
+fn judge_walk(history: &History, record_index: &RecordIndex<'_>, walk: &Walk, finding: &mut FindingBuilder) {
     let (first, last) = (walk.first(history), walk.last(history));
     let (from_us, until_us) = (first.invoke_us(), last.complete_us());
     let mut hits: Vec<u32> = Vec::new();
-    let mut before: Option<(u32, &Book<'_>)> = None;
+    let mut before: Option<(u32, &IndexedRecord<'_>)> = None;
     for (at, key, value) in walk.hits(history) {
         hits.push(key.number());
-        let Some(book) = shelf.listed(history, first, key, value) else { continue };
-        if let Some(why) = book.is_banned(first, history.op(at).invoke_us()) {
+        let Some(book) = record_index.listed(history, first, key, value) else { continue };
+        if let Some(why) = book.reason_to_hide(first, history.op(at).invoke_us()) {
             finding.violation(|| format!("a list of `{}` has `{key}`, {why}", first.user()), &[book.created_at, at]);
         }
         if let Some((_, newer)) = before
@@ -129,7 +129,7 @@ fn judge_walk(history: &History, shelf: &Shelf<'_>, walk: &Walk, finding: &mut F
     let mut twice: Vec<KeyRef<'_>> = again.map(|pair| history.key(pair[0])).collect();
     twice.sort_unstable_by_key(|key| key.name());
     for key in twice {
-        if shelf.book(key).is_some_and(|book| book.stays_listed(from_us, until_us)) {
+        if record_index.book(key).is_some_and(|book| book.stays_listed(from_us, until_us)) {
             finding.violation(|| format!("a list of `{}` has `{key}` twice", first.user()), &walk.pages);
         }
     }
@@ -140,7 +140,7 @@ fn judge_walk(history: &History, shelf: &Shelf<'_>, walk: &Walk, finding: &mut F
         (false, None) => u64::MAX,
     };
     let tags = walk.query(history).and_then(|query| query.tags);
-    for book in shelf.visible(first, tags).take_while(|book| walk.is_whole || book.created_us.0 > since_us) {
+    for book in record_index.visible(first, tags).take_while(|book| walk.is_whole || book.created_us.0 > since_us) {
         if book.is_due(first, from_us, until_us) && hits.binary_search(&book.key.number()).is_err() {
             let pages = [book.created_at].into_iter().chain(walk.pages.iter().copied().take(3));
             let ops: Vec<u32> = pages.collect();

@@ -32,7 +32,7 @@ const INTERVALS: u64 = 20;
 /// Number of median latencies that a gap must exceed: users that begin together with slow calls wait together.
 const MEDIANS: u64 = 2;
 /// A crowded machine explains a gap of less than this number of bounds: other processes take turns, they do not stop a service for seconds.
-const CROWD_EXPLAINS: u64 = 3;
+const BUSY_MACHINE_BOUNDS: u64 = 3;
 /// Maximum number of operations that are shown as evidence of a gap.
 const MOST_SHOWN: usize = 3;
 
@@ -105,7 +105,7 @@ fn accuse(history: &History, name: Option<&str>, gap: Gap, bound_us: u64, calls:
         )
     };
     let shown = &waiting[..waiting.len().min(MOST_SHOWN)];
-    if gap.length_us >= bound_us.saturating_mul(CROWD_EXPLAINS) {
+    if gap.length_us >= bound_us.saturating_mul(BUSY_MACHINE_BOUNDS) {
         finding.certain_violation(what, shown);
     } else {
         finding.violation(what, shown);

@@ -36,7 +36,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
 
 /// When a content was written to the record.
 #[derive(Clone, Copy)]
-struct Life {
+struct ContentSpan {
     from_us: u64,
     /// When its last write had ended; `u64::MAX` if one may take effect at any time.
     until_us: u64,
@@ -55,7 +55,7 @@ struct Sight {
 
 /// The newest of the acknowledged changes up to some time.
 #[derive(Clone, Copy, Default)]
-struct Floor {
+struct NewestChange {
     version: Option<(u64, u32)>,
     /// Begin, content and call of the change that began last.
     content: Option<(u64, u64, u32)>,
@@ -69,7 +69,7 @@ struct Sessions<'h> {
     /// Everything else, and the changes again, in the order of their begins.
     events: Vec<Event<'h>>,
     /// By content, sorted.
-    lives: Vec<(u64, Life)>,
+    lives: Vec<(u64, ContentSpan)>,
     /// A list, because few users see one record.
     seen: Vec<(User, Sight)>,
     created_us: Option<(u64, u32)>,
@@ -115,7 +115,7 @@ impl<'h> Sessions<'h> {
             self.hidden_us = self.hidden_us.min(event.from_us);
         }
         if let Some(digest) = value.digest() {
-            self.lives.push((digest, Life { from_us: event.from_us, until_us: event.until_us }));
+            self.lives.push((digest, ContentSpan { from_us: event.from_us, until_us: event.until_us }));
         }
         if event.is_certain() {
             if creates {
@@ -128,7 +128,7 @@ impl<'h> Sessions<'h> {
     }
 
     fn judge(&mut self, history: &'h History, key: KeyRef<'_>, finding: &mut FindingBuilder) {
-        let (mut floor, mut ended) = (Floor::default(), 0);
+        let (mut floor, mut ended) = (NewestChange::default(), 0);
         for number in 0..self.events.len() {
             let event = self.events[number];
             while let Some(change) = self.changes.get(ended).filter(|change| change.until_us < event.from_us) {
@@ -143,13 +143,13 @@ impl<'h> Sessions<'h> {
                 Kind::Seen(value) => {
                     finding.judged += 1;
                     let replaced = self.replaced(&floor, value).map(|at| (at, replaced(history.op(at), op)));
-                    replaced.or_else(|| self.went_back(before, value))
+                    replaced.or_else(|| self.newer_state_seen(before, value))
                 }
                 Kind::Missing { to_owner } => {
                     finding.judged += 1;
                     self.missed(&event, to_owner, before)
                 }
-                Kind::Update { value, .. } => overtaken(before, value),
+                Kind::Update { value, .. } => version_did_not_advance(before, value),
                 _ => None,
             };
             if let Some((earlier, what)) = broken {
@@ -160,7 +160,7 @@ impl<'h> Sessions<'h> {
     }
 
     /// Returns the acknowledged change that had replaced this state.
-    fn replaced(&self, floor: &Floor, value: StateRef<'_>) -> Option<u32> {
+    fn replaced(&self, floor: &NewestChange, value: StateRef<'_>) -> Option<u32> {
         if let (Some((newest, at)), Some(version)) = (floor.version, value.version())
             && version < newest
         {
@@ -170,13 +170,13 @@ impl<'h> Sessions<'h> {
         (digest != content && self.life(digest)?.until_us < from_us).then_some(at)
     }
 
-    fn life(&self, digest: u64) -> Option<Life> {
+    fn life(&self, digest: u64) -> Option<ContentSpan> {
         let at = self.lives.binary_search_by_key(&digest, |(of, _)| *of).ok()?;
         Some(self.lives[at].1)
     }
 
     /// Returns what the same user had seen before, if this state is older.
-    fn went_back(&self, before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
+    fn newer_state_seen(&self, before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
         let sight = before?;
         if sight.missing {
             return Some((sight.at, "saw a record again that had been missing"));
@@ -229,7 +229,7 @@ impl<'h> Sessions<'h> {
     }
 }
 
-impl Floor {
+impl NewestChange {
     fn raise(&mut self, change: &Event<'_>) {
         let (Kind::Create(value) | Kind::Update { value, .. }) = change.kind else { return };
         if let Some(version) = value.version()
@@ -254,8 +254,8 @@ fn replaced(writer: OpRef<'_>, reader: OpRef<'_>) -> &'static str {
 }
 
 /// Returns what the writer had read before, if that is as new as its own change.
-fn overtaken(before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
+fn version_did_not_advance(before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
     let sight = before?;
-    let overtaken = sight.version.zip(value.version()).is_some_and(|(read, written)| written <= read);
-    overtaken.then_some((sight.at, "had read a version that its later change did not follow"))
+    let version_did_not_advance = sight.version.zip(value.version()).is_some_and(|(read, written)| written <= read);
+    version_did_not_advance.then_some((sight.at, "had read a version that its later change did not follow"))
 }

@@ -46,7 +46,7 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let record_calls = history.ops().filter(|op| is_about_records(op.effect()));
     let tenants = record_calls.map(|op| op.caller().tenant).collect::<HashSet<u32>>().len() as u64;
     let attempts = Attempts::of(history);
-    if tenants < 2 || attempts.at_outsiders() == 0 {
+    if tenants < 2 || attempts.cross_scope_attempts() == 0 {
         finding.open += 1;
     }
     let few = if tenants < 2 { "; isolation needs at least two" } else { "" };

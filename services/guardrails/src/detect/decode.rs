@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_left_alone() {
+    fn binary_data_and_paths_are_not_decoded() {
         let image = BASE64_STANDARD
             .encode([0x89, b'P', b'N', b'G', 0, 1, 2, 3, 200, 201, 202, 203, 204, 205, 206, 207, 208, 9]);
         for text in ["50 % of a\\nb", image.as_str(), "src/some/long/path/without/anything/else", "2f9a 4b7c"] {
@@ -264,7 +264,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_place_is_one_of_the_text(text in "\\PC{0,60}|[%&#;x\\\\u0-9a-fé ]{0,60}") {
+        fn every_decoded_range_is_inside_the_text(text in "\\PC{0,60}|[%&#;x\\\\u0-9a-fé ]{0,60}") {
             for passage in passages(&text) {
                 prop_assert!(text.get(passage.place.clone()).is_some(), "{:?}", passage);
             }

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_places_that_overlap_the_worst_stays_and_covers_all() {
+    fn overlapping_findings_become_one_with_the_worst_severity() {
         let mut findings = Findings::all(&"x".repeat(40), Detection::Secret);
         findings.add("late", Severity::Low, 30..99);
         findings.add("mild", Severity::Medium, 2..12);

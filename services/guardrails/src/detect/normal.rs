@@ -156,7 +156,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_place_leads_back_into_the_text(text in "\\PC{0,40}|[a\u{200b}\u{ff22}é\u{2460}]{0,40}") {
+        fn every_range_maps_back_into_the_text(text in "\\PC{0,40}|[a\u{200b}\u{ff22}é\u{2460}]{0,40}") {
             let normal = Normal::of(&text);
             for (start, letter) in normal.text.char_indices() {
                 let place = normal.places().back(start..start + letter.len_utf8());

@@ -27,7 +27,7 @@ struct Secret {
 
 /// Detector that a prefix selects.
 #[derive(Debug, Clone, Copy)]
-enum Lead {
+enum PrefixDetector {
     /// The kinds of token with this mark, by their place in the table.
     Token(usize),
     KeyBlock,
@@ -41,25 +41,25 @@ enum Lead {
 struct Search {
     tokens: Vec<(&'static str, &'static [&'static token::Token])>,
     exact: AhoCorasick,
-    exact_leads: Vec<Lead>,
+    exact_leads: Vec<PrefixDetector>,
     loose: AhoCorasick,
-    loose_leads: Vec<Lead>,
+    loose_leads: Vec<PrefixDetector>,
 }
 
 static SEARCH: LazyLock<Search> = LazyLock::new(|| {
     let marks = token::TOKENS.by_mark.keys().enumerate();
-    let mut exact: Vec<(&str, Lead)> = marks.map(|(number, mark)| (mark.as_str(), Lead::Token(number))).collect();
+    let mut exact: Vec<(&str, PrefixDetector)> = marks.map(|(number, mark)| (mark.as_str(), PrefixDetector::Token(number))).collect();
     exact.extend([
-        ("-----BEGIN ", Lead::KeyBlock),
-        ("PuTTY-User-Key-File-", Lead::KeyBlock),
-        ("eyJ", Lead::Jwt),
-        ("://", Lead::Url),
-        ("-u", Lead::Login),
-        ("--user", Lead::Login),
+        ("-----BEGIN ", PrefixDetector::KeyBlock),
+        ("PuTTY-User-Key-File-", PrefixDetector::KeyBlock),
+        ("eyJ", PrefixDetector::Jwt),
+        ("://", PrefixDetector::Url),
+        ("-u", PrefixDetector::Login),
+        ("--user", PrefixDetector::Login),
     ]);
-    let mut loose: Vec<(&str, Lead)> = words::WORDS.names.iter().map(|name| (name.as_str(), Lead::Name)).collect();
-    loose.extend(header::WORDS.iter().map(|word| (*word, Lead::Header)));
-    let build = |words: &[(&str, Lead)], any_case| {
+    let mut loose: Vec<(&str, PrefixDetector)> = words::WORDS.names.iter().map(|name| (name.as_str(), PrefixDetector::Name)).collect();
+    loose.extend(header::WORDS.iter().map(|word| (*word, PrefixDetector::Header)));
+    let build = |words: &[(&str, PrefixDetector)], any_case| {
         AhoCorasick::builder()
             .ascii_case_insensitive(any_case)
             .match_kind(MatchKind::LeftmostLongest)
@@ -92,16 +92,16 @@ pub(super) fn find(text: &str, findings: &mut Findings) {
                 continue;
             }
             let secret = match leads[found.pattern().as_usize()] {
-                Lead::Token(number) => {
+                PrefixDetector::Token(number) => {
                     let (mark, kinds) = search.tokens[number];
                     token::read(text, found.start(), mark, kinds)
                 }
-                Lead::KeyBlock => key_block::read(text, found.start()),
-                Lead::Jwt => jwt::read(text, found.start()),
-                Lead::Url => url::read(text, found.range()),
-                Lead::Login => header::login(text, found.range()),
-                Lead::Header => header::read(text, found.range()),
-                Lead::Name => assignment::read(text, found.range()),
+                PrefixDetector::KeyBlock => key_block::read(text, found.start()),
+                PrefixDetector::Jwt => jwt::read(text, found.start()),
+                PrefixDetector::Url => url::read(text, found.range()),
+                PrefixDetector::Login => header::login(text, found.range()),
+                PrefixDetector::Header => header::read(text, found.range()),
+                PrefixDetector::Name => assignment::read(text, found.range()),
             };
             if let Some(secret) = secret {
                 read_to = secret.place.end;

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_it_is_left_alone() {
+    fn harmless_statements_and_mentions_are_not_reported() {
         let cases = [
             "SELECT 'DROP TABLE x' AS warning",
             "-- DROP TABLE customers;",

@@ -7,7 +7,7 @@ use super::source::MAX_RULES;
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_kit::data::yaml::{Node, Value};
-use mcp_kit::data::{Fields, FileReader, Problem};
+use mcp_kit::data::{Fields, ValueReader, Problem};
 
 /// Maximum size of a file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
@@ -39,7 +39,7 @@ pub(super) struct ReadRule {
 }
 
 pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadFile {
-    let mut reader = FileReader::new(name, problems);
+    let mut reader = ValueReader::new(name, problems);
     let mut read = ReadFile { name: name.to_owned(), ..ReadFile::default() };
     if text.len() > MAX_FILE_BYTES {
         reader.problem(1, format!("the file has {} bytes; at most {MAX_FILE_BYTES} are allowed", text.len()));
@@ -65,7 +65,7 @@ pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadF
     read
 }
 
-fn rule(reader: &mut FileReader<'_>, node: &Node, category: Option<&str>) -> Option<ReadRule> {
+fn rule(reader: &mut ValueReader<'_>, node: &Node, category: Option<&str>) -> Option<ReadRule> {
     let before = reader.problem_count();
     reader.item = None;
     let fields = reader.fields(node, "a rule", &RULE_FIELDS)?;
@@ -129,7 +129,7 @@ fn is_id(id: &str) -> bool {
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn proofs(reader: &mut FileReader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2]) {
+fn proofs(reader: &mut ValueReader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize>; 2]) {
     let (mut proofs, mut lines) = (Proofs::default(), [Vec::new(), Vec::new()]);
     let Some(node) = rule.get("tests") else {
         reader.problem(
@@ -155,7 +155,7 @@ fn proofs(reader: &mut FileReader<'_>, rule: &Fields<'_>) -> (Proofs, [Vec<usize
     (proofs, lines)
 }
 
-fn case(reader: &mut FileReader<'_>, node: &Node) -> Option<Case> {
+fn case(reader: &mut ValueReader<'_>, node: &Node) -> Option<Case> {
     if let Value::Text { text, .. } = &node.value {
         return Some(Case { text: Some(text.clone()), ..Case::default() });
     }

@@ -7,7 +7,7 @@ use crate::linear;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use mcp_contracts::guardrails::{ActionKind, Detection};
 use mcp_kit::data::yaml::Node;
-use mcp_kit::data::{Fields, FileReader};
+use mcp_kit::data::{Fields, ValueReader};
 use regex_automata::util::syntax;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ const HARMLESS: [&str; 3] = ["readme", "src/main.rs", "a/deep/folder/of/notes.tx
 type MakeCheck = fn(GlobSet) -> Check;
 
 pub(super) fn condition(
-    reader: &mut FileReader<'_>,
+    reader: &mut ValueReader<'_>,
     parts: &mut RuleParts,
     node: &Node,
     depth: usize,
@@ -81,7 +81,7 @@ pub(super) fn condition(
 }
 
 fn patterns(
-    reader: &mut FileReader<'_>,
+    reader: &mut ValueReader<'_>,
     parts: &mut RuleParts,
     fields: &Fields<'_>,
     condition: &mut Condition,
@@ -148,7 +148,7 @@ fn patterns(
 }
 
 fn names(
-    reader: &mut FileReader<'_>,
+    reader: &mut ValueReader<'_>,
     parts: &mut RuleParts,
     fields: &Fields<'_>,
     condition: &mut Condition,
@@ -182,7 +182,7 @@ fn names(
     }
 }
 
-fn facts(reader: &mut FileReader<'_>, fields: &Fields<'_>, condition: &mut Condition, checks: &mut Vec<Check>) {
+fn facts(reader: &mut ValueReader<'_>, fields: &Fields<'_>, condition: &mut Condition, checks: &mut Vec<Check>) {
     condition.actions = reader.words(fields, "actions", &ActionKind::ALL, ActionKind::name);
     if !condition.actions.is_empty() {
         checks.push(Check::Action(condition.actions.clone()));
@@ -213,7 +213,7 @@ fn facts(reader: &mut FileReader<'_>, fields: &Fields<'_>, condition: &mut Condi
     checks.extend(condition.labelled.map(Check::Labelled));
 }
 
-fn bounded(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(usize, String)> {
+fn bounded(reader: &mut ValueReader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(usize, String)> {
     let texts = reader.texts(fields, key);
     if texts.len() > MAX_ITEMS {
         reader.problem(fields.line(key), format!("`{key}` has {} items; at most {MAX_ITEMS} are allowed", texts.len()));
@@ -221,7 +221,7 @@ fn bounded(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str) -> Vec<(
     texts
 }
 
-fn glob(reader: &mut FileReader<'_>, line: usize, text: &str) -> Option<Glob> {
+fn glob(reader: &mut ValueReader<'_>, line: usize, text: &str) -> Option<Glob> {
     // Upper and lower case are equal, so that `.ENV` does not escape a rule for `.env`; `*` stays within a folder, as the schema says.
     match GlobBuilder::new(text).literal_separator(true).case_insensitive(true).build() {
         Ok(glob) => {

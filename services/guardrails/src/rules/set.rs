@@ -30,7 +30,7 @@ pub struct Compiled {
 
 /// A rule in a set.
 #[derive(Debug, Clone)]
-pub struct InForce {
+pub struct EffectiveRule {
     pub compiled: Arc<Compiled>,
     /// Severity in this set; an organisation may have changed the author's.
     pub severity: Severity,
@@ -43,13 +43,13 @@ pub struct InForce {
 /// A rule that a subject breaks.
 #[derive(Debug, Clone)]
 pub struct Broken<'s> {
-    pub rule: &'s InForce,
+    pub rule: &'s EffectiveRule,
     pub places: Vec<String>,
 }
 
 #[derive(Debug)]
 pub struct RuleSet {
-    rules: Vec<InForce>,
+    rules: Vec<EffectiveRule>,
     scanner: Scanner,
     globs: GlobSet,
 }
@@ -66,7 +66,7 @@ impl RuleSet {
                 set.add(glob.clone());
             }
             let next = (patterns + parts.patterns.len(), globs + parts.globs.len());
-            in_force.push(InForce { compiled, severity, patterns, globs });
+            in_force.push(EffectiveRule { compiled, severity, patterns, globs });
             (patterns, globs) = next;
         }
         let scanner = Scanner::new(in_force.iter().flat_map(|rule| &rule.compiled.parts.patterns), use_of)?;
@@ -75,12 +75,12 @@ impl RuleSet {
     }
 
     /// Returns the rules, by id.
-    pub fn rules(&self) -> &[InForce] {
+    pub fn rules(&self) -> &[EffectiveRule] {
         &self.rules
     }
 
     /// Returns the rules for a kind of subject that apply to a plan.
-    pub fn for_plan(&self, plan: Plan, kind: SubjectKind) -> impl Iterator<Item = &InForce> {
+    pub fn for_plan(&self, plan: Plan, kind: SubjectKind) -> impl Iterator<Item = &EffectiveRule> {
         self.rules.iter().filter(move |rule| rule.compiled.rule.plan <= plan && rule.compiled.rule.subject == kind)
     }
 
@@ -125,7 +125,7 @@ struct Facts<'s> {
 }
 
 impl Facts<'_> {
-    fn holds(&self, rule: &InForce, check: &Check, places: &mut Vec<String>) -> bool {
+    fn holds(&self, rule: &EffectiveRule, check: &Check, places: &mut Vec<String>) -> bool {
         let subject = self.subject;
         match check {
             Check::All(checks) => {
@@ -160,7 +160,7 @@ impl Facts<'_> {
         }
     }
 
-    fn matches(&self, rule: &InForce, number: usize, places: &mut Vec<String>) -> bool {
+    fn matches(&self, rule: &EffectiveRule, number: usize, places: &mut Vec<String>) -> bool {
         let pattern = &rule.compiled.parts.patterns[number];
         let text: &str = match pattern.place {
             Place::Text => &self.subject.text,
@@ -195,7 +195,7 @@ impl Facts<'_> {
         !starts.is_empty()
     }
 
-    fn names(&self, rule: &InForce, number: usize, places: &mut Vec<String>) -> bool {
+    fn names(&self, rule: &EffectiveRule, number: usize, places: &mut Vec<String>) -> bool {
         let Some(file) = self.matched[rule.globs + number] else { return false };
         add_place(places, || self.subject.files[file].chars().take(MAX_PLACE_CHARS).collect());
         true

@@ -6,7 +6,7 @@ use super::{Problem, expected_one_of};
 use std::collections::BTreeMap;
 
 /// Reads the values of one file and collects its problems. It gets the text from its caller; it opens no file.
-pub struct FileReader<'a> {
+pub struct ValueReader<'a> {
     file: &'a str,
     /// Id of the item being read; problems carry it.
     pub item: Option<String>,
@@ -34,7 +34,7 @@ impl<'n> Fields<'n> {
     }
 }
 
-impl<'a> FileReader<'a> {
+impl<'a> ValueReader<'a> {
     pub fn new(file: &'a str, problems: &'a mut Vec<Problem>) -> Self {
         Self { file, item: None, problems }
     }

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_gets_the_nearest_name_and_any_other_word_gets_all() {
+    fn a_typo_gets_the_nearest_name_and_any_other_word_gets_every_name() {
         assert_eq!(expected_one_of("severty", &["severity", "title"]), "; did you mean `severity`?");
         assert_eq!(expected_one_of("banana", &["severity", "title"]), "; expected one of `severity`, `title`");
         assert_eq!((nearest("usd", ["used"]), nearest("nowhere", ["first"])), (Some("used"), None));

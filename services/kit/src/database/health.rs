@@ -38,12 +38,12 @@ struct State {
 #[derive(Debug)]
 struct Report {
     trouble: Trouble,
-    _shown: Shown,
+    _shown: ReadinessEntry,
 }
 
 /// Keeps the trouble in `/readyz` until it is dropped.
 #[derive(Debug)]
-enum Shown {
+enum ReadinessEntry {
     Missing { _latch: Latch },
     Degraded { _degraded: Degraded },
 }
@@ -91,9 +91,9 @@ impl Health {
         }
         let shown = |trouble: Trouble| match trouble {
             // Ready, because reads and deletions go on, and a deletion may be what makes room.
-            Trouble::Full => Shown::Degraded { _degraded: readiness.degraded(trouble.name()) },
+            Trouble::Full => ReadinessEntry::Degraded { _degraded: readiness.degraded(trouble.name()) },
             Trouble::Removed | Trouble::Unreadable | Trouble::ReadOnly | Trouble::Locked => {
-                Shown::Missing { _latch: readiness.latch(trouble.name()) }
+                ReadinessEntry::Missing { _latch: readiness.latch(trouble.name()) }
             }
         };
         state.reported = trouble.map(|trouble| Report { trouble, _shown: shown(trouble) });

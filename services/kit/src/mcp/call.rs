@@ -70,7 +70,7 @@ struct CallParams<'a> {
 
 impl<'a> Call<'a> {
     /// Parses the parameters of `tools/call`. An unknown tool fails as a JSON-RPC error, not as a result of a tool.
-    pub(super) fn parse(envelope: &Envelope<'_>, tools: &'a ToolSet, can_ask: bool) -> Result<Self, Failure> {
+    pub(super) fn parse(envelope: &Envelope<'_>, tools: &'a ToolSet, supports_elicitation: bool) -> Result<Self, Failure> {
         let bad = |status, message: String| Failure::new(status, rpc::INVALID_PARAMS, message);
         let params = envelope.params.map_or("{}", RawValue::get);
         let params: CallParams<'_> = serde_json::from_str(params)
@@ -92,7 +92,7 @@ impl<'a> Call<'a> {
         let is_repeated = state.is_some() || responses.is_some();
         let answered = is_repeated
             .then(|| Answered { state: state.unwrap_or_default(), responses: responses.unwrap_or_default() });
-        Ok(Self { tool, arguments, dialogue: Dialogue { can_ask, answered } })
+        Ok(Self { tool, arguments, dialogue: Dialogue { supports_elicitation, answered } })
     }
 
     /// Runs the call until it ends, panics or reaches its deadline.

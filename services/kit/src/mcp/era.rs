@@ -45,7 +45,7 @@ struct Meta<'a> {
 pub(super) struct ClientProtocol {
     pub(super) era: Era,
     /// True if the client can ask its user for structured input.
-    pub(super) can_ask: bool,
+    pub(super) supports_elicitation: bool,
 }
 
 /// Determines the era; fails if headers and body contradict each other.
@@ -76,7 +76,7 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Cli
     // Either place makes a request modern, so that a missing counterpart is reported and the request is not taken for
     // an older one.
     if header.as_deref() != Some(PROTOCOL_MODERN) && version != Some(PROTOCOL_MODERN) {
-        return Ok(ClientProtocol { era: Era::Legacy, can_ask: false });
+        return Ok(ClientProtocol { era: Era::Legacy, supports_elicitation: false });
     }
     // `_meta` is required in requests, not in notifications.
     if envelope.id.is_some() {
@@ -100,12 +100,12 @@ pub(super) fn decide(headers: &HeaderMap, envelope: &Envelope<'_>) -> Result<Cli
         let body: Option<Cow<'_, str>> = serde_json::from_str(mirrored.get()).ok();
         check_equal(headers::MCP_NAME, name.as_deref(), body.as_deref())?;
     }
-    let can_ask = meta.and_then(|meta| meta.capabilities).is_some_and(can_ask);
-    Ok(ClientProtocol { era: Era::Modern, can_ask })
+    let supports_elicitation = meta.and_then(|meta| meta.capabilities).is_some_and(supports_elicitation);
+    Ok(ClientProtocol { era: Era::Modern, supports_elicitation })
 }
 
 /// Returns true if the client declared that it can ask its user with a form. An empty declaration of `elicitation` counts as well.
-fn can_ask(capabilities: &RawValue) -> bool {
+fn supports_elicitation(capabilities: &RawValue) -> bool {
     #[derive(Deserialize)]
     struct Capabilities {
         #[serde(default)]
@@ -193,7 +193,7 @@ mod tests {
         ];
         for (capabilities, expected) in declared {
             let raw = serde_json::value::to_raw_value(&capabilities).unwrap();
-            assert_eq!(can_ask(&raw), expected, "{capabilities}");
+            assert_eq!(supports_elicitation(&raw), expected, "{capabilities}");
         }
     }
 

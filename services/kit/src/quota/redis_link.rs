@@ -34,7 +34,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimResult {
+pub enum SingleUseResult {
     /// This call is the first to claim the name.
     First,
     /// An earlier call has claimed the name.
@@ -187,7 +187,7 @@ impl RedisLink {
     }
 
     /// Claims a name that was issued then, once over all instances and services.
-    pub(super) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> ClaimResult {
+    pub(super) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
         let claimed = self.run(async |run_id, connection| {
             let mut claim = self.shared.claim.key(MARK);
             // The entry may end with the verdict, because an expired verdict is refused anyway.
@@ -195,10 +195,10 @@ impl RedisLink {
             claim.arg(lifetime.as_secs().max(1)).invoke_async::<u8>(connection).await
         });
         match claimed.await {
-            Some(0) => ClaimResult::First,
-            Some(1) => ClaimResult::Taken,
-            Some(_) => ClaimResult::Lost,
-            None => ClaimResult::Unknown,
+            Some(0) => SingleUseResult::First,
+            Some(1) => SingleUseResult::Taken,
+            Some(_) => SingleUseResult::Lost,
+            None => SingleUseResult::Unknown,
         }
     }
 

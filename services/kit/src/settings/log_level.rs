@@ -52,7 +52,7 @@ mod tests {
     use tracing_subscriber::filter::EnvFilter;
 
     #[test]
-    fn a_level_means_what_it_says_or_is_refused() {
+    fn a_log_level_is_parsed_or_refused() {
         for (value, filter) in [
             ("info", "info"),
             (" Info ", "info"),

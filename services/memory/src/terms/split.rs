@@ -76,7 +76,7 @@ fn name(text: &str, before: (char, char), emit: &mut impl FnMut(Kind, String)) -
     if before.0 == '.' && !is_letter(before.1) && words == 1 {
         emit(Kind::Whole, format!(".{}", fold::case(&text[..first])));
     }
-    let signs = trailing_signs(&text[end..]);
+    let signs = trailing_symbols(&text[end..]);
     if !signs.is_empty() && whole.len() <= MAX_WHOLE_BYTES {
         let whole = if words == 1 { fold::case(&text[..first]) } else { whole };
         emit(Kind::Whole, format!("{whole}{signs}"));
@@ -115,7 +115,7 @@ fn kept_in_whole(joint: char) -> Option<char> {
 }
 
 /// Returns the signs of names such as `C++` and `C#`.
-fn trailing_signs(rest: &str) -> &str {
+fn trailing_symbols(rest: &str) -> &str {
     for signs in ["++", "#"] {
         if let Some(after) = rest.strip_prefix(signs)
             && !after.starts_with(|c| is_letter(c) || c == '+' || c == '#')

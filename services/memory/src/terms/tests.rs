@@ -74,7 +74,7 @@ fn names_of_code_are_found_whole_and_by_their_parts() {
 }
 
 #[test]
-fn scripts_without_spaces_are_found_by_pairs_of_signs() {
+fn scripts_without_spaces_are_found_by_character_pairs() {
     assert_finds("部署", "用户服务器部署在腾讯云");
     assert_finds("云", "部署在腾讯云");
     assert_finds("ｻﾝﾄﾞ", "サンドボックス");

@@ -114,7 +114,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_would_be_structure_is_text() {
+    fn markdown_syntax_in_a_text_is_escaped() {
         for (raw, escaped) in [
             ("# heading", "\\# heading"),
             ("- item", "\\- item"),

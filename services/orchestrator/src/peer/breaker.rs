@@ -80,7 +80,7 @@ impl Failures {
     }
 
     /// Returns false if one organisation has most of the failures. Its load alone could be the cause, also of those of the others.
-    fn prove_an_outage(&self) -> bool {
+    fn involve_several_callers(&self) -> bool {
         let most = self.by_caller.iter().map(|(_, count)| *count).max().unwrap_or_default();
         self.without_caller || most * 2 <= self.count
     }
@@ -177,7 +177,7 @@ impl Breaker {
         self.calls += 1;
         let bad_row = self.in_a_row.count >= MAX_FAILURES_IN_A_ROW;
         let bad_share = self.calls >= MIN_JUDGED_CALLS && self.failures.count * 2 >= self.calls;
-        if (bad_row && self.in_a_row.prove_an_outage()) || (bad_share && self.failures.prove_an_outage()) {
+        if (bad_row && self.in_a_row.involve_several_callers()) || (bad_share && self.failures.involve_several_callers()) {
             self.enter(State::Open, now);
         } else if self.in_a_row.count >= SUSPECT_FAILURES || bad_share {
             self.suspect.get_or_insert(0);

@@ -54,7 +54,7 @@ pub struct ExecutionQuery {
 
 /// An execution, and how its reader is related to it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FoundExecution {
+pub struct ReadableExecution {
     pub execution: Execution,
     /// True if it is the reader's own one.
     pub own: bool,
@@ -119,7 +119,7 @@ impl Store {
         reader: Owner,
         whole_organisation: bool,
         id: String,
-    ) -> Result<Option<FoundExecution>, StoreError> {
+    ) -> Result<Option<ReadableExecution>, StoreError> {
         // An id is unique only for its owner. The reader's own execution comes before one of another user.
         let text = format!(
             "SELECT body, workspace = ?2 AND user = ?3, workspace = ?2 FROM execution WHERE {VISIBLE} AND id = ?5 AND body IS NOT NULL
@@ -134,7 +134,7 @@ impl Store {
         };
         Ok(self.database.read_for(&org, read).await?.and_then(|(body, own, same_workspace)| {
             let execution = serde_json::from_str(&body).ok()?;
-            Some(FoundExecution { execution, own, same_workspace })
+            Some(ReadableExecution { execution, own, same_workspace })
         }))
     }
 

@@ -1,7 +1,7 @@
 //! `get_execution`: one execution of the user; with the scope `admin` one of the organisation.
 
 use super::{READS, SCOPES, sees_organisation};
-use crate::store::{FoundExecution, Owner, Store};
+use crate::store::{ReadableExecution, Owner, Store};
 use crate::workflow;
 use mcp_contracts::memory::Visibility;
 use mcp_contracts::orchestrator::{Execution, GetExecution, tool};
@@ -35,8 +35,8 @@ async fn show(store: &Store, context: &CallContext, request: GetExecution) -> Re
 }
 
 /// Removes what came from memories that the reader may not read. An administrator sees what an agent did, not the private memories of its user.
-fn without_foreign_memories(found: FoundExecution) -> Execution {
-    let FoundExecution { mut execution, own, same_workspace } = found;
+fn without_foreign_memories(found: ReadableExecution) -> Execution {
+    let ReadableExecution { mut execution, own, same_workspace } = found;
     if own {
         return execution;
     }

@@ -5,7 +5,7 @@ use super::WorkflowRequest;
 use super::memory::RecalledMemories;
 use super::steps::{StepResult, StepTimer};
 use super::{Run, Workflow};
-use crate::agent::{self, AgentInput, Drafted, NewMemory};
+use crate::agent::{self, AgentInput, AgentDraft, NewMemory};
 use mcp_contracts::memory::Memory;
 use mcp_contracts::orchestrator::{Artefact, ModelUsage, StepName, StepOutcome, UsedPattern};
 use mcp_contracts::{ErrorCode, ToolError};
@@ -32,7 +32,7 @@ struct Work {
 }
 
 impl Work {
-    fn draft(&self) -> Drafted {
+    fn draft(&self) -> AgentDraft {
         let action = &self.request.action;
         let input = AgentInput {
             intent: &action.intent,
@@ -52,7 +52,7 @@ impl Work {
 impl Workflow {
     /// Runs an agent on a thread that serves no calls. One long text is read at a time, so that other calls keep the processor, and one of an
     /// organisation waits for its turn, so that the organisations take turns.
-    async fn draft_apart(&self, run: &Run<'_>, work: Work) -> Result<Drafted, ToolError> {
+    async fn draft_apart(&self, run: &Run<'_>, work: Work) -> Result<AgentDraft, ToolError> {
         let turns = async {
             let own = self.running.long_text(&run.claims.org_id).lock_owned().await;
             (own, Arc::clone(&self.long_texts).acquire_owned().await)

@@ -179,7 +179,7 @@ async fn ask_as(
     answered: Option<Answered>,
 ) -> Result<Answer<Execution>, mcp_contracts::ToolError> {
     let caller = Claims { scopes: scopes.to_vec(), ..ann() };
-    let context = CallContext { dialogue: Dialogue { can_ask: true, answered }, ..context(&caller) };
+    let context = CallContext { dialogue: Dialogue { supports_elicitation: true, answered }, ..context(&caller) };
     stage.orchestrator.call(tool::RUN_WORKFLOW, context, request).await
 }
 

@@ -5,7 +5,7 @@ use crate::template::{Template, is_name};
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Level, PatternVariable};
 use mcp_kit::data::yaml::{Node, Value};
-use mcp_kit::data::{Fields, FileReader, Problem, did_you_mean};
+use mcp_kit::data::{Fields, ValueReader, Problem, did_you_mean};
 use std::collections::BTreeSet;
 
 const MAX_ID_BYTES: usize = 64;
@@ -41,7 +41,7 @@ struct Text {
 
 /// Reads a file. A pattern with problems is returned as far as it could be read, because the checks between patterns need its id.
 pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadFile {
-    let mut reader = FileReader::new(name, problems);
+    let mut reader = ValueReader::new(name, problems);
     let mut read = ReadFile { file: CatalogFile { category: String::new(), patterns: Vec::new() }, lines: Vec::new() };
     let Some(root) = reader.parse(text) else { return read };
     let Some(fields) = reader.fields(&root, "a catalogue file", &["category", "patterns"]) else { return read };
@@ -58,7 +58,7 @@ pub(super) fn file(name: &str, text: &str, problems: &mut Vec<Problem>) -> ReadF
     read
 }
 
-fn pattern(reader: &mut FileReader<'_>, node: &Node) -> Option<(Entry, EntryLines)> {
+fn pattern(reader: &mut ValueReader<'_>, node: &Node) -> Option<(Entry, EntryLines)> {
     let fields = reader.fields(node, "a pattern", &FIELDS)?;
     let id = required_text(reader, &fields, "id");
     check_slug(reader, &id, "`id`");
@@ -101,7 +101,7 @@ fn pattern(reader: &mut FileReader<'_>, node: &Node) -> Option<(Entry, EntryLine
     Some((entry, lines))
 }
 
-fn variable(reader: &mut FileReader<'_>, node: &Node) -> Option<PatternVariable> {
+fn variable(reader: &mut ValueReader<'_>, node: &Node) -> Option<PatternVariable> {
     let fields = reader.fields(node, "a variable", &["name", "description", "default"])?;
     let name = required_text(reader, &fields, "name");
     if !name.text.is_empty() && !is_name(&name.text) {
@@ -114,7 +114,7 @@ fn variable(reader: &mut FileReader<'_>, node: &Node) -> Option<PatternVariable>
 }
 
 /// Checks that the body uses every declared variable and no other.
-fn check_body(reader: &mut FileReader<'_>, body: &Text, variables: &[(usize, PatternVariable)]) {
+fn check_body(reader: &mut ValueReader<'_>, body: &Text, variables: &[(usize, PatternVariable)]) {
     if body.text.len() > MAX_BODY_BYTES {
         let message = format!("`body` has {} bytes; at most {MAX_BODY_BYTES} are allowed", body.text.len());
         reader.problem(body.line, message);
@@ -142,12 +142,12 @@ fn check_body(reader: &mut FileReader<'_>, body: &Text, variables: &[(usize, Pat
     }
 }
 
-fn required_text(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str) -> Text {
+fn required_text(reader: &mut ValueReader<'_>, fields: &Fields<'_>, key: &str) -> Text {
     let node = reader.required(fields, key);
     node.and_then(|node| full_text(reader, node, &format!("`{key}`"))).unwrap_or_default()
 }
 
-fn full_text(reader: &mut FileReader<'_>, node: &Node, what: &str) -> Option<Text> {
+fn full_text(reader: &mut ValueReader<'_>, node: &Node, what: &str) -> Option<Text> {
     let text = reader.text(node, what)?;
     if text.trim().is_empty() {
         reader.problem(node.line, format!("{what} is empty"));
@@ -156,7 +156,7 @@ fn full_text(reader: &mut FileReader<'_>, node: &Node, what: &str) -> Option<Tex
     Some(Text { line: node.line, text: text.to_owned() })
 }
 
-fn one_line(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, most: usize) -> String {
+fn one_line(reader: &mut ValueReader<'_>, fields: &Fields<'_>, key: &str, most: usize) -> String {
     let text = required_text(reader, fields, key);
     let chars = text.text.chars().count();
     if chars > most || text.text.contains('\n') {
@@ -166,7 +166,7 @@ fn one_line(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, most: u
 }
 
 /// Returns the items of a list. A list that is not required may be missing or empty.
-fn items<'n>(reader: &mut FileReader<'_>, fields: &Fields<'n>, key: &str, required: bool) -> &'n [Node] {
+fn items<'n>(reader: &mut ValueReader<'_>, fields: &Fields<'n>, key: &str, required: bool) -> &'n [Node] {
     let node = if required { reader.required(fields, key) } else { fields.get(key) };
     match node {
         Some(Node { value: Value::Empty, .. }) if !required => &[],
@@ -176,7 +176,7 @@ fn items<'n>(reader: &mut FileReader<'_>, fields: &Fields<'n>, key: &str, requir
     }
 }
 
-fn slugs(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, required: bool, most: usize) -> Vec<Text> {
+fn slugs(reader: &mut ValueReader<'_>, fields: &Fields<'_>, key: &str, required: bool, most: usize) -> Vec<Text> {
     let nodes = items(reader, fields, key, required);
     if nodes.len() > most {
         reader.problem(fields.line(key), format!("`{key}` has {} items; at most {most} are allowed", nodes.len()));
@@ -193,7 +193,7 @@ fn slugs(reader: &mut FileReader<'_>, fields: &Fields<'_>, key: &str, required: 
     texts
 }
 
-fn check_slug(reader: &mut FileReader<'_>, text: &Text, what: &str) {
+fn check_slug(reader: &mut ValueReader<'_>, text: &Text, what: &str) {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     let fits = text.text.len() <= MAX_ID_BYTES && text.text.split('-').all(part);
     if !text.text.is_empty() && !fits {

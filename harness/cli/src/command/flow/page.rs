@@ -1,13 +1,13 @@
 //! A call as a browser makes it for a web page: a preflight, the call, and a reply that the page may not be allowed to read.
 
-use harness_core::drive::client::{Client, Heard, Message, check_reply, headers_of_page, hidden_headers};
+use harness_core::drive::client::{Client, MessageReply, Message, check_reply, headers_of_page, hidden_headers};
 use harness_history::Outcome;
 use serde_json::{Value, json};
 
 /// What the caller learned from one call.
 pub(super) struct Answer {
     /// `None` if a browser would not have sent the call, or would have withheld the reply from the page.
-    pub(super) heard: Option<Heard>,
+    pub(super) heard: Option<MessageReply>,
     /// What a browser would allow; `None` if no page calls.
     pub(super) browser: Option<Browser>,
 }

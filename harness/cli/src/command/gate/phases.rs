@@ -4,7 +4,7 @@ use crate::arguments::{
     Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Ownership, Profile, RecordArguments,
     ScenarioArguments, ServerArguments, TargetArguments,
 };
-use crate::command::load::{place_words, spoiled_words};
+use crate::command::load::{stack_options, lie_and_delay_options};
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
@@ -140,8 +140,8 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
         phase.warmup.as_millis(),
         duration.as_millis(),
         thresholds.concat(),
-        place_words(&arguments.place),
-        spoiled_words(&arguments.lies.lie, &arguments.delays.slow)
+        stack_options(&arguments.place),
+        lie_and_delay_options(&arguments.lies.lie, &arguments.delays.slow)
     );
     let (plan, secret) = load::resolve(&wish, command, context)?;
     let about = format!("{users} users for {} s", duration.as_secs_f64());
@@ -171,7 +171,7 @@ fn hardening(
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };
-    let command = format!("harness harden{}{}", place_words(&arguments.place), spoiled_words(&arguments.lies.lie, &[]));
+    let command = format!("harness harden{}{}", stack_options(&arguments.place), lie_and_delay_options(&arguments.lies.lie, &[]));
     let (plan, secret) = harden::resolve_from(name, &checks, &wish, command, context)?;
     Ok(Some(Step { name: plan.subject.name().to_owned(), about: format!("{} checks", checks.len()), plan, secret }))
 }

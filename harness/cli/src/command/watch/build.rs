@@ -62,7 +62,7 @@ mod tests {
     use super::{Service, command};
 
     #[test]
-    fn a_build_is_made_as_the_one_before() {
+    fn a_rebuild_uses_cargo_or_the_given_make_target() {
         let line = |make| {
             let command = command(&[Service::Memory, Service::Patterns], make);
             let words = std::iter::once(command.get_program()).chain(command.get_args());

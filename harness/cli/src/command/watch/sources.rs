@@ -49,7 +49,7 @@ mod tests {
     use super::{BTreeSet, PathBuf, Service, Sources, files};
 
     #[test]
-    fn a_shared_file_concerns_all_and_a_file_of_its_own_one() {
+    fn a_shared_file_affects_every_service_and_an_own_file_only_its_service() {
         let of = vec![
             (Service::Memory, files("/t/mcp-memory: /s/kit.rs /s/my\\ memory.rs\n")),
             (Service::Patterns, files("/t/mcp-patterns: /s/kit.rs /s/patterns.rs\n")),

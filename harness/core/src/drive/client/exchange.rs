@@ -12,7 +12,7 @@ const MAX_REPLY_BYTES: usize = 16 << 20;
 
 /// The reply to some bytes. Times are those of the monotonic clock, in microseconds.
 #[derive(Debug, Clone)]
-pub(crate) struct Exchanged {
+pub(crate) struct RawExchange {
     pub(crate) invoke_us: u64,
     pub(crate) complete_us: u64,
     /// The outcome by the HTTP status alone, or why there is no complete reply.
@@ -26,7 +26,7 @@ pub(crate) struct Exchanged {
 }
 
 /// Sends `bytes` and reads one reply, at most until the deadline.
-pub(crate) async fn exchange(endpoint: &Endpoint, bytes: &[u8], deadline: Duration) -> Exchanged {
+pub(crate) async fn exchange(endpoint: &Endpoint, bytes: &[u8], deadline: Duration) -> RawExchange {
     let invoke_us = monotonic_us();
     let mut raw = Vec::new();
     let talking = tokio::time::timeout(deadline, talk(endpoint, bytes, &mut raw)).await;
@@ -44,7 +44,7 @@ pub(crate) async fn exchange(endpoint: &Endpoint, bytes: &[u8], deadline: Durati
         }
         Err(outcome) => (outcome, None, Vec::new(), Vec::new()),
     };
-    Exchanged { invoke_us, complete_us, outcome, status, headers, body, raw }
+    RawExchange { invoke_us, complete_us, outcome, status, headers, body, raw }
 }
 
 async fn talk(endpoint: &Endpoint, bytes: &[u8], raw: &mut Vec<u8>) -> Result<framing::Received, Outcome> {

@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_kept_only_where_nothing_speaks_against_it() {
+    fn a_connection_is_kept_alive_only_if_http_permits_it() {
         for (bytes, reusable) in [
             (&b"HTTP/1.1 204 No Content\r\n\r\n"[..], true),
             (b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", false),

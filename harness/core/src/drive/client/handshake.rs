@@ -1,7 +1,7 @@
 //! The handshake of a client with a server: 2026-07-28 if the server speaks it, else `initialize` with the session that the server may open. Its time is
 //! recorded apart from the calls.
 
-use super::open::{self, Era, Heard, Message};
+use super::open::{self, Era, MessageReply, Message};
 use super::session::{Protocol, SESSION_ID};
 use super::{Client, framing, malformed, request_meta};
 use harness_history::{ErrorKind, Outcome};
@@ -176,7 +176,7 @@ fn message(method: &str, params: Value) -> Message {
 
 /// Decides the era of a server. Legacy servers answer an unknown method, or a request without a session, in many ways: 400, 404, 405, 406, 422, 500, or
 /// a JSON-RPC error in a 200. So every answer is one of a legacy server unless it would be the same for `initialize`.
-fn discovered(heard: &Heard) -> Discovered {
+fn discovered(heard: &MessageReply) -> Discovered {
     // Some legacy servers never answer a method that they do not know.
     if heard.outcome == Outcome::Unknown(ErrorKind::Timeout) {
         return Discovered::Legacy;
@@ -209,12 +209,12 @@ fn server_name(info: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::{Discovered, discovered, is_field};
-    use crate::drive::client::Heard;
+    use crate::drive::client::MessageReply;
     use harness_history::{ErrorKind, Outcome};
     use serde_json::{Value, json};
 
-    fn reply(status: Option<u16>, outcome: Outcome, result: Value, error: Value) -> Heard {
-        Heard { invoke_us: 0, complete_us: 0, outcome, status, headers: Vec::new(), result, error }
+    fn reply(status: Option<u16>, outcome: Outcome, result: Value, error: Value) -> MessageReply {
+        MessageReply { invoke_us: 0, complete_us: 0, outcome, status, headers: Vec::new(), result, error }
     }
 
     #[test]

@@ -30,12 +30,12 @@ pub struct Message {
     /// Headers in addition to those of the protocol.
     pub headers: Vec<(String, String)>,
     /// True if the request declares that the client can ask its user a question (elicitation, modern era only).
-    pub can_ask: bool,
+    pub supports_elicitation: bool,
 }
 
 /// The reply to a [`Message`], with all of its parts. Times are microseconds since the client's epoch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Heard {
+pub struct MessageReply {
     pub invoke_us: u64,
     /// Time at which the reply was complete, or at which the call failed.
     pub complete_us: u64,
@@ -50,7 +50,7 @@ pub struct Heard {
     pub error: Value,
 }
 
-impl Heard {
+impl MessageReply {
     /// A reply of which nothing is known yet.
     fn at(invoke_us: u64, complete_us: u64, outcome: Outcome) -> Self {
         let (result, error) = (Value::Null, Value::Null);
@@ -66,10 +66,10 @@ impl Heard {
 impl Client {
     /// Sends a request of any method once and waits for the complete reply, at most for the deadline. A client that negotiates makes the handshake that
     /// is due, and speaks what the server speaks, whatever the era of the message is.
-    pub async fn ask(&mut self, message: &Message) -> Heard {
+    pub async fn ask(&mut self, message: &Message) -> MessageReply {
         if let Err(kind) = self.prepare().await {
             let now_us = self.now_us();
-            return Heard::at(now_us, now_us, Outcome::Failed(kind));
+            return MessageReply::at(now_us, now_us, Outcome::Failed(kind));
         }
         let negotiated = if self.session.is_modern() { Era::Modern } else { Era::Legacy };
         let era = if self.session.negotiates() { negotiated } else { message.era };
@@ -77,13 +77,13 @@ impl Client {
     }
 
     /// Sends a request without a handshake before it.
-    pub(super) async fn ask_in(&mut self, era: Era, message: &Message) -> Heard {
+    pub(super) async fn ask_in(&mut self, era: Era, message: &Message) -> MessageReply {
         let invoke_us = self.now_us();
         self.last_id += 1;
         let id = self.last_id;
         self.render_open(era, message, id);
         let (complete_us, received) = self.converse().await;
-        let mut heard = Heard::at(invoke_us, complete_us, Outcome::Ok);
+        let mut heard = MessageReply::at(invoke_us, complete_us, Outcome::Ok);
         match received {
             Ok(received) => {
                 heard.status = Some(received.status);
@@ -115,7 +115,7 @@ impl Client {
         let mut fields: Vec<(&str, String)> = Vec::new();
         match era {
             Era::Modern => {
-                params.insert("_meta".to_owned(), meta(message.can_ask));
+                params.insert("_meta".to_owned(), meta(message.supports_elicitation));
                 fields.push((headers::MCP_PROTOCOL_VERSION, PROTOCOL_MODERN.to_owned()));
                 fields.push((headers::MCP_METHOD, message.method.clone()));
                 // The header repeats the name of a tool or a prompt, or the URI of a resource; a service compares both.
@@ -162,9 +162,9 @@ pub(super) fn request_line(verb: &str, endpoint: &Endpoint) -> String {
     )
 }
 
-fn meta(can_ask: bool) -> Value {
+fn meta(supports_elicitation: bool) -> Value {
     let mut meta = request_meta();
-    if can_ask {
+    if supports_elicitation {
         meta[headers::META_CLIENT_CAPABILITIES] = json!({ "elicitation": { "form": {} } });
     }
     meta
@@ -184,7 +184,7 @@ fn member(mut value: Value, name: &str) -> Value {
     value.get_mut(name).map(Value::take).unwrap_or_default()
 }
 
-fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {
+fn understand(body: &[u8], id: u64, method: &str, heard: &mut MessageReply) {
     let Some(mut body) = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object) else {
         heard.outcome = malformed("not a JSON-RPC response");
         return;
@@ -204,7 +204,7 @@ fn understand(body: &[u8], id: u64, method: &str, heard: &mut Heard) {
     };
 }
 
-fn result_outcome(method: &str, heard: &mut Heard) -> Outcome {
+fn result_outcome(method: &str, heard: &mut MessageReply) -> Outcome {
     let result = &heard.result;
     match result["resultType"].as_str() {
         None | Some("complete") => {}
@@ -232,12 +232,12 @@ fn result_outcome(method: &str, heard: &mut Heard) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Heard, header_text, understand};
+    use super::{MessageReply, header_text, understand};
     use harness_history::{ErrorKind, Outcome};
     use serde_json::{Value, json};
 
-    fn parsed(method: &str, body: &Value) -> Heard {
-        let mut heard = Heard::at(0, 0, Outcome::Ok);
+    fn parsed(method: &str, body: &Value) -> MessageReply {
+        let mut heard = MessageReply::at(0, 0, Outcome::Ok);
         understand(body.to_string().as_bytes(), 7, method, &mut heard);
         heard
     }

@@ -6,7 +6,7 @@ use super::{Client, Message, framing};
 use mcp_contracts::headers;
 
 /// Headers of a call that are in no preflight: a browser sets them itself, or a page may always send them.
-const NOT_ASKED_FOR: &[&str] =
+const NOT_IN_PREFLIGHT: &[&str] =
     &["host", "accept", "user-agent", "content-length", "origin", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-dest"];
 /// Headers of a reply that a page of a client needs.
 const NEEDED: &[&str] = &[
@@ -98,7 +98,7 @@ fn names_to_ask_for(request: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(request);
     let head = text.split("\r\n\r\n").next().unwrap_or_default();
     let names = head.lines().skip(1).filter_map(|line| Some(line.split_once(':')?.0.to_ascii_lowercase()));
-    let mut names: Vec<String> = names.filter(|name| !NOT_ASKED_FOR.contains(&name.as_str())).collect();
+    let mut names: Vec<String> = names.filter(|name| !NOT_IN_PREFLIGHT.contains(&name.as_str())).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_no_short_word_counts_as_none() {
+    fn an_error_code_that_is_not_a_short_word_is_none() {
         let long = "x".repeat(65);
         for (code, expected) in [
             ("a.b:c-d_1", Outcome::Failed(ErrorKind::Tool("a.b:c-d_1".into()))),

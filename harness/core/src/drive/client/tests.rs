@@ -142,7 +142,7 @@ async fn run(deadline: Duration, steps: Vec<Step>) -> (Vec<(Outcome, Option<Stri
 const PATIENT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
-async fn calls_share_one_connection_and_say_what_the_protocol_wants() {
+async fn calls_share_one_connection_and_follow_the_protocol() {
     let chunked = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n\
         4e\r\ndata: {\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{\"content\":[],\"structuredContent\":2}}\n\n\r\n0\r\n\r\n";
     let (ended, connections, requests) =

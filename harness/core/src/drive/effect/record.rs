@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_record_is_an_answer_to_a_read_and_an_error_for_a_deletion() {
+    fn a_missing_record_is_a_valid_read_and_a_failed_deletion() {
         let refused = Outcome::Failed(ErrorKind::Tool("not_found".into()));
         let arguments = json!({ "id": "k" });
         let (outcome, read) = effect("get_memory", &arguments, &refused, &json!(null));
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_contract_refuses_is_malformed_and_nothing_else_is() {
+    fn only_replies_that_violate_the_contract_are_malformed() {
         for (tool, arguments, reply) in replies() {
             assert_eq!(effect(tool, &arguments, &Outcome::Ok, &reply).0, Outcome::Ok, "{tool} {reply}");
             let mut more = reply.clone();

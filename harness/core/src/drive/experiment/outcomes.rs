@@ -132,11 +132,11 @@ fn report(stage: &Stage<'_>, users: &[Remembered<'_>], waited: Duration, looks: 
     let present = "memory has the outcome of every acknowledged workflow";
     let unread = users.iter().find_map(|user| Some((user, user.unread.as_ref()?)));
     if let Some((user, why)) = unread {
-        return stage.cannot_tell(present, format!("`{}`: {why}", user.reader.grant().user));
+        return stage.record_unknown(present, format!("`{}`: {why}", user.reader.grant().user));
     }
     let all: usize = users.iter().map(|user| user.executions.len()).sum();
     if all == 0 {
-        return stage.cannot_tell(present, "no workflow with an outcome was acknowledged");
+        return stage.record_unknown(present, "no workflow with an outcome was acknowledged");
     }
     let (count, example, ops) = violations(users, |user| user.missing().map(|execution| &**execution).collect());
     let seen = format!("{} of {all} after {} ms{example}", all - count, waited.as_millis());

@@ -43,7 +43,7 @@ pub(super) fn read(name: &str, file: &str, text: &str) -> Result<Experiment, Vec
     let faults = faults(&mut filled);
     // Built even if there are problems already, so that the checks across keys report theirs at the same time.
     let topology = topology(&filled.value, &faults);
-    check_given(&mut filled, &topology, &faults);
+    check_provided_files(&mut filled, &topology, &faults);
     check_parts(&mut filled, &topology, &faults);
     let counters = counters(&mut filled);
     if filled.value.load.organisations.is_some_and(|count| count > filled.value.load.users) {
@@ -296,7 +296,7 @@ fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
 
 /// Reports files that are provided twice, and faults that change a file of a service without files. A service watches a
 /// folder only if it was started with one.
-fn check_given(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
+fn check_provided_files(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
     let given = filled.value.given.clone();
     for (at, ProvidedFile { service, file, .. }) in given.iter().enumerate() {
         let key = format!("given.{at}");

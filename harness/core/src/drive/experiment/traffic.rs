@@ -7,12 +7,12 @@ use crate::drive::client::{Bearer, ClientOptions};
 use crate::drive::scenario::Stage;
 use crate::drive::token::Grant;
 use crate::drive::traffic::clock::RealClock;
-use crate::drive::traffic::directory::{Identity, has_twin, owner_of, users_of_target};
+use crate::drive::traffic::directory::{Identity, has_second_client, owner_of, users_of_target};
 use crate::drive::traffic::final_read::{Read, Walk, read_back, walk_all, walk_by};
 use crate::drive::traffic::mix::Mix;
-use crate::drive::traffic::pace::{Pace, QuietPace, Turn};
+use crate::drive::traffic::pace::{Pace, UnscheduledPace, Turn};
 use crate::drive::traffic::tally::Tally;
-use crate::drive::traffic::user::{Scene, User};
+use crate::drive::traffic::user::{TrafficContext, User};
 use crate::plan::operation::OperationData;
 use crate::stack::view::Progress;
 use harness_history::{Effect, Phase};
@@ -35,7 +35,7 @@ pub(crate) struct Traffic<'s> {
     load: &'s Load,
     pace: Pace,
     /// The pace of the calls after the load.
-    quiet: QuietPace,
+    quiet: UnscheduledPace,
     clock: RealClock,
     tally: Tally,
     /// The users of the load, once it has begun.
@@ -60,7 +60,7 @@ impl<'s> Traffic<'s> {
     pub(crate) fn new(stage: &'s Stage<'s>, load: &'s Load, allowed: &[String], stop: &CancellationToken) -> Self {
         let (pace, clock) = (Pace::endless(load.rate, stop.clone()), RealClock::start(stage.epoch_us()));
         let (users, outcomes, bearers) = (OnceLock::new(), Outcomes::default(), Vec::new());
-        let (run_id, quiet, tally) = (String::new(), QuietPace::new(None), Tally::new(allowed.to_vec()));
+        let (run_id, quiet, tally) = (String::new(), UnscheduledPace::new(None), Tally::new(allowed.to_vec()));
         Self { stage, load, pace, quiet, clock, tally, users, outcomes, bearers, run_id }
     }
 
@@ -72,13 +72,13 @@ impl<'s> Traffic<'s> {
         run_id: &str,
         quiet_per_second: Option<u32>,
     ) -> Self {
-        Self { bearers, run_id: run_id.to_owned(), quiet: QuietPace::new(quiet_per_second), ..self }
+        Self { bearers, run_id: run_id.to_owned(), quiet: UnscheduledPace::new(quiet_per_second), ..self }
     }
 
     /// Returns the users of the load, each with what proves its identity.
     fn people(&self) -> Vec<(Identity, Credentials)> {
         if self.bearers.is_empty() {
-            return self.people_of_this_product();
+            return self.users_of_product_stack();
         }
         let tokens = self.bearers.len() as u32;
         let users = users_of_target(&self.run_id, self.load.users, tokens);
@@ -90,7 +90,7 @@ impl<'s> Traffic<'s> {
         users.into_iter().map(with_token).collect()
     }
 
-    fn people_of_this_product(&self) -> Vec<(Identity, Credentials)> {
+    fn users_of_product_stack(&self) -> Vec<(Identity, Credentials)> {
         let person = |number: u32| {
             let organisation = number % self.load.organisations;
             let owner = owner_of(number, self.load.organisations);
@@ -101,7 +101,7 @@ impl<'s> Traffic<'s> {
                 tenant: grant.organisation.as_str().into(),
                 user: grant.user.as_str().into(),
                 workspace: None,
-                has_twin: has_twin(number, self.load.users, self.load.organisations),
+                has_second_client: has_second_client(number, self.load.users, self.load.organisations),
             };
             (identity, Credentials::Grant(grant))
         };
@@ -119,12 +119,12 @@ impl<'s> Traffic<'s> {
         futures::future::join(futures::future::join_all(users), futures::future::join_all(limited)).await;
     }
 
-    fn scene(&self, people: &[(Identity, Credentials)]) -> Scene {
+    fn scene(&self, people: &[(Identity, Credentials)]) -> TrafficContext {
         let (deadline, epoch_us) = (self.load.call_deadline, self.stage.epoch_us());
         let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
         let identities: Vec<Identity> = people.iter().map(|(identity, _)| identity.clone()).collect();
         // No call comes before the load: an experiment stores no memories in advance.
-        Scene::new(Mix::new(self.stage.seed(), &self.load.mix, &self.load.operations), &identities, 0, options)
+        TrafficContext::new(Mix::new(self.stage.seed(), &self.load.mix, &self.load.operations), &identities, 0, options)
     }
 
     /// Lets every user walk through everything that it can list, after the load.
@@ -144,7 +144,7 @@ impl<'s> Traffic<'s> {
         let _ = tokio::time::timeout(WALK_DEADLINE, walking).await;
     }
 
-    async fn live(&self, mut user: User, scene: &Scene) {
+    async fn live(&self, mut user: User, scene: &TrafficContext) {
         self.tally.user_starts();
         while let Some(due) = user.next(scene, &self.pace, &self.clock).await {
             // Tokens of a stage are valid for the whole run, so this signs one token for each user, at its first call.
@@ -242,7 +242,7 @@ impl Credentials {
     }
 }
 
-fn user_of((identity, credentials): &(Identity, Credentials), index: u64, scene: &Scene) -> User {
+fn user_of((identity, credentials): &(Identity, Credentials), index: u64, scene: &TrafficContext) -> User {
     match credentials {
         Credentials::Grant(grant) => User::new(identity.clone(), grant.clone(), index, scene),
         Credentials::Bearer(bearer) => User::of_target(identity.clone(), bearer.clone(), index, scene),
@@ -258,7 +258,7 @@ struct TargetLane<'t, 's> {
     people: &'t [(Identity, Credentials)],
     /// One for each of the people.
     readers: &'t [FinalReader],
-    scene: Scene,
+    scene: TrafficContext,
 }
 
 impl Read for TargetLane<'_, '_> {
@@ -282,7 +282,7 @@ impl Read for TargetLane<'_, '_> {
 struct Walks<'t, 's> {
     traffic: &'t Traffic<'s>,
     people: &'t [(Identity, Credentials)],
-    scene: Scene,
+    scene: TrafficContext,
 }
 
 impl Walk for Walks<'_, '_> {

@@ -2,7 +2,7 @@
 
 use super::probe::{Probe, Stop};
 use crate::plan::Backend;
-use crate::plan::hardening::CheckCard;
+use crate::plan::hardening::CheckTexts;
 use crate::plan::target::Target;
 use crate::plan::topology::Topology;
 use futures::future::LocalBoxFuture;
@@ -119,9 +119,9 @@ impl Need {
 }
 
 impl HardeningCheck {
-    pub fn card(&self) -> CheckCard {
+    pub fn card(&self) -> CheckTexts {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        CheckCard {
+        CheckTexts {
             id: self.id.to_owned(),
             title: self.title.to_owned(),
             score: self.score,

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_curl_would_change_is_not_repeated() {
+    fn requests_that_curl_cannot_repeat_exactly_get_no_command() {
         assert_eq!(command("http://evil.example/", "a", "b", ""), None);
         assert_eq!(command("/mcp", "Content-Length", "1", ""), None);
         assert_eq!(command("/mcp", "a", "b\u{1}", ""), None);

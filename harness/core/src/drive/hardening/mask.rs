@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_act_upon_is_escaped_and_a_long_text_is_cut() {
+    fn control_characters_are_escaped_and_a_long_text_is_cut() {
         assert_eq!(masked(b"a\x1b[31m\0", &[]), "a\\u{1b}[31m\\u{0}");
         let long = masked("ä".repeat(4_000).as_bytes(), &[]);
         assert!(long.len() < LONGEST + 40 && long.contains("bytes cut"), "{}", long.len());

@@ -315,7 +315,7 @@ impl<'s> Probe<'s> {
         let answer = self.send(part, request).await;
         let other = format!("the status is not {status}");
         let has_session = self.access.is_some_and(Access::has_session);
-        let blames = |seen| self.is_foreign() && blames_the_request(seen, has_session);
+        let blames = |seen| self.is_foreign() && rejects_this_request(seen, has_session);
         let is_refusal = answer.has_status(status) || answer.status.is_some_and(blames);
         let signs =
             [(other.as_str(), answer.status.is_some() && !is_refusal), ("the reply has a result", answer.has_result())];
@@ -339,7 +339,7 @@ fn push_doubt(doubts: &mut Vec<String>, doubt: String) {
 
 /// Returns true if a status of a foreign server refuses this request. A limit, a token that has expired and a session that is lost refuse every request,
 /// so that they show nothing of what a case is about.
-const fn blames_the_request(status: u16, has_session: bool) -> bool {
+const fn rejects_this_request(status: u16, has_session: bool) -> bool {
     match status {
         401 | 429 => false,
         404 => !has_session,
@@ -372,18 +372,18 @@ fn appraise(holds: bool, signs: &[(&str, bool)]) -> Appraisal {
 
 #[cfg(test)]
 mod tests {
-    use super::{Appraisal, appraise, blames_the_request};
+    use super::{Appraisal, appraise, rejects_this_request};
 
     #[test]
     fn a_status_that_every_request_would_get_is_no_refusal_of_a_foreign_server() {
         for status in [400, 403, 404, 405, 406, 415, 422] {
-            assert!(blames_the_request(status, false), "{status}");
+            assert!(rejects_this_request(status, false), "{status}");
         }
         for (status, has_session) in [(401, false), (429, false), (404, true), (200, false), (302, false), (500, false)]
         {
-            assert!(!blames_the_request(status, has_session), "{status}");
+            assert!(!rejects_this_request(status, has_session), "{status}");
         }
-        assert!(blames_the_request(400, true));
+        assert!(rejects_this_request(400, true));
     }
 
     #[test]

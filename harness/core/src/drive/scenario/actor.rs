@@ -2,7 +2,7 @@
 
 use super::{Ask, Reply, Stage};
 use crate::drive::canary::{Names, append, state_of, strays};
-use crate::drive::client::{Client, ClientOptions, Endpoint, Heard};
+use crate::drive::client::{Client, ClientOptions, Endpoint, MessageReply};
 use crate::drive::effect;
 use crate::drive::token::Grant;
 use harness_history::{Canary, Effect, ErrorKind, Op, Outcome, Phase};
@@ -220,7 +220,7 @@ impl<'s> Actor<'s> {
         self.stage.ledger().record(&op);
     }
 
-    fn op(&self, ask: &Ask, heard: &Heard) -> Op {
+    fn op(&self, ask: &Ask, heard: &MessageReply) -> Op {
         let reply = &heard.result["structuredContent"];
         let (outcome, effect) = match ask.tool_name() {
             Some(tool::DELETE_BY_TAG) => (heard.outcome.clone(), self.deletes(ask, reply, &heard.outcome)),
@@ -273,8 +273,8 @@ fn tags_of(ask: &Ask) -> Vec<String> {
 }
 
 /// Returns the reply that is recorded if no instance can be called.
-fn no_connection(now_us: u64) -> Heard {
-    Heard {
+fn no_connection(now_us: u64) -> MessageReply {
+    MessageReply {
         invoke_us: now_us,
         complete_us: now_us,
         outcome: Outcome::Failed(ErrorKind::Connect),

@@ -56,7 +56,7 @@ impl Ask {
 
     /// Sends the request to an instance that reports *ready*, as a load balancer does.
     #[must_use]
-    pub fn at_a_ready_one(mut self) -> Self {
+    pub fn at_ready_instance(mut self) -> Self {
         self.ready_one = true;
         self
     }
@@ -70,8 +70,8 @@ impl Ask {
 
     /// Declares that the client can ask its user a question.
     #[must_use]
-    pub fn can_ask(mut self) -> Self {
-        self.message.can_ask = true;
+    pub fn supports_elicitation(mut self) -> Self {
+        self.message.supports_elicitation = true;
         self
     }
 
@@ -105,7 +105,7 @@ impl Ask {
         self.message.params.insert("requestState".to_owned(), question.result()["requestState"].clone());
         self.message.params.insert("inputResponses".to_owned(), Value::Object(responses));
         // Declared again, because each request is independent of the one before it.
-        self.can_ask()
+        self.supports_elicitation()
     }
 
     pub(super) fn tool_name(&self) -> Option<&str> {

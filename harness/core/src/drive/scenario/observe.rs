@@ -46,14 +46,14 @@ impl Stage<'_> {
         Some(files_of(pid)? + children(pid).into_iter().filter_map(files_of).sum::<usize>())
     }
 
-    /// Returns the figures of the machine now, for [`Stage::was_crowded_since`]; `None` if it does not show them.
+    /// Returns the figures of the machine now, for [`Stage::was_machine_busy_since`]; `None` if it does not show them.
     pub fn machine(&self) -> Option<Look> {
         look(self.stack, &[], self.epoch_us())
     }
 
     /// Returns true if processes that do not belong to the run have used much of the machine since then. A limit of time
     /// that was broken meanwhile proves nothing.
-    pub fn was_crowded_since(&self, before: &Look) -> bool {
+    pub fn was_machine_busy_since(&self, before: &Look) -> bool {
         self.machine().is_some_and(|now| is_crowded(before, &now))
     }
 

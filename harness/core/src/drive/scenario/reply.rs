@@ -2,7 +2,7 @@
 
 use super::ledger::Ledger;
 use super::{Broken, Stage};
-use crate::drive::client::Heard;
+use crate::drive::client::MessageReply;
 use harness_history::{ErrorKind, Outcome, Verdict};
 use mcp_contracts::ErrorCode;
 use serde_json::Value;
@@ -15,11 +15,11 @@ pub struct Reply<'s> {
     ledger: &'s Ledger,
     at: u64,
     asked: String,
-    heard: Heard,
+    heard: MessageReply,
 }
 
 impl<'s> Reply<'s> {
-    pub(super) fn new(stage: &'s Stage<'_>, at: u64, asked: &str, heard: Heard) -> Self {
+    pub(super) fn new(stage: &'s Stage<'_>, at: u64, asked: &str, heard: MessageReply) -> Self {
         Self { ledger: stage.ledger(), at, asked: asked.to_owned(), heard }
     }
 

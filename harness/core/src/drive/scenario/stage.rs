@@ -189,7 +189,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Records that an expectation could not be evaluated, which makes the scenario *unknown*.
-    pub fn cannot_tell(&self, expected: &str, why: impl ToString) {
+    pub fn record_unknown(&self, expected: &str, why: impl ToString) {
         self.ledger.expect(expected, Verdict::Unknown, &why.to_string(), Vec::new());
     }
 

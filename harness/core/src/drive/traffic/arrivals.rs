@@ -10,22 +10,22 @@ use std::time::Duration;
 /// Arrivals of consecutive stages, as evenly spread as their rates allow.
 #[derive(Debug)]
 pub(super) struct Arrivals {
-    planned: Legs,
+    planned: ScheduledStages,
     // Set at most once, and then read by every call: reading it takes no lock.
     /// The schedule with the surge. Its arrivals before the surge are those of `planned`.
-    surged: OnceLock<Legs>,
+    surged: OnceLock<ScheduledStages>,
     next: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Legs {
-    stages: Vec<Leg>,
+struct ScheduledStages {
+    stages: Vec<ScheduledStage>,
     total: u64,
 }
 
 /// A stage, with its start time and the number of arrivals before it.
 #[derive(Debug, Clone, Copy)]
-struct Leg {
+struct ScheduledStage {
     start_secs: f64,
     before: f64,
     from: f64,
@@ -33,13 +33,13 @@ struct Leg {
     secs: f64,
 }
 
-impl Leg {
+impl ScheduledStage {
     /// Returns the number of arrivals in the first `secs` seconds of this stage: the integral of a rate that is linear in time.
     fn within(&self, secs: f64) -> f64 {
         self.from * secs + (self.to - self.from) * secs * secs / (2.0 * self.secs)
     }
 
-    /// Returns the time at which this number of arrivals is reached, in seconds after the start of the stage: the inverse of [`Leg::within`].
+    /// Returns the time at which this number of arrivals is reached, in seconds after the start of the stage: the inverse of [`ScheduledStage::within`].
     fn reached(&self, arrivals: f64) -> f64 {
         let slope = (self.to - self.from) / self.secs;
         // This form of the root does not subtract two nearly equal numbers, which would lose digits if the slope is small.
@@ -57,13 +57,13 @@ const ROUNDING: f64 = 1e-6;
 /// Length of a schedule without an end: a year, longer than any run.
 const ENDLESS: Duration = Duration::from_secs(365 * 86_400);
 
-impl Legs {
+impl ScheduledStages {
     fn new(stages: impl IntoIterator<Item = RateStage>) -> Self {
         let (mut legs, mut start_secs, mut before) = (Vec::new(), 0.0, 0.0);
         // A stage without a length has no slope.
         for stage in stages.into_iter().filter(|stage| !stage.duration.is_zero()) {
             let secs = stage.duration.as_secs_f64();
-            let leg = Leg { start_secs, before, from: stage.from_per_second, to: stage.to_per_second, secs };
+            let leg = ScheduledStage { start_secs, before, from: stage.from_per_second, to: stage.to_per_second, secs };
             before += leg.within(secs);
             start_secs += secs;
             legs.push(leg);
@@ -86,7 +86,7 @@ impl Arrivals {
     /// Plans a warm-up at the initial rate of the first stage, then the stages.
     pub(super) fn new(warmup: Duration, stages: &[RateStage]) -> Self {
         let warmup = constant(stages.first().map_or(0.0, |stage| stage.from_per_second), warmup);
-        let planned = Legs::new(std::iter::once(warmup).chain(stages.iter().cloned()));
+        let planned = ScheduledStages::new(std::iter::once(warmup).chain(stages.iter().cloned()));
         Self { planned, surged: OnceLock::new(), next: AtomicU64::new(0) }
     }
 
@@ -101,7 +101,7 @@ impl Arrivals {
         let rate = self.planned.stages.first().map_or(0.0, |leg| leg.from);
         let before = constant(rate, Duration::from_micros(from_us));
         // The first leg repeats the schedule until now, so that arrivals that users have taken keep their planned times.
-        let surged = Legs::new([before, constant(rate * times, lasts), constant(rate, ENDLESS)]);
+        let surged = ScheduledStages::new([before, constant(rate * times, lasts), constant(rate, ENDLESS)]);
         let _ = self.surged.set(surged);
     }
 

@@ -15,7 +15,7 @@ pub struct Identity {
     /// Its workspace; `None` is the default one.
     pub workspace: Option<Arc<str>>,
     /// True if another virtual user calls as the same user at the same time, as a person with two clients does.
-    pub has_twin: bool,
+    pub has_second_client: bool,
 }
 
 /// The second workspace of every organisation that has at least three users.
@@ -38,7 +38,7 @@ pub fn users_of_load(seed: u64, users: u32, organisations: u32) -> Vec<Identity>
             tenant: Arc::clone(&tenants[organisation]),
             user: format!("user-{owner:03}").into(),
             workspace: (place == 2).then(|| ANNEX.into()),
-            has_twin: has_twin(process, users, organisations),
+            has_second_client: has_second_client(process, users, organisations),
         }
     };
     (0..users).map(identity).collect()
@@ -58,7 +58,7 @@ pub fn users_of_target(run: &str, users: u32, tokens: u32) -> Vec<Identity> {
             user: format!("user-{process:03}").into(),
             workspace: None,
             // To the server, all users of a token are one caller.
-            has_twin: false,
+            has_second_client: false,
         }
     };
     (0..users).map(identity).collect()
@@ -70,7 +70,7 @@ pub(crate) const fn owner_of(process: u32, organisations: u32) -> u32 {
 }
 
 /// Returns true if another client belongs to the same user.
-pub(crate) const fn has_twin(process: u32, users: u32, organisations: u32) -> bool {
+pub(crate) const fn has_second_client(process: u32, users: u32, organisations: u32) -> bool {
     let place = process / organisations % GROUP;
     place == 1 || place == 0 && process + organisations < users
 }
@@ -85,7 +85,7 @@ mod tests {
         let mut counts = [0; 8];
         users.iter().for_each(|identity| counts[identity.organisation] += 1);
         assert!(counts.iter().all(|count| (12..=13).contains(count)));
-        let (twins, others): (Vec<_>, Vec<_>) = users.iter().partition(|identity| identity.has_twin);
+        let (twins, others): (Vec<_>, Vec<_>) = users.iter().partition(|identity| identity.has_second_client);
         assert!(twins.iter().all(|one| twins.iter().filter(|two| one.user == two.user).count() == 2));
         assert!(others.iter().all(|one| users.iter().filter(|two| one.user == two.user).count() == 1));
         let annexed = |organisation| {

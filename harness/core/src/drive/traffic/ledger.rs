@@ -116,7 +116,7 @@ impl Ledger {
         if !record.shared {
             return false;
         }
-        if identity.has_twin {
+        if identity.has_second_client {
             let mut hot = workspace.hot.lock();
             // A write that is sent again with its idempotency key is acknowledged twice.
             if hot.iter().any(|(_, ring)| ring.records.iter().any(|known| known.id == record.id)) {
@@ -225,7 +225,7 @@ mod tests {
     /// Two users of the first organisation, one of them in the annex, and one of the second organisation.
     fn people() -> [Identity; 3] {
         let users = users_of_load(1, 12, 2);
-        assert!(users[4].workspace.is_some() && users[6].workspace.is_none() && !users[6].has_twin);
+        assert!(users[4].workspace.is_some() && users[6].workspace.is_none() && !users[6].has_second_client);
         [users[6].clone(), users[4].clone(), users[7].clone()]
     }
 
@@ -249,7 +249,7 @@ mod tests {
     fn the_first_shared_records_of_a_user_with_two_clients_are_hot() {
         let (ledger, users) = (Ledger::new(2), users_of_load(1, 12, 2));
         let (one, two, colleague) = (&users[0], &users[2], &users[6]);
-        assert!(one.has_twin && one.user == two.user);
+        assert!(one.has_second_client && one.user == two.user);
         assert!(!ledger.keep(colleague, &record("calm", true)) && !ledger.keep(one, &record("private", false)));
         let hot = (0..HOT).filter(|number| ledger.keep(one, &record(&number.to_string(), true))).count();
         assert_eq!((hot, ledger.keep(two, &record("0", true))), (1, true), "an acknowledgement may come twice");

@@ -104,13 +104,13 @@ impl Turn {
 }
 
 /// Limits the calls outside the schedule, before and after a load. The bound on the rate of a load beyond loopback is theirs as well.
-pub struct QuietPace {
+pub struct UnscheduledPace {
     /// Time between two calls; 0 if only the speed of the server bounds them.
     gap_us: u64,
     next_us: AtomicU64,
 }
 
-impl QuietPace {
+impl UnscheduledPace {
     /// Allows this number of calls per second; `None` allows any.
     pub fn new(per_second: Option<u32>) -> Self {
         let gap_us = per_second.map_or(0, |calls| 1_000_000_u64.div_ceil(u64::from(calls.max(1))));

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn the_share_of_errors_is_that_of_the_last_calls_and_leaves_out_what_is_allowed() {
+    fn the_error_share_covers_the_last_calls_without_allowed_errors() {
         let tally = Tally::new(vec!["quota".to_owned()]);
         for (at_us, outcome) in [
             (1_000_000, Outcome::Failed(ErrorKind::Connect)),

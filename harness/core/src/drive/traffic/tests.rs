@@ -90,7 +90,7 @@ fn requests_are_those_of_the_contract_and_go_to_the_service_of_their_tool() {
 }
 
 #[test]
-fn an_operation_hands_over_what_its_arguments_say() {
+fn the_recorded_request_matches_the_arguments() {
     for operation in OPERATIONS {
         for request in requests(*operation, &Outcome::Ok) {
             let read = Sent::parse(&request.tool, &request.arguments, &Names::default());
@@ -105,7 +105,7 @@ fn an_operation_hands_over_what_its_arguments_say() {
 }
 
 #[test]
-fn a_name_stands_for_one_operation() {
+fn operation_names_are_unique_and_lead_to_their_service() {
     assert_eq!(names().into_iter().collect::<HashSet<_>>().len(), OPERATIONS.len());
     assert_eq!((service_of("inject_pattern"), service_of("unheard_of")), (Some("patterns"), None));
 }

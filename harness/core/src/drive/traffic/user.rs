@@ -24,7 +24,7 @@ use xxhash_rust::xxh3::xxh3_64;
 const REFRESH_BEFORE_S: u64 = 300;
 
 /// The data that all users of a run share.
-pub struct Scene {
+pub struct TrafficContext {
     mix: Mix,
     users: u64,
     /// Number of the first call of the mix. The calls before the load have the smaller numbers.
@@ -35,7 +35,7 @@ pub struct Scene {
     options: ClientOptions,
 }
 
-impl Scene {
+impl TrafficContext {
     /// Prepares a mix for these users. The first `seeds` calls of the run store memories before the load.
     pub fn new(mix: Mix, identities: &[Identity], seeds: u64, options: ClientOptions) -> Self {
         let organisations = identities.iter().map(|identity| identity.organisation + 1).max().unwrap_or_default();
@@ -101,16 +101,16 @@ pub struct User {
 
 impl User {
     /// Creates user number `index` (from 0) of a scene.
-    pub fn new(identity: Identity, grant: Grant, index: u64, scene: &Scene) -> Self {
+    pub fn new(identity: Identity, grant: Grant, index: u64, scene: &TrafficContext) -> Self {
         Self::with(identity, Credentials::Grant(grant), index, scene)
     }
 
     /// Creates user number `index` (from 0) of a target. It negotiates the protocol with the server before its first call.
-    pub fn of_target(identity: Identity, bearer: Option<Arc<Bearer>>, index: u64, scene: &Scene) -> Self {
+    pub fn of_target(identity: Identity, bearer: Option<Arc<Bearer>>, index: u64, scene: &TrafficContext) -> Self {
         Self::with(identity, Credentials::Bearer(bearer), index, scene)
     }
 
-    fn with(identity: Identity, credentials: Credentials, index: u64, scene: &Scene) -> Self {
+    fn with(identity: Identity, credentials: Credentials, index: u64, scene: &TrafficContext) -> Self {
         Self {
             identity,
             credentials,
@@ -159,7 +159,7 @@ impl User {
     }
 
     /// Waits for the next call of this user: the follow-up of its last call, or a call of the mix. Returns `None` when the run is over.
-    pub async fn next<C: Clock>(&mut self, scene: &Scene, pace: &Pace, clock: &C) -> Option<Due> {
+    pub async fn next<C: Clock>(&mut self, scene: &TrafficContext, pace: &Pace, clock: &C) -> Option<Due> {
         if let Some(call) = self.follow_up.take() {
             let turn = pace.follow_up(clock, call.request.pause).await?;
             return Some(Due { call, turn });
@@ -175,7 +175,7 @@ impl User {
 
     /// Returns the operation, or the one that creates a record if the operation needs a record of this user and there is none yet: an experiment
     /// writes no records in advance, and a server may answer with an error where there is none.
-    fn possible(&self, scene: &Scene, operation: Choice) -> Choice {
+    fn possible(&self, scene: &TrafficContext, operation: Choice) -> Choice {
         let needs_own = |operation: &Choice| matches!(operation, Choice::Data(operation) if operation.data().uses(Placeholder::KnownKey));
         match scene.mix.creator() {
             Some(creator) if self.own.is_empty() && needs_own(&operation) => Choice::Data(Arc::clone(creator)),
@@ -184,13 +184,13 @@ impl User {
     }
 
     /// Returns the call that stores record `number` before the load.
-    pub fn seed(&self, scene: &Scene, number: u64, turn: Turn) -> Due {
+    pub fn seed(&self, scene: &TrafficContext, number: u64, turn: Turn) -> Due {
         let operation = scene.mix.creator().cloned().map_or(Choice::BuiltIn(&store_memory::OPERATION), Choice::Data);
         Due { call: self.call(scene, operation, number, scene.mix.numbers_of(number)), turn }
     }
 
     /// The first call of a walk through everything that the user can list, or through the memories with a tag.
-    pub fn walk(&self, scene: &Scene, tag: Option<&str>, turn: Turn) -> Due {
+    pub fn walk(&self, scene: &TrafficContext, tag: Option<&str>, turn: Turn) -> Due {
         if let Some(lister) = scene.mix.lister() {
             let number = u64::from(self.identity.process);
             return Due {
@@ -210,7 +210,7 @@ impl User {
     }
 
     /// The call that reads a record after the load.
-    pub fn read(&self, scene: &Scene, id: &str, turn: Turn) -> Due {
+    pub fn read(&self, scene: &TrafficContext, id: &str, turn: Turn) -> Due {
         let call = match scene.mix.reader() {
             None => Call { operation: Choice::BuiltIn(&get_memory::OPERATION), request: get_memory::request(Some(id)) },
             Some(reader) => {
@@ -223,19 +223,19 @@ impl User {
         Due { call, turn }
     }
 
-    fn call(&self, scene: &Scene, operation: Choice, number: u64, mut rng: ChaCha8Rng) -> Call {
+    fn call(&self, scene: &TrafficContext, operation: Choice, number: u64, mut rng: ChaCha8Rng) -> Call {
         let request = operation.request(&mut self.draw(scene, number, &mut rng));
         Call { operation, request }
     }
 
-    fn draw<'d>(&'d self, scene: &'d Scene, number: u64, rng: &'d mut ChaCha8Rng) -> Draw<'d> {
-        let Scene { corpus, ledger, .. } = scene;
+    fn draw<'d>(&'d self, scene: &'d TrafficContext, number: u64, rng: &'d mut ChaCha8Rng) -> Draw<'d> {
+        let TrafficContext { corpus, ledger, .. } = scene;
         Draw { rng, number, identity: &self.identity, corpus, own: &self.own, ledger }
     }
 
     /// Sends a call to an instance, and updates the user's records from the reply. If `instance` is `None`, because no instance can be called,
     /// the outcome is a failed connection.
-    pub async fn send(&mut self, scene: &Scene, instance: Option<(&str, &Arc<Endpoint>)>, due: Due) -> Op {
+    pub async fn send(&mut self, scene: &TrafficContext, instance: Option<(&str, &Arc<Endpoint>)>, due: Due) -> Op {
         let Due { call: Call { operation, request }, turn } = due;
         let now_us = || monotonic_us().saturating_sub(scene.options.epoch_us);
         let (tool, arguments) = (&*request.tool, &*request.arguments);
@@ -294,7 +294,7 @@ impl User {
     }
 
     /// Updates the user's records after a call.
-    fn learn(&mut self, scene: &Scene, op: &Op) {
+    fn learn(&mut self, scene: &TrafficContext, op: &Op) {
         match (&op.effect, &op.outcome) {
             (Effect::Write { key: Some(id), value, .. }, Outcome::Ok) => {
                 self.keep(scene, id, value);
@@ -320,7 +320,7 @@ impl User {
         }
     }
 
-    fn keep(&mut self, scene: &Scene, id: &Arc<str>, value: &RecordState) {
+    fn keep(&mut self, scene: &TrafficContext, id: &Arc<str>, value: &RecordState) {
         let shared = value.visibility == Some(Visibility::Workspace);
         let record = Known { id: Arc::clone(id), version: value.version, shared, canary: value.canary.clone() };
         // A hot record is not among the user's own, because the user may delete these.
@@ -363,7 +363,7 @@ mod tests {
     use crate::drive::client::ClientOptions;
     use crate::drive::traffic::directory::{users_of_load, users_of_target};
     use crate::drive::traffic::mix::Mix;
-    use crate::drive::traffic::user::Scene;
+    use crate::drive::traffic::user::TrafficContext;
     use crate::plan::operation::OperationData;
     use serde_json::json;
 
@@ -378,7 +378,7 @@ mod tests {
         .unwrap();
         let identities = users_of_target("run", 1, 1);
         let mix = Mix::new(1, &[("get".to_owned(), 1)].into(), &operations);
-        let scene = Scene::new(mix, &identities, 0, ClientOptions::default());
+        let scene = TrafficContext::new(mix, &identities, 0, ClientOptions::default());
         let mut user = User::of_target(identities[0].clone(), None, 0, &scene);
         let drawn = |user: &User| user.possible(&scene, scene.mix.draw(0).0).name().to_owned();
         assert_eq!(drawn(&user), "put");
@@ -389,7 +389,7 @@ mod tests {
     #[test]
     fn a_token_is_replaced_before_its_end_and_after_every_jump_of_the_wall_clock() {
         let identities = users_of_load(1, 1, 1);
-        let scene = Scene::new(Mix::new(1, &[].into(), &[]), &identities, 0, ClientOptions::default());
+        let scene = TrafficContext::new(Mix::new(1, &[].into(), &[]), &identities, 0, ClientOptions::default());
         let mut user = User::new(identities[0].clone(), Grant::memory("o", "u"), 0, &scene);
         let minter = Minter::new("0123456789abcdef0123456789abcdef");
         let mut token_at = |now_s: u64| {

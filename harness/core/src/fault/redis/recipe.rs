@@ -26,7 +26,7 @@ pub(super) struct Recipe {
     pub(super) ongoing: Ongoing,
     /// True if the connections of all other clients are closed after `inject`, so that the services have to open new
     /// ones.
-    pub(super) cuts_off: bool,
+    pub(super) closes_other_connections: bool,
     /// Commands that follow when these connections are closed.
     pub(super) then: Vec<Command>,
     /// Commands that undo the fault. They may run twice.
@@ -45,7 +45,7 @@ impl Recipe {
         Self {
             inject,
             ongoing: Ongoing::Nothing,
-            cuts_off: false,
+            closes_other_connections: false,
             then: Vec::new(),
             restore,
             places: 0,

@@ -127,7 +127,7 @@ impl RedisState {
                 // one place.
                 let then = vec![command(&["CONFIG", "SET", "maxclients", &(PLACES + 1).to_string()])];
                 let symptom = Symptom::Greeting { contains: "max number of clients" };
-                Recipe { cuts_off: true, then, places: PLACES, ..Recipe::new(inject, restore, symptom) }
+                Recipe { closes_other_connections: true, then, places: PLACES, ..Recipe::new(inject, restore, symptom) }
             }
             Self::NoScripts => {
                 let forbid = command(&["ACL", "SETUSER", "default", "-@scripting"]);
@@ -159,7 +159,7 @@ async fn password(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
     let restore = vec![command(&["CONFIG", "SET", "requirepass", ""])];
     let recipe = Recipe::new(inject, restore, Symptom::NewConnection { error: "NOAUTH" });
     // Redis asks only new connections for the password, so the open connections of the services are closed.
-    Ok(Recipe { cuts_off: true, password: Some(password), ..recipe })
+    Ok(Recipe { closes_other_connections: true, password: Some(password), ..recipe })
 }
 
 /// Makes Redis save its data and load it again slowly, so that it answers as after a restart. Closes the connections,
@@ -180,7 +180,7 @@ async fn loading(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
     let dump = PathBuf::from(setting(admin, "dir").await?).join(setting(admin, "dbfilename").await?);
     let symptom = Symptom::Error { command: command(&["PING"]), code: "LOADING" };
     let ongoing = Ongoing::Endless(command(&["DEBUG", "RELOAD"]));
-    Ok(Recipe { ongoing, cuts_off: true, leaves: Some(dump), ..Recipe::new(inject, restore, symptom) })
+    Ok(Recipe { ongoing, closes_other_connections: true, leaves: Some(dump), ..Recipe::new(inject, restore, symptom) })
 }
 
 fn probe() -> Vec<String> {

@@ -78,7 +78,7 @@ async fn greeting(url: &str) -> std::io::Result<String> {
 }
 
 /// Closes every connection to Redis except those of the harness.
-pub(super) async fn cut_off_others(admin: &mut MultiplexedConnection) -> Result<(), String> {
+pub(super) async fn close_other_connections(admin: &mut MultiplexedConnection) -> Result<(), String> {
     let clients = query(admin, &["CLIENT", "LIST"]).await.map_err(|error| error.to_string())?;
     let clients: String = redis::from_redis_value(clients).map_err(|error| error.to_string())?;
     // By id, not by `CLIENT KILL TYPE normal`: that spares only the connection which sends it, and would

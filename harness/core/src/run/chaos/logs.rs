@@ -13,7 +13,7 @@ const MOST: usize = 20;
 const LEAST_TOKEN_BYTES: usize = 8;
 
 /// What a log must not have.
-pub(super) struct Sought<'a> {
+pub(super) struct LogSecrets<'a> {
     /// The key of tokens; empty if the stack has none.
     pub(super) key: &'a str,
     /// The tokens of a target, those before a renewal included.
@@ -31,7 +31,7 @@ pub(super) fn tokens_of(bearers: &[Option<Arc<Bearer>>]) -> Vec<Arc<str>> {
 }
 
 /// Searches the whole log of every part. Also returns the number of lines.
-pub(super) async fn search(stack: &Stack, sought: &Sought<'_>) -> (Vec<LeakedSecret>, u64) {
+pub(super) async fn search(stack: &Stack, sought: &LogSecrets<'_>) -> (Vec<LeakedSecret>, u64) {
     let (mut seen, mut lines) = (Vec::new(), 0);
     for part in stack.parts() {
         let Ok(log) = stack.log(&part.name).await else { continue };
@@ -48,7 +48,7 @@ pub(super) async fn search(stack: &Stack, sought: &Sought<'_>) -> (Vec<LeakedSec
 }
 
 /// Returns the kind of secret in a line.
-fn secret_in(line: &str, sought: &Sought<'_>) -> Option<&'static str> {
+fn secret_in(line: &str, sought: &LogSecrets<'_>) -> Option<&'static str> {
     if !sought.key.is_empty() && line.contains(sought.key) {
         return Some("key of tokens");
     }
@@ -66,13 +66,13 @@ fn secret_in(line: &str, sought: &Sought<'_>) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bearer, Sought, secret_in, tokens_of};
+    use super::{Bearer, LogSecrets, secret_in, tokens_of};
     use crate::plan::bearer::BearerSource;
     use std::sync::Arc;
 
     #[test]
     fn keys_tokens_and_contents_are_found_and_ordinary_lines_are_not() {
-        let of = |line: &str, key: &'static str| secret_in(line, &Sought { key, tokens: Vec::new(), contents: true });
+        let of = |line: &str, key: &'static str| secret_in(line, &LogSecrets { key, tokens: Vec::new(), contents: true });
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4iLCJvcmdJZCI6ImFjbWUifQ.c2lnbmF0dXJlLW9mLWEtdG9rZW4";
         assert_eq!(of("{\"message\":\"started with sesame-sesame\"}", "sesame-sesame"), Some("key of tokens"));
         assert_eq!(of(&format!("authorization: Bearer {token}"), "k"), Some("token"));
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_target_without_a_token_has_no_secret_and_may_log_contents() {
-        let target = Sought { key: "", tokens: vec![Arc::from("")], contents: false };
+        let target = LogSecrets { key: "", tokens: vec![Arc::from("")], contents: false };
         assert_eq!(secret_in("stored canary:acme/ann/p/1", &target), None);
     }
 
@@ -99,7 +99,7 @@ mod tests {
         bearer.as_ref().unwrap().refused(1);
         let tokens = tokens_of(std::slice::from_ref(&bearer));
         assert_eq!(tokens, [Arc::from("opaque-first"), Arc::from("opaque-second")] as [Arc<str>; 2]);
-        let target = Sought { key: "", tokens, contents: false };
+        let target = LogSecrets { key: "", tokens, contents: false };
         for line in ["GET /mcp Authorization=Bearer opaque-first", "token=opaque-second refused"] {
             assert_eq!(secret_in(line, &target), Some("token"), "{line}");
         }

@@ -9,7 +9,7 @@ use crate::drive::scenario::Stage;
 use crate::fault::{FaultOrder, Injector};
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
-use harness_history::experiment::{Experiment as Happened, Fault, Span};
+use harness_history::experiment::{Experiment as RecordedExperiment, Fault, Span};
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::path::Path;
@@ -58,7 +58,7 @@ impl<'s> PhaseRunner<'s> {
     }
 
     /// Runs every phase. Every fault is healed before this returns, however the run ends.
-    pub(super) async fn run(&self, cancel: &CancellationToken, over: &CancellationToken) -> Happened {
+    pub(super) async fn run(&self, cancel: &CancellationToken, over: &CancellationToken) -> RecordedExperiment {
         let early = CancellationToken::new();
         let conducting = self.phases(&early);
         let watching = async {
@@ -87,8 +87,8 @@ impl<'s> PhaseRunner<'s> {
         happened
     }
 
-    async fn phases(&self, early: &CancellationToken) -> Happened {
-        let mut happened = Happened::default();
+    async fn phases(&self, early: &CancellationToken) -> RecordedExperiment {
+        let mut happened = RecordedExperiment::default();
         self.show("load without a fault", "steady", WARM_UP + self.experiment.steady);
         self.rest(WARM_UP, early).await;
         let from_us = self.stage.now_us();
@@ -168,12 +168,12 @@ impl<'s> PhaseRunner<'s> {
     /// Injects and heals a fault; returns the position of its record.
     async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<usize, String> {
         let FaultOrder { fault, lasts, .. } = order;
-        let takes_away: Vec<String> = fault.parts().into_iter().map(str::to_owned).collect();
+        let unavailable_parts: Vec<String> = fault.parts().into_iter().map(str::to_owned).collect();
         // Read before the injection: a call may fail from then on, although the fault counts as active only later.
         let ordered_us = self.stage.now_us();
         let active = self.injector.inject(fault).await.map_err(|error| error.to_string())?;
         let active_us = self.stage.now_us();
-        self.stage.outage(fault.kind(), &takes_away, ordered_us, true);
+        self.stage.outage(fault.kind(), &unavailable_parts, ordered_us, true);
         // Recorded before the heal, so that the record has the fault even if its heal fails.
         // An index, because a borrow must not last over the awaits below, during which other faults add their records.
         let at = self.faults.borrow().len();
@@ -191,7 +191,7 @@ impl<'s> PhaseRunner<'s> {
         self.rest(*lasts, early).await;
         let ending_us = self.stage.now_us();
         let healed = active.heal().await.map_err(|error| error.to_string());
-        self.stage.outage("back after", &takes_away, ending_us, false);
+        self.stage.outage("back after", &unavailable_parts, ending_us, false);
         let mut faults = self.faults.borrow_mut();
         let record = &mut faults[at];
         record.ending_us = Some(ending_us);

@@ -111,7 +111,7 @@ impl Search {
             };
             self.rejected.insert(with_state(choice.hash ^ mark(choice.change), &state_of(&choice, events)));
             while self.placed.len() > choice.placed {
-                self.take_back();
+                self.backtrack();
             }
             (state, hash, last, from) = (choice.state, choice.hash, choice.last, Some(choice.change));
         }
@@ -285,7 +285,7 @@ impl Search {
     }
 
     /// Takes the event back that was placed last.
-    fn take_back(&mut self) {
+    fn backtrack(&mut self) {
         let Some(number) = self.placed.pop() else { return };
         if let Some(part) = self.parts[number as usize] {
             let content = &mut self.contents[part.content];

@@ -44,7 +44,7 @@ impl Attempts {
     }
 
     /// Number of attempts to reach records of other organisations or workspaces.
-    pub(super) const fn at_outsiders(&self) -> u64 {
+    pub(super) const fn cross_scope_attempts(&self) -> u64 {
         self.organisations + self.workspaces
     }
 
@@ -85,7 +85,7 @@ impl Attempts {
 
 impl std::fmt::Display for Attempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let all = self.at_outsiders() + self.private;
+        let all = self.cross_scope_attempts() + self.private;
         write!(
             f,
             "{} ({} by id, {} by search or list, {} by cursor; {} at other organisations, {} at other workspaces, {} at private records)",

@@ -179,7 +179,7 @@ impl Folded {
         for (offset, letter) in letters.char_indices() {
             let mut meant = if word.foreign { twin(letter).unwrap_or(letter) } else { letter };
             if word.disguises {
-                meant = undigit(meant, word.letters);
+                meant = digit_to_letter(meant, word.letters);
             }
             self.write(places[offset] as usize, meant);
         }
@@ -187,7 +187,7 @@ impl Folded {
 }
 
 /// Returns the letter that a digit or sign replaces in a word.
-fn undigit(letter: char, letters: usize) -> char {
+fn digit_to_letter(letter: char, letters: usize) -> char {
     match letter {
         '0' => 'o',
         // `a11` and `prev1ous`: both readings are covered by what phrases accept.
@@ -240,7 +240,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_place_leads_back_into_the_text(text in "\\PC{0,60}|[a-c0135 .@é\u{200b}\u{430}]{0,60}") {
+        fn every_range_maps_back_into_the_text(text in "\\PC{0,60}|[a-c0135 .@é\u{200b}\u{430}]{0,60}") {
             let folded = Folded::of(&text);
             prop_assert_eq!(folded.text.len(), folded.from.len());
             for (start, letter) in folded.text.char_indices() {

@@ -18,7 +18,7 @@ const SELECTORS: usize = 6;
 pub(super) fn find(text: &str, findings: &mut Findings) {
     if !text.is_ascii() {
         runs(text, findings);
-        widthless(text, findings);
+        find_zero_width(text, findings);
     }
 }
 
@@ -54,15 +54,15 @@ fn runs(text: &str, findings: &mut Findings) {
 }
 
 /// Finds zero-width characters between Latin letters. Other scripts need such characters for their spelling.
-fn widthless(text: &str, findings: &mut Findings) {
+fn find_zero_width(text: &str, findings: &mut Findings) {
     let (mut count, mut first, mut last) = (0, 0, 0);
     let mut before = ' ';
     let mut chars = text.char_indices().peekable();
     while let Some((at, letter)) = chars.next() {
         let after = chars.peek().map_or(' ', |(_, after)| *after);
         if matches!(letter, '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
-            && (before.is_ascii_alphabetic() && (after.is_ascii_alphabetic() || is_widthless(after))
-                || is_widthless(before))
+            && (before.is_ascii_alphabetic() && (after.is_ascii_alphabetic() || is_zero_width(after))
+                || is_zero_width(before))
         {
             if count == 0 {
                 first = at;
@@ -77,7 +77,7 @@ fn widthless(text: &str, findings: &mut Findings) {
     }
 }
 
-fn is_widthless(letter: char) -> bool {
+fn is_zero_width(letter: char) -> bool {
     matches!(letter, '\u{200b}' | '\u{200c}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
@@ -103,7 +103,7 @@ pub(super) fn find_passages(text: &str, findings: &mut Findings) {
 fn addresses_model(passage: &str) -> bool {
     let folded = Folded::of(passage);
     let has = |words: &[String]| words.iter().any(|word| has_word(&folded.text, word));
-    phrases::has_order(&folded) || has(&TABLE.models) && has(&TABLE.verbs)
+    phrases::has_instruction(&folded) || has(&TABLE.models) && has(&TABLE.verbs)
 }
 
 #[cfg(test)]

@@ -64,8 +64,8 @@ fn regex(pattern: &str) -> Regex {
 pub(super) fn find(text: &str, folded: &Folded, findings: &mut Findings) {
     for_each(&folded.text, |phrase, range| {
         let place = folded.place(text, range.start, range.end);
-        let conditional = conditional(&folded.text[range.end..]) || for_some(&folded.text, &range);
-        if !conditional && !quoted::is_warned_of(text, &place) {
+        let conditional = conditional(&folded.text[range.end..]) || is_conditional_on_reader(&folded.text, &range);
+        if !conditional && !quoted::is_quoted_as_attack(text, &place) {
             findings.add(phrase.kind, phrase.severity, place);
         }
         !findings.done()
@@ -73,7 +73,7 @@ pub(super) fn find(text: &str, folded: &Folded, findings: &mut Findings) {
 }
 
 /// Returns true if a folded text contains an order.
-pub(super) fn has_order(folded: &Folded) -> bool {
+pub(super) fn has_instruction(folded: &Folded) -> bool {
     let mut found = false;
     for_each(&folded.text, |_, _| {
         found = true;
@@ -114,7 +114,7 @@ fn sentence_at(folded: &str, from: usize, place: usize) -> std::ops::Range<usize
 
 /// Returns true if the beginning of the sentence makes the order an instruction in a manual: "If you use Windows, ignore the previous
 /// instructions". An order that names all instructions, or those of the model, remains an order.
-fn for_some(folded: &str, range: &std::ops::Range<usize>) -> bool {
+fn is_conditional_on_reader(folded: &str, range: &std::ops::Range<usize>) -> bool {
     const READERS: [&str; 6] =
         ["if you use ", "if you are using ", "if you run ", "if you are on ", "if you have ", "if you prefer "];
     const OF_THE_MODEL: [&str; 6] = [" all ", " any ", " every", " your ", " system", " original "];

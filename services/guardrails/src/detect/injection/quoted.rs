@@ -11,7 +11,7 @@ const BEFORE_BYTES: usize = 160;
 const QUOTE_BYTES: usize = 60;
 
 /// Returns true if the order at `place` is quoted as an example of an attack.
-pub(super) fn is_warned_of(text: &str, place: &Range<usize>) -> bool {
+pub(super) fn is_quoted_as_attack(text: &str, place: &Range<usize>) -> bool {
     let before = before(text, place.start, BEFORE_BYTES);
     let Some((at, quote)) = opening(before) else { return false };
     let after = crate::detect::near::window(text, place.end, QUOTE_BYTES);
@@ -48,7 +48,7 @@ mod tests {
 
     fn warned(text: &str) -> bool {
         let start = text.find("obey me").unwrap();
-        is_warned_of(text, &(start..start + 7))
+        is_quoted_as_attack(text, &(start..start + 7))
     }
 
     #[test]

@@ -49,7 +49,7 @@ const OFFICES: [&str; 38] = [
     "dev",
 ];
 /// Domains and suffixes that no mail can reach.
-const NOWHERE: [&str; 16] = [
+const UNREACHABLE_DOMAINS: [&str; 16] = [
     "example.com",
     "example.org",
     "example.net",
@@ -116,7 +116,7 @@ fn is_domain(host: &str) -> bool {
     let lower = host.to_ascii_lowercase();
     let Some((name, end)) = lower.rsplit_once('.') else { return false };
     let letters = (2..=18).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_lowercase());
-    let nowhere = NOWHERE.iter().any(|nowhere| {
+    let nowhere = UNREACHABLE_DOMAINS.iter().any(|nowhere| {
         lower == nowhere.trim_start_matches('.')
             || lower.ends_with(nowhere)
                 && (nowhere.starts_with('.') || lower[..lower.len() - nowhere.len()].ends_with('.'))

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_that_confine_nothing_are_seen() {
+    fn conditions_that_match_every_row_are_detected() {
         for text in [
             "1=1",
             "1",
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_that_confine_are_left_alone() {
+    fn conditions_that_restrict_rows_are_not_reported() {
         for text in [
             "",
             "id = 1",

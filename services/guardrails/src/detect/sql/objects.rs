@@ -2,7 +2,7 @@
 
 use super::lex::{Kind, Token};
 use super::reader::{ACCESS, Found, OVERWRITE, Reader};
-use super::rows::unconfined;
+use super::rows::is_unrestricted;
 use super::words::WORDS;
 use mcp_contracts::guardrails::Severity;
 
@@ -105,14 +105,14 @@ fn altered(reader: &mut Reader<'_, '_>, word: &Token<'_>) -> Found {
         return high("unlogged");
     }
     if word.is("modify") && next.is("ttl") || word.is("delete") && next.is("where") {
-        let everything = word.is("modify") || unconfined(reader, &next);
+        let everything = word.is("modify") || is_unrestricted(reader, &next);
         return everything.then_some(("delete_all", Severity::Critical));
     }
     if word.is("modify") || word.is("alter") && retyped(reader) {
         return high("change_type");
     }
     if word.is("update") && next.is_named() && after.kind == Kind::Sign(b'=') {
-        return unconfined(reader, &next).then_some(("update_all", Severity::High));
+        return is_unrestricted(reader, &next).then_some(("update_all", Severity::High));
     }
     None
 }

@@ -44,7 +44,7 @@ impl<'a, 't> Reader<'a, 't> {
         taken
     }
 
-    pub(super) fn take_sign(&mut self, sign: u8) -> bool {
+    pub(super) fn take_symbol(&mut self, sign: u8) -> bool {
         let taken = self.peek().kind == Kind::Sign(sign);
         if taken {
             self.next();
@@ -87,12 +87,12 @@ impl<'a, 't> Reader<'a, 't> {
             {
                 self.next();
             }
-            if !self.take_sign(b'.') {
+            if !self.take_symbol(b'.') {
                 return Some(part);
             }
             // `database..table` of SQL Server.
-            self.take_sign(b'.');
-            if self.take_sign(b'*') {
+            self.take_symbol(b'.');
+            if self.take_symbol(b'*') {
                 return Some(part);
             }
         }
@@ -100,7 +100,7 @@ impl<'a, 't> Reader<'a, 't> {
 
     pub(super) fn names(&mut self) -> Option<&'a Token<'t>> {
         let first = self.name()?;
-        while self.take_sign(b',') {
+        while self.take_symbol(b',') {
             self.name()?;
         }
         Some(first)

@@ -87,7 +87,7 @@ pub(super) fn delete(reader: &mut Reader<'_, '_>) -> Found {
         return None;
     }
     let table = &reader.tokens[usize::from(plain)];
-    unconfined(reader, table).then_some(("delete_all", Severity::Critical))
+    is_unrestricted(reader, table).then_some(("delete_all", Severity::Critical))
 }
 
 pub(super) fn update(reader: &mut Reader<'_, '_>) -> Found {
@@ -109,12 +109,12 @@ pub(super) fn update(reader: &mut Reader<'_, '_>) -> Found {
     if !reader.take("set") {
         return None;
     }
-    let parenthesis = reader.take_sign(b'(');
+    let parenthesis = reader.take_symbol(b'(');
     reader.name()?;
-    if !parenthesis && !reader.take_sign(b'=') {
+    if !parenthesis && !reader.take_symbol(b'=') {
         return None;
     }
-    unconfined(reader, name).then_some(("update_all", Severity::High))
+    is_unrestricted(reader, name).then_some(("update_all", Severity::High))
 }
 
 pub(super) fn merge(reader: &mut Reader<'_, '_>) -> Found {
@@ -126,7 +126,7 @@ pub(super) fn merge(reader: &mut Reader<'_, '_>) -> Found {
 }
 
 /// Returns true if no condition or limit restricts a `DELETE` or `UPDATE`. Takes the rest of the statement.
-pub(super) fn unconfined(reader: &mut Reader<'_, '_>, table: &Token<'_>) -> bool {
+pub(super) fn is_unrestricted(reader: &mut Reader<'_, '_>, table: &Token<'_>) -> bool {
     let end = reader.end;
     let rest = reader.rest();
     let ends = reader.peek().kind;

@@ -123,13 +123,13 @@ pub(super) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             "SELECT scope, sequence, created_us, content FROM memory WHERE sequence > ?1 ORDER BY sequence LIMIT ?2";
         let mut statement = transaction.prepare_cached(sql)?;
         let mut rows = statement.query(params![last, PORTION as i64])?;
-        let mut scopes: BTreeMap<i64, Vec<Recent>> = BTreeMap::new();
+        let mut scopes: BTreeMap<i64, Vec<UnblockedMemory>> = BTreeMap::new();
         let mut words: Vec<(i64, u64)> = Vec::new();
         while let Some(row) = rows.next()? {
             let document = terms::of(row.get_ref(3)?.as_str()?);
             let (memory, length, day) = (row.get(1)?, document.words, ranking::day(row.get(2)?));
             words.push((memory, length));
-            let recent = Recent { memory, length, day, words: forward::plain(&document) };
+            let recent = UnblockedMemory { memory, length, day, words: forward::plain(&document) };
             scopes.entry(row.get(0)?).or_default().push(recent);
         }
         let Some((memory, _)) = words.last() else { break };
@@ -150,7 +150,7 @@ pub(super) fn rebuild(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 }
 
 /// A memory whose terms are not in blocks.
-struct Recent {
+struct UnblockedMemory {
     memory: i64,
     length: u64,
     day: i64,
@@ -160,9 +160,9 @@ struct Recent {
 fn move_to_blocks(transaction: &Transaction<'_>, scope: i64) -> rusqlite::Result<()> {
     let recent = |row: &rusqlite::Row<'_>| {
         let length = row.get::<_, i64>(1)?.unsigned_abs();
-        Ok(Recent { memory: row.get(0)?, length, day: row.get(2)?, words: row.get(3)? })
+        Ok(UnblockedMemory { memory: row.get(0)?, length, day: row.get(2)?, words: row.get(3)? })
     };
-    let memories: Vec<Recent> = transaction
+    let memories: Vec<UnblockedMemory> = transaction
         .prepare_cached("SELECT memory, length, day, words FROM recent WHERE scope = ?1 ORDER BY memory")?
         .query_map([scope], recent)?
         .collect::<Result<_, _>>()?;
@@ -173,9 +173,9 @@ fn move_to_blocks(transaction: &Transaction<'_>, scope: i64) -> rusqlite::Result
 }
 
 /// Adds the terms of memories, which are in order of their numbers.
-fn add_to_blocks(transaction: &Transaction<'_>, scope: i64, memories: &[Recent]) -> rusqlite::Result<()> {
+fn add_to_blocks(transaction: &Transaction<'_>, scope: i64, memories: &[UnblockedMemory]) -> rusqlite::Result<()> {
     let mut places: Vec<(&str, Place<'_>)> = Vec::new();
-    for &Recent { memory, length, day, ref words } in memories {
+    for &UnblockedMemory { memory, length, day, ref words } in memories {
         for word in forward::words(words) {
             let term = std::str::from_utf8(word.term).unwrap_or_default();
             places.push((term, Place { memory, frequency: word.frequency, length, day, forms: word.forms }));

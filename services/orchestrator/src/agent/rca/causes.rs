@@ -56,7 +56,7 @@ fn last_change<'a>(facts: &'a Facts, first: Option<&Fact>) -> Option<&'a Fact> {
 /// Returns the factors for which the text has evidence, in the order of the lexicon.
 pub(super) fn factors(facts: &Facts) -> Vec<Factor> {
     let factor = |rule: &FactorRule| {
-        let mut behind: Vec<&Fact> = facts.reports().filter(|fact| speaks_for(rule, fact)).collect();
+        let mut behind: Vec<&Fact> = facts.reports().filter(|fact| supports_factor(rule, fact)).collect();
         behind.sort_by_key(|fact| (cause(fact).is_none(), fact.line));
         let evidence: Vec<Evidence> = behind.into_iter().take(MAX_EVIDENCE).map(Fact::evidence).collect();
         let (category, reading) = (rule.category.clone(), rule.reading.clone());
@@ -66,7 +66,7 @@ pub(super) fn factors(facts: &Facts) -> Vec<Factor> {
 }
 
 /// Faults of the way of working show in what was not done, so their cues count even if they are denied.
-fn speaks_for(rule: &FactorRule, fact: &Fact) -> bool {
+fn supports_factor(rule: &FactorRule, fact: &Fact) -> bool {
     let has_cue = if rule.even_denied == Some(true) { rule.cues.occur(&fact.text) } else { rule.cues.hold(&fact.text) };
     has_cue && (rule.marks.contains(&fact.mark) || (rule.or_cause == Some(true) && cause(fact).is_some()))
 }

@@ -232,7 +232,7 @@ async fn a_refused_token_is_read_again_before_the_next_call() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_token_is_no_error_of_the_server() {
+async fn an_expired_token_is_not_an_error_of_the_server() {
     let refused = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n";
     let (endpoint, mut server) = scripted(vec![Step::Answer(refused), Step::Answer(OK), Step::Answer(refused)]).await;
     let mut client = Client::new(endpoint, ClientOptions { deadline: PATIENT, ..ClientOptions::default() });

@@ -15,14 +15,14 @@ fn problem_of(name: &str, from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_service_finds_what_it_is_given() {
+fn provided_files_are_read_with_the_experiment() {
     let experiment = find("stale-pattern", None).unwrap();
     assert_eq!(experiment.given.len(), 2);
     assert!(experiment.given[0].text.contains("own-incident"));
 }
 
 #[test]
-fn what_cannot_be_given_or_changed_is_reported_with_its_line() {
+fn files_that_cannot_be_provided_or_changed_are_reported_with_their_line() {
     let error = problem_of("policy-change", "[[given]]\nservice = \"guardrails\"", "[[given]]\nservice = \"patterns\"");
     assert!(error.contains("`guardrails` watches no folder of files"), "{error}");
     let error = problem_of(

@@ -1,6 +1,6 @@
 //! Pacing in virtual time, with the same result to the microsecond on every machine.
 
-use super::{After, CancellationToken, Duration, Model, Pace, Phase, QuietPace, Window, Workload};
+use super::{After, CancellationToken, Duration, Model, Pace, Phase, UnscheduledPace, Window, Workload};
 use crate::drive::traffic::clock::virtual_time::{VirtualClock, run};
 use crate::drive::traffic::clock::{Clock as _, sleep_until};
 use crate::drive::traffic::tally::Tally;
@@ -128,7 +128,7 @@ fn a_closed_loop_hides_the_same_stall_which_is_why_there_is_an_open_one() {
 }
 
 #[test]
-fn users_that_think_do_not_march_in_step() {
+fn think_times_keep_users_out_of_lockstep() {
     let mut workload = open(1.0, 5);
     workload.model = Model::Closed { think_time: Duration::from_secs(1) };
     let (ops, tally, _) = drive(&workload, |arrival| arrival + SERVICE_US, None);
@@ -187,9 +187,9 @@ fn arrivals_beside_closed_users_have_numbers_that_no_closed_user_has() {
 }
 
 #[test]
-fn quiet_calls_of_all_users_together_keep_the_bound() {
+fn unscheduled_calls_of_all_users_keep_the_rate_bound() {
     for (per_second, expected_us) in [(Some(10), 1_900_000), (None, 0)] {
-        let (clock, quiet) = (VirtualClock::default(), QuietPace::new(per_second));
+        let (clock, quiet) = (VirtualClock::default(), UnscheduledPace::new(per_second));
         let users = (0..4).map(|_| {
             let (clock, quiet) = (&clock, &quiet);
             Box::pin(async move {

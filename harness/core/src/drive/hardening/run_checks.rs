@@ -31,7 +31,7 @@ const ATTEMPT_DEADLINE: Duration = Duration::from_secs(45);
 ///
 /// # Errors
 /// A result cannot be written.
-pub(crate) async fn conduct(
+pub(crate) async fn run_checks(
     checks: &[&'static HardeningCheck],
     (stage, access): (&Stage<'_>, Option<&Access>),
     run_dir: &Path,
@@ -48,8 +48,8 @@ pub(crate) async fn conduct(
         async move {
             tokio::select! {
                 record = run(check, stage, access) => record,
-                () = cancel.cancelled() => not_made(check, "the run was interrupted"),
-                () = late.cancelled() => not_made(check, "the run reached its deadline"),
+                () = cancel.cancelled() => not_run_record(check, "the run was interrupted"),
+                () = late.cancelled() => not_run_record(check, "the run reached its deadline"),
             }
         }
     };
@@ -156,7 +156,7 @@ fn conclude(findings: &Findings) -> (CheckState, String) {
     }
 }
 
-fn not_made(check: &HardeningCheck, why: &str) -> CheckRecord {
+fn not_run_record(check: &HardeningCheck, why: &str) -> CheckRecord {
     record(check, CheckState::Unknown, why.to_owned(), &Findings::default(), 0, Instant::now())
 }
 

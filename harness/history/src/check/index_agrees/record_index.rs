@@ -7,7 +7,7 @@ use crate::view::{KeyRef, OpRef, StateRef};
 use std::collections::HashMap;
 
 /// One record.
-pub(super) struct Book<'h> {
+pub(super) struct IndexedRecord<'h> {
     pub(super) key: KeyRef<'h>,
     pub(super) creator: OpRef<'h>,
     /// Position of the call that created it.
@@ -24,7 +24,7 @@ pub(super) struct Book<'h> {
     keeps_tags: bool,
 }
 
-impl Book<'_> {
+impl IndexedRecord<'_> {
     /// Returns true if the record certainly existed during the whole span, and the reader was allowed to read it.
     pub(super) fn is_due(&self, reader: OpRef<'_>, from_us: u64, until_us: u64) -> bool {
         let readable = is_same_user(reader, self.creator)
@@ -37,7 +37,7 @@ impl Book<'_> {
     }
 
     /// Returns why the record must not be in a reply that began at this time, whatever the state of the index.
-    pub(super) fn is_banned(&self, reader: OpRef<'_>, from_us: u64) -> Option<&'static str> {
+    pub(super) fn reason_to_hide(&self, reader: OpRef<'_>, from_us: u64) -> Option<&'static str> {
         let private = self.keeps_visibility && self.visibility == Some(Visibility::Private);
         if self.deleted_us.1 < from_us {
             Some("which was deleted before")
@@ -60,8 +60,8 @@ impl Book<'_> {
     }
 }
 
-/// In [`Shelf::by_key`]: nothing is known of the record.
-const NO_BOOK: u32 = u32::MAX;
+/// In [`RecordIndex::by_key`]: nothing is known of the record.
+const NO_RECORD: u32 = u32::MAX;
 
 /// Who may see a record of a group: one user, or the users of a workspace.
 type Readers<'h> = (u32, u32, ReaderName<'h>);
@@ -74,38 +74,38 @@ enum ReaderName<'h> {
 }
 
 /// The records, by who may see them and by their tags.
-pub(super) struct Shelf<'h> {
-    pub(super) books: Vec<Book<'h>>,
-    /// For each record of the history: the position of its book, or [`NO_BOOK`].
+pub(super) struct RecordIndex<'h> {
+    pub(super) books: Vec<IndexedRecord<'h>>,
+    /// For each record of the history: the position of its book, or [`NO_RECORD`].
     by_key: Vec<u32>,
     /// Records in the order in which their creations began; `None` stands for all tags.
     groups: HashMap<(Readers<'h>, Option<u32>), Vec<u32>>,
 }
 
-impl<'h> Shelf<'h> {
+impl<'h> RecordIndex<'h> {
     pub(super) fn of(history: &'h History) -> Self {
         let mut books = Vec::new();
         timeline::for_each_record(history, |record| books.extend(book(history, record.key, record.events)));
-        books.sort_by_key(|book: &Book<'_>| book.created_us);
-        let by_key = vec![NO_BOOK; history.key_count() as usize];
-        let mut shelf = Self { books: Vec::new(), by_key, groups: HashMap::new() };
+        books.sort_by_key(|book: &IndexedRecord<'_>| book.created_us);
+        let by_key = vec![NO_RECORD; history.key_count() as usize];
+        let mut record_index = Self { books: Vec::new(), by_key, groups: HashMap::new() };
         for (number, book) in (0..).zip(&books) {
-            shelf.by_key[book.key.number() as usize] = number;
+            record_index.by_key[book.key.number() as usize] = number;
             // A record that may have been shared or taken back is certain only for its user.
             let readers = readers(book.creator, book.is_shared() && book.keeps_visibility);
             for tags in std::iter::once(None).chain(book.tags.filter(|_| book.keeps_tags).map(Some)) {
-                shelf.groups.entry((readers, tags)).or_default().push(number);
+                record_index.groups.entry((readers, tags)).or_default().push(number);
             }
         }
-        Self { books, ..shelf }
+        Self { books, ..record_index }
     }
 
-    pub(super) fn book(&self, key: KeyRef<'_>) -> Option<&Book<'h>> {
+    pub(super) fn book(&self, key: KeyRef<'_>) -> Option<&IndexedRecord<'h>> {
         self.books.get(self.by_key[key.number() as usize] as usize)
     }
 
     /// Returns a record with the same id that belongs to another organisation.
-    fn elsewhere(&self, key: KeyRef<'_>) -> Option<&Book<'h>> {
+    fn elsewhere(&self, key: KeyRef<'_>) -> Option<&IndexedRecord<'h>> {
         key.elsewhere().find_map(|other| self.book(other))
     }
 
@@ -116,14 +116,14 @@ impl<'h> Shelf<'h> {
         reader: OpRef<'_>,
         key: KeyRef<'_>,
         value: StateRef<'_>,
-    ) -> Option<&Book<'h>> {
+    ) -> Option<&IndexedRecord<'h>> {
         let is_own = |at: &u32| history.op(*at).caller().tenant == reader.caller().tenant;
         let own_content = || history.writers(value).iter().any(is_own);
         self.book(key).or_else(|| self.elsewhere(key).filter(|_| !own_content()))
     }
 
     /// Returns the record that a search for one record is for; `None` if that may be a record of either of two organisations.
-    pub(super) fn target(&self, key: KeyRef<'_>) -> Option<&Book<'h>> {
+    pub(super) fn target(&self, key: KeyRef<'_>) -> Option<&IndexedRecord<'h>> {
         match (self.book(key), self.elsewhere(key)) {
             (Some(_), Some(_)) => None,
             (own, other) => own.or(other),
@@ -131,7 +131,7 @@ impl<'h> Shelf<'h> {
     }
 
     /// Returns the records with these tags that this reader may see, the newest first.
-    pub(super) fn visible<'s>(&'s self, reader: OpRef<'s>, tags: Option<u32>) -> impl Iterator<Item = &'s Book<'h>> {
+    pub(super) fn visible<'s>(&'s self, reader: OpRef<'s>, tags: Option<u32>) -> impl Iterator<Item = &'s IndexedRecord<'h>> {
         let groups = [true, false].map(|shared| self.groups.get(&(readers(reader, shared), tags)));
         let mut rest = groups.map(|group| group.map(Vec::as_slice).unwrap_or_default());
         std::iter::from_fn(move || {
@@ -151,10 +151,10 @@ fn readers(op: OpRef<'_>, shared: bool) -> Readers<'_> {
 }
 
 /// Returns what is known of a record; `None` if it is not certain who created it.
-fn book<'h>(history: &'h History, key: KeyRef<'h>, events: &[timeline::Event<'h>]) -> Option<Book<'h>> {
+fn book<'h>(history: &'h History, key: KeyRef<'h>, events: &[timeline::Event<'h>]) -> Option<IndexedRecord<'h>> {
     let creation = events.iter().find(|event| matches!(event.kind, Kind::Create(_)) && event.is_certain())?;
     let Kind::Create(value) = creation.kind else { return None };
-    let mut book = Book {
+    let mut book = IndexedRecord {
         key,
         creator: history.op(creation.at),
         created_at: creation.at,
