@@ -10,7 +10,7 @@ use harness_core::drive::traffic::clock::{Clock as _, RealClock, sleep_until};
 use harness_core::drive::traffic::directory::{Identity, users_of_load, users_of_target};
 use harness_core::drive::traffic::final_read;
 use harness_core::drive::traffic::mix::Mix;
-use harness_core::drive::traffic::pace::{Pace, UnscheduledPace, Turn, Window};
+use harness_core::drive::traffic::pace::{Pace, Turn, UnscheduledPace, Window};
 use harness_core::drive::traffic::tally::Tally;
 use harness_core::drive::traffic::user::{Due, TrafficContext, User};
 use harness_core::drive::{Assignment, DriverReport, FinalWalks};

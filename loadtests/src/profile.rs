@@ -11,7 +11,7 @@ pub use harness_core::plan::data_file::Problem;
 use harness_core::plan::data_file::{STAGES_TEXT, THRESHOLD_TEXT, range_text, stages, threshold};
 use harness_core::plan::target::Target;
 use harness_core::plan::target_form::has_target;
-use harness_core::plan::workload::{Beside, Model, RateStage, Workload};
+use harness_core::plan::workload::{Model, RateStage, SideArrivals, Workload};
 use std::path::Path;
 use std::time::Duration;
 
@@ -188,7 +188,7 @@ fn overridden(mut workload: Workload, overrides: &Overrides, problems: &mut Vec<
         Some(rate) if !parser::RATE.contains(&rate) => {
             refuse("--arrivals", format!("`{rate}` is out of range"), parser::RATE_TEXT);
         }
-        Some(rate) => workload.beside.get_or_insert(Beside { rate, users: parser::ARRIVAL_USERS }).rate = rate,
+        Some(rate) => workload.beside.get_or_insert(SideArrivals { rate, users: parser::ARRIVAL_USERS }).rate = rate,
         // Too few arrivals for a p99, so that all calls are judged, as in a load without arrivals.
         None if overrides.duration.is_some()
             && workload

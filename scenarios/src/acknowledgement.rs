@@ -7,7 +7,7 @@ mod newer;
 mod older;
 
 use crate::lifecycle::patient;
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use mcp_contracts::ErrorCode;
 use serde_json::{Map, Value, json};
 
@@ -47,7 +47,7 @@ const WORKFLOW: Route = Route {
     proceeds: |reply| reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string(),
 };
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let mut others = [("a colleague", stage.user("bob", "acme")), ("another organisation", stage.user("zoe", "zeta"))];
     let pattern = pattern(&mut ann).await?;
@@ -101,7 +101,7 @@ async fn expect_injection(
 }
 
 /// Returns a matching pattern with a value for each of its variables.
-async fn pattern(ann: &mut Actor<'_>) -> Result<Value, Broken> {
+async fn pattern(ann: &mut Actor<'_>) -> Result<Value, StepFailed> {
     let selected = ann.call("select_pattern", json!({ "intent": "review a database migration" })).await.or_stop()?;
     let best = &selected["patterns"][0];
     let names = best["variables"].as_array().into_iter().flatten().filter_map(Value::as_str);

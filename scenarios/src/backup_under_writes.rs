@@ -2,7 +2,7 @@
 
 use crate::unrecorded;
 use futures::future::join_all;
-use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn topology() -> Topology {
     Topology::memory().under_load()
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let memory = stage.instances(Service::Memory)[0].clone();
     fill(stage, &memory).await?;
     let mut users: Vec<_> = (0..WRITERS).map(|number| stage.user(&format!("user-{number}"), "acme")).collect();
@@ -69,7 +69,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Stores memories whose bytes make the copy take a while.
-async fn fill(stage: &Stage<'_>, memory: &str) -> Result<(), Broken> {
+async fn fill(stage: &Stage<'_>, memory: &str) -> Result<(), StepFailed> {
     let bulk = stage.user("bulk", "bulk");
     for request in 0..BULK.0 {
         let bulky = |number: usize| {
@@ -89,7 +89,7 @@ async fn on_the_copy(
     file: &str,
     users: &mut [Actor<'_>],
     written: &[(String, String)],
-) -> Result<(), Broken> {
+) -> Result<(), StepFailed> {
     let url = format!("sqlite://{file}");
     stage.reconfigure(memory, &[(env::DATABASE_URL, Some(&url))])?;
     stage.restart(memory).await?;

@@ -4,7 +4,7 @@
 mod browser;
 mod definitions;
 
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, env};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ fn stack() -> Topology {
     stack.everywhere(env::ALLOWED_ORIGINS, browser::ALLOWED)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut bob) = (stage.user("ann", "acme"), stage.user("bob", "acme"));
     definitions::check(stage, &mut ann).await?;
     browser::check(stage, &mut ann).await?;
@@ -43,7 +43,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Sends optional arguments as models write them, and arguments that no tool has.
-async fn arguments(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
+async fn arguments(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let text = ann.private("The invoices of May are checked by hand");
     let stored = json!({ "content": text, "tags": ["invoices"], "type": null, "metadata": null, "intent": null });
     let stored = ann.call("store_memory", stored).await;
@@ -81,7 +81,7 @@ async fn arguments(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken>
 
 /// Reads all pages of a tool while a colleague stores and the owner updates memories. Each memory that existed at the first page must appear
 /// exactly once.
-async fn walk(stage: &Stage<'_>, ann: &mut Actor<'_>, bob: &mut Actor<'_>, tool: &str) -> Result<(), Broken> {
+async fn walk(stage: &Stage<'_>, ann: &mut Actor<'_>, bob: &mut Actor<'_>, tool: &str) -> Result<(), StepFailed> {
     let tag = tool.replace('_', "-");
     let memory = |number: usize| {
         let content = ann.shared(&format!("Pages of {tag}, line {number}"));
@@ -131,7 +131,7 @@ fn rows(reply: &Reply<'_>) -> Vec<String> {
 }
 
 /// Exports a page, deletes its memories and imports the page as it is. The copies must equal the originals except for ids and versions.
-async fn export_and_import(stage: &Stage<'_>, bob: &mut Actor<'_>) -> Result<(), Broken> {
+async fn export_and_import(stage: &Stage<'_>, bob: &mut Actor<'_>) -> Result<(), StepFailed> {
     for (text, kind) in [("The pager rings twice before it pages the lead", "decision"), ("Größe, 数据, ข้อมูล", "note")]
     {
         let memory = json!({ "content": bob.private(text), "type": kind, "tags": ["moving"], "metadata": { "n": [1, "2", null] } });
@@ -158,7 +158,7 @@ async fn export_and_import(stage: &Stage<'_>, bob: &mut Actor<'_>) -> Result<(),
 }
 
 /// Imports a memory that keeps its id, twice, and another one with this id, which must change nothing. `like` is an id of the service.
-async fn keep_ids(bob: &mut Actor<'_>, like: &str) -> Result<(), Broken> {
+async fn keep_ids(bob: &mut Actor<'_>, like: &str) -> Result<(), StepFailed> {
     // Another id than any of the service's, because the history would take a deleted one that comes back for a deletion that failed.
     let last = if like.ends_with('0') { '1' } else { '0' };
     let id: String = like.chars().take(like.len().saturating_sub(1)).chain([last]).collect();

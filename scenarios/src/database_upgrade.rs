@@ -2,7 +2,7 @@
 //! of them. New memories can be added. The first release wrote the database file through its own tools; the file beside
 //! it in `fixtures/databases` lists its content.
 
-use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use harness_core::stack::Fixture;
 use mcp_contracts::{ErrorCode, Service};
@@ -20,8 +20,8 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 const FILE: &[u8] = include_bytes!("../../fixtures/databases/memory-v1.db");
 const CONTENT: &str = include_str!("../../fixtures/databases/memory-v1.json");
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
-    let memories: Vec<Value> = serde_json::from_str(CONTENT).map_err(|error| Broken(error.to_string()))?;
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
+    let memories: Vec<Value> = serde_json::from_str(CONTENT).map_err(|error| StepFailed(error.to_string()))?;
     for memory in &memories {
         if let (Some(id), Some(content)) = (memory["id"].as_str(), memory["content"].as_str()) {
             owner(stage, memory).had(id, content);

@@ -1,7 +1,7 @@
 //! A process ends by its drain deadline, whatever still runs: here searches whose clients have gone. Its exit code says whether work was left.
 
 use crate::unrecorded;
-use harness_core::drive::scenario::{Ask, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Scenario, ScenarioRequest, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ fn topology() -> Topology {
     Topology::memory().under_load().everywhere(env::DRAIN_DEADLINE_MS, DRAIN_MS)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let memory = stage.instances(Service::Memory)[0].clone();
     let mut eve = stage.user("eve", "greedy");
     let words = words();
@@ -42,7 +42,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
             (0..STORED.1).map(|number| json!({ "content": format!("{words} {request} {number}") })).collect();
         unrecorded::import(stage, &memory, &eve, memories).await?;
     }
-    let search = Ask::tool("search_memory", json!({ "query": words, "limit": 1 }));
+    let search = ScenarioRequest::tool("search_memory", json!({ "query": words, "limit": 1 }));
     let request = eve.request_bytes(&memory, &search);
     let mut sent = 0;
     for _ in 0..ABANDONED {

@@ -5,7 +5,7 @@
 use crate::lifecycle::{RECOVERY, patient, workflow};
 use crate::shutdown::{NOTICE, Tally, terminate};
 use futures::future::{join, join_all};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, ScenarioRequest, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env, metric};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ fn topology() -> Topology {
     topology.everywhere(env::DRAIN_DEADLINE_MS, DRAIN_MS)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     for service in [Service::Memory, Service::Guardrails, Service::Patterns] {
         under_traffic(stage, service).await?;
     }
@@ -43,7 +43,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Expects that a service answers every call while it reports *ready*, and during the notice period after SIGTERM.
-async fn under_traffic(stage: &Stage<'_>, service: Service) -> Result<(), Broken> {
+async fn under_traffic(stage: &Stage<'_>, service: Service) -> Result<(), StepFailed> {
     let part = stage.instances(service)[0].clone();
     let mut users: Vec<_> = (0..USERS).map(|number| stage.user(&format!("user-{number}"), "acme")).collect();
     let (ready, late, signalled) = (Tally::default(), Tally::default(), Cell::new(None::<Instant>));
@@ -76,22 +76,22 @@ async fn under_traffic(stage: &Stage<'_>, service: Service) -> Result<(), Broken
     stage.start_again(&part).await
 }
 
-fn next_call(user: &mut Actor<'_>, service: Service) -> Ask {
+fn next_call(user: &mut Actor<'_>, service: Service) -> ScenarioRequest {
     match service {
         Service::Memory => {
-            Ask::tool("store_memory", json!({ "content": user.private("Written while memory shuts down") }))
+            ScenarioRequest::tool("store_memory", json!({ "content": user.private("Written while memory shuts down") }))
         }
         Service::Guardrails => {
-            Ask::tool("check_guardrails", json!({ "action": "answer", "intent": "explain the ledger" }))
+            ScenarioRequest::tool("check_guardrails", json!({ "action": "answer", "intent": "explain the ledger" }))
         }
-        Service::Patterns => Ask::tool("select_pattern", json!({ "intent": "review a migration" })),
-        Service::Orchestrator => Ask::tool("run_workflow", workflow("general", "answer", "checkout")),
+        Service::Patterns => ScenarioRequest::tool("select_pattern", json!({ "intent": "review a migration" })),
+        Service::Orchestrator => ScenarioRequest::tool("run_workflow", workflow("general", "answer", "checkout")),
     }
 }
 
 /// Expects that the orchestrator finishes its running workflows after SIGTERM. The guardrails are paused, so that the
 /// workflows wait for them and run beyond the end of the notice period.
-async fn with_long_calls(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn with_long_calls(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (guardrails, orchestrator) =
         (stage.instances(Service::Guardrails)[0].clone(), stage.instances(Service::Orchestrator)[0].clone());
     let mut users: Vec<_> = (0..RUNNING).map(|number| stage.user(&format!("user-{number}"), "zeta")).collect();
@@ -123,6 +123,6 @@ async fn with_long_calls(stage: &Stage<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-fn run_workflow() -> Ask {
-    Ask::tool("run_workflow", workflow("general", "answer", "checkout"))
+fn run_workflow() -> ScenarioRequest {
+    ScenarioRequest::tool("run_workflow", workflow("general", "answer", "checkout"))
 }

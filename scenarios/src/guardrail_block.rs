@@ -2,7 +2,7 @@
 //! workflow requests no injection. The patterns service rejects a direct injection without a valid verdict for that
 //! request.
 
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, Service, env};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn topology() -> Topology {
     tapped.tapped(Service::Orchestrator, Service::Patterns)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     workflows(stage, &mut ann).await?;
     direct(&mut ann).await
@@ -40,7 +40,7 @@ fn requests() -> (Value, Value) {
 }
 
 /// Sends both requests through the orchestrator. The tap between the orchestrator and patterns records every injection.
-async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
+async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let (mut blocked, mut allowed) = requests();
     (blocked["agent"], allowed["agent"]) = (json!("general"), json!("general"));
     let stopped = ann.call("run_workflow", blocked).await;
@@ -69,7 +69,7 @@ async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken>
 
 /// Requests injections directly at patterns: without a verdict, with a forged verdict, and with the verdict of another
 /// request.
-async fn direct(ann: &mut Actor<'_>) -> Result<(), Broken> {
+async fn direct(ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let (blocked, allowed) = requests();
     let refused = ann.call("check_guardrails", blocked.clone()).await;
     let _ = refused.gives("the guardrails block the request and name the rule", |reply| {

@@ -3,7 +3,7 @@
 
 use crate::lifecycle::patient;
 use futures::future::{join, join_all};
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::limits::MAX_TEXT_BYTES;
 use mcp_contracts::{ErrorCode, Plan, Service, env, headers};
@@ -39,7 +39,7 @@ fn topology() -> Topology {
     full.setting(Service::Guardrails, env::QUOTA_BURST_PER_SECOND, BURST)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut eve = stage.user("eve", "small").on(Plan::Free);
     let first = run(&mut eve, "edit", FORBIDDEN).await;
     let _ = expect_judged(first, "a forbidden edit is blocked by the rules").or_stop()?;

@@ -3,7 +3,7 @@
 //! of the patterns service prove that no injection was requested.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
-use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_contracts::{Service, metric};
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 const REASON: &str = "guardrail_unavailable";
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let part = |service| stage.instances(service)[0].clone();
     let (guardrails, orchestrator, patterns) =
         (part(Service::Guardrails), part(Service::Orchestrator), part(Service::Patterns));
@@ -109,7 +109,7 @@ async fn violations(
     part: &str,
     mark: usize,
     unjudged: &BTreeMap<String, Severity>,
-) -> Result<(), Broken> {
+) -> Result<(), StepFailed> {
     let expected: BTreeMap<(String, String), usize> =
         unjudged.iter().map(|(execution, severity)| ((execution.clone(), severity.name().to_owned()), 1)).collect();
     let logged = async || {

@@ -2,7 +2,7 @@
 //! one write is rejected for another write.
 
 use futures::future::join_all;
-use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 /// Number of clients that send the same write at the same time.
 const CONCURRENT: usize = 8;
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let keyed = json!({ "content": ann.private("Backups run at four"), "idempotencyKey": "backup-1" });
     let first = ann.call("store_memory", keyed.clone()).await.ok("a keyed write is stored").or_stop()?;

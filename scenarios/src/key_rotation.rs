@@ -9,7 +9,7 @@ use crate::lifecycle::patient;
 use crate::rolling_restart::work;
 use crate::shutdown::{NOTICE, Tally, terminate};
 use futures::future::try_join_all;
-use harness_core::drive::scenario::{Actor, Ask, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, ScenarioRequest, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
@@ -40,7 +40,7 @@ fn topology() -> Topology {
     two.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 14_000)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let old = stage.key().to_owned();
     // At least as long as the key of the run, and as random.
     let new: String = old.chars().rev().chain("-second".chars()).collect();
@@ -63,7 +63,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 
 /// Restarts every instance with changed keys while users work. The instances with the same number are restarted together, so that another instance
 /// of each service is always running.
-async fn step(stage: &Stage<'_>, users: &mut [Actor<'_>], name: &str, changes: &Changes<'_>) -> Result<(), Broken> {
+async fn step(stage: &Stage<'_>, users: &mut [Actor<'_>], name: &str, changes: &Changes<'_>) -> Result<(), StepFailed> {
     let (calls, workflows) = (Tally::default(), Tally::default());
     let restarting = async {
         for number in 0..INSTANCES as usize {
@@ -75,7 +75,7 @@ async fn step(stage: &Stage<'_>, users: &mut [Actor<'_>], name: &str, changes: &
             }))
             .await?;
         }
-        Ok::<(), Broken>(())
+        Ok::<(), StepFailed>(())
     };
     stage.meanwhile(users, async |user| work(user, &calls, &workflows).await, restarting).await?;
     calls.expect(stage, &format!("every call succeeds in the step `{name}`"), USERS as u64);
@@ -87,7 +87,7 @@ async fn step(stage: &Stage<'_>, users: &mut [Actor<'_>], name: &str, changes: &
 async fn expect_refused(stage: &Stage<'_>, mut before: Actor<'_>) {
     for service in Service::ALL {
         for part in stage.instances(service) {
-            let list = Ask::method(service, "tools/list", Value::Null).at(&part);
+            let list = ScenarioRequest::method(service, "tools/list", Value::Null).at(&part);
             let _ = before.send(list).await.has_status(&format!("`{part}` refuses the forgotten key"), 401);
         }
     }

@@ -35,7 +35,7 @@ mod trace_continuity;
 mod unrecorded;
 mod visibility_flow;
 
-pub use harness_core::drive::scenario::{Places, Scenario};
+pub use harness_core::drive::scenario::{Scenario, SupportedBackends};
 
 /// Every scenario, in the order in which they run.
 pub const ALL: &[Scenario] = &[

@@ -1,7 +1,7 @@
 //! A stranger cannot fill the disk: refused requests write a number of bytes to the log that time bounds, and not their number.
 
 use futures::future::try_join_all;
-use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::Service;
 use mcp_contracts::service::MCP_PATH;
@@ -41,7 +41,7 @@ fn kinds() -> [(&'static str, String, u16); 4] {
     ]
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let memory = stage.instances(Service::Memory)[0].clone();
     for (kind, request, status) in kinds() {
         let (before, start) = (stage.log_bytes(&memory).await?, Instant::now());
@@ -51,7 +51,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
         let refused = try_join_all((0..FLOOD.0).map(async |_| {
             let mut connection = stage.connect(&memory, None).await?;
             connection.send(batch.as_bytes()).await;
-            Ok::<usize, Broken>(connection.read_to_end(READ_DEADLINE).await.count(status))
+            Ok::<usize, StepFailed>(connection.read_to_end(READ_DEADLINE).await.count(status))
         }))
         .await?;
         let (refused, seconds) = (refused.into_iter().sum::<usize>(), start.elapsed().as_secs() + MARGIN_S);

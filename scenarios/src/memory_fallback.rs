@@ -2,7 +2,7 @@
 //! the orchestrator, survive a crash of the orchestrator, and are stored exactly once when memory is back.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
-use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use mcp_contracts::{Service, metric};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ const INCIDENTS: [&str; 3] = ["checkout", "search", "mail"];
 /// Tag of the memories that the rca agent writes.
 const TAG: &str = "rca";
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let part = |service| stage.instances(service)[0].clone();
     let (memory, orchestrator) = (part(Service::Memory), part(Service::Orchestrator));
     let mut ann = stage.user("ann", "acme");
@@ -80,12 +80,12 @@ async fn run_without_memory(ann: &mut Actor<'_>, incident: &str) {
     });
 }
 
-async fn outbox_depth(stage: &Stage<'_>, orchestrator: &str) -> Result<usize, Broken> {
+async fn outbox_depth(stage: &Stage<'_>, orchestrator: &str) -> Result<usize, StepFailed> {
     Ok(stage.metric(orchestrator, metric::OUTBOX_DEPTH, &[]).await?.round() as usize)
 }
 
 /// Expects that the outbox delivers everything and drops nothing.
-async fn expect_delivery(stage: &Stage<'_>, orchestrator: &str) -> Result<(), Broken> {
+async fn expect_delivery(stage: &Stage<'_>, orchestrator: &str) -> Result<(), StepFailed> {
     let empty = async || {
         let delivered =
             stage.metric(orchestrator, metric::OUTBOX_DELIVERED_TOTAL, &[("kind", "remember")]).await.ok()?;

@@ -1,6 +1,6 @@
 //! Every tool of the memory service over the wire, step by step: the results that it must return and the calls that it must reject.
 
-use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 )
 .requires(&["no-lost-writes", "read-your-writes", "no-phantom-reads"]);
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut zoe) = (stage.user("ann", "acme"), stage.user("zoe", "zeta"));
     let id = write_and_find(&mut ann).await?;
     update(&mut ann, &id).await;
@@ -28,7 +28,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-async fn write_and_find(ann: &mut Actor<'_>) -> Result<Value, Broken> {
+async fn write_and_find(ann: &mut Actor<'_>) -> Result<Value, StepFailed> {
     let text = ann.private("Deploys of the billing service wait for the migration of the ledger");
     let note = json!({ "content": text, "tags": ["deploy"], "intent": "billing", "metadata": { "ticket": 7 } });
     let stored = ann.call("store_memory", note.clone()).await;
@@ -66,7 +66,7 @@ async fn update(ann: &mut Actor<'_>, id: &Value) {
 }
 
 /// Exports the memories, imports copies into another organisation, and deletes them there by tag.
-async fn move_elsewhere(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken> {
+async fn move_elsewhere(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), StepFailed> {
     let exported = ann.call("export_memories", json!({})).await;
     let all = |reply: &Value| reply["memories"].as_array().is_some_and(|all| all.len() == 2);
     let _ = exported.gives("export all memories", all).or_stop()?;

@@ -5,7 +5,7 @@
 mod neighbour;
 
 use futures::future::join;
-use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env};
 use neighbour::Neighbour;
@@ -61,7 +61,7 @@ impl Measured {
     }
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let memory = stage.instances(Service::Memory)[0].clone();
     let neighbour = Neighbour::settle(stage, &memory).await?;
     let mut users: Vec<_> = (0..USERS).map(|number| stage.user("ann", &format!("calm-{number}"))).collect();

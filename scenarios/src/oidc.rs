@@ -6,7 +6,7 @@ mod revoked;
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient};
 use futures::future::try_join_all;
 use harness_core::drive::scenario::{
-    Actor, Ask, Broken, IdentityProvider, MAX_LIFETIME_SECS, Scenario, SigningKey, Stage, claims_of,
+    Actor, IdentityProvider, MAX_LIFETIME_SECS, Scenario, ScenarioRequest, SigningKey, Stage, StepFailed, claims_of,
 };
 use mcp_contracts::Service;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 /// The fallback that `/readyz` lists while the provider does not answer.
 const FALLBACK: &str = "identity provider";
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (first, second) = (SigningKey::generate("first")?, SigningKey::generate("second")?);
     let mut provider = IdentityProvider::start(&[&first]).await?;
     use_provider(stage, &provider).await?;
@@ -48,7 +48,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Restarts every service with the settings of the provider.
-async fn use_provider(stage: &Stage<'_>, provider: &IdentityProvider) -> Result<(), Broken> {
+async fn use_provider(stage: &Stage<'_>, provider: &IdentityProvider) -> Result<(), StepFailed> {
     let settings = provider.settings();
     let changes: Vec<(&str, Option<&str>)> = settings.iter().map(|(name, value)| (*name, Some(&**value))).collect();
     let parts = Service::ALL.into_iter().flat_map(|service| stage.instances(service));
@@ -62,7 +62,7 @@ async fn use_provider(stage: &Stage<'_>, provider: &IdentityProvider) -> Result<
 /// Sends a token to a service, in a request that needs no scope. Returns the status.
 async fn status(stage: &Stage<'_>, service: Service, token: &str) -> Option<u16> {
     let mut client = stage.user("client", "acme").with_token(Some(token));
-    client.send(Ask::method(service, "tools/list", Value::Null)).await.status()
+    client.send(ScenarioRequest::method(service, "tools/list", Value::Null)).await.status()
 }
 
 /// Expects the status for this token at every service.
@@ -87,7 +87,7 @@ async fn expect_soon(stage: &Stage<'_>, what: &str, token: &str, expected: u16) 
     }
 }
 
-async fn expect_wrong_ones_refused(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -> Result<(), Broken> {
+async fn expect_wrong_ones_refused(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -> Result<(), StepFailed> {
     let claims = claims_of(ann.grant());
     let with = |name: &str, value: Value| {
         let mut claims = claims.clone();
@@ -118,7 +118,7 @@ async fn expect_outage_bridged(
     key: &SigningKey,
     ann: &Actor<'_>,
     earlier: &str,
-) -> Result<(), Broken> {
+) -> Result<(), StepFailed> {
     provider.stop().await;
     let unknown = SigningKey::generate("unknown-in-outage")?;
     let stranger = unknown.sign(&claims_of(ann.grant()))?;

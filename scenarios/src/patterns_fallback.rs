@@ -2,7 +2,7 @@
 //! they have a pattern again.
 
 use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, recovers, step, trail, workflow};
-use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Scenario, Stage, StepFailed};
 use mcp_contracts::{Service, metric};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 /// Workflows during the outage: agent and action.
 const RUNS: [(&str, &str); 4] = [("general", "answer"), ("rca", "answer"), ("retro", "edit"), ("general", "commit")];
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let part = |service| stage.instances(service)[0].clone();
     let (patterns, orchestrator) = (part(Service::Patterns), part(Service::Orchestrator));
     let mut ann = stage.user("ann", "acme");

@@ -4,7 +4,7 @@
 mod limits;
 
 use crate::lifecycle::patient;
-use harness_core::drive::scenario::{Actor, Ask, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, ScenarioRequest, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{ErrorCode, Plan, Service, env, guardrails, patterns};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn topology() -> Topology {
     with_model.everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     for (plan, calls, budget) in LIMITS {
         let mut ann = stage.user("ann", &format!("acme-{}", plan.name())).on(plan);
         limits::first_calls(stage, &mut ann, calls, budget).await;
@@ -50,7 +50,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Expects that the pattern is recommended, shown and injected only on its own plan and on higher ones. The catalogue lists it on every plan.
-async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
+async fn pattern(ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let (id, needed, category, intent) = PATTERN;
     let (plan, has_it) = (ann.grant().plan, ann.grant().plan >= needed);
     let (plan, verb) = (plan.name(), if has_it { "recommends" } else { "does not recommend" });
@@ -59,7 +59,7 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
         let recommended = list(&reply["patterns"]).iter().any(|pattern| pattern["id"] == id);
         if has_it { reply["patterns"][0]["id"] == id } else { !recommended && reply["onHigherPlan"].as_u64() > Some(0) }
     });
-    let page = Ask::resource(Service::Patterns, &format!("{}?category={category}", patterns::CATALOG_URI));
+    let page = ScenarioRequest::resource(Service::Patterns, &format!("{}?category={category}", patterns::CATALOG_URI));
     let listed = ann.send(page).await;
     let listed_as = |result: &Value| {
         let page = document(result);
@@ -67,7 +67,8 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), Broken> {
         line.is_some_and(|line| line["available"] == has_it && line["plan"] == needed.name())
     };
     let _ = listed.gives(&format!("the catalogue shows on `{plan}` whether `{id}` is available"), listed_as);
-    let detail = ann.send(Ask::resource(Service::Patterns, &format!("{}{id}", patterns::DETAIL_URI_PREFIX))).await;
+    let detail =
+        ann.send(ScenarioRequest::resource(Service::Patterns, &format!("{}{id}", patterns::DETAIL_URI_PREFIX))).await;
     let request = json!({ "action": "answer", "intent": intent, "text": "checkout is down; ann and bob are on call" });
     let verdict = ann.call("check_guardrails", request.clone()).await.or_stop()?;
     let inject = json!({
@@ -103,7 +104,9 @@ async fn rules(ann: &mut Actor<'_>) {
         let checked = ann.call("check_guardrails", request).await;
         let broken = |reply: &Value| list(&reply["rules"]).iter().any(|rule| rule["id"] == id) == has_it;
         let _ = checked.gives(&format!("`{plan}` {verb} `{id}`"), broken);
-        let shown = ann.send(Ask::resource(Service::Guardrails, &format!("{}{id}", guardrails::RULE_URI_PREFIX))).await;
+        let shown = ann
+            .send(ScenarioRequest::resource(Service::Guardrails, &format!("{}{id}", guardrails::RULE_URI_PREFIX)))
+            .await;
         if has_it {
             let _ =
                 shown.gives(&format!("`{plan}` can read `{id}`"), |result| document(result)["plan"] == needed.name());

@@ -3,7 +3,7 @@
 //! share limits.
 
 use futures::future::join_all;
-use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Plan, env, headers};
 use serde_json::json;
@@ -29,7 +29,7 @@ fn topology() -> Topology {
     memory.everywhere(env::QUOTA_BURST_PER_SECOND, BURST).everywhere(env::REDIS_DEADLINE_MS, 5_000)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     burst(stage).await;
     daily(stage).await
 }
@@ -54,7 +54,7 @@ async fn burst(stage: &Stage<'_>) {
 }
 
 /// Makes one call after the other until the daily limit is reached.
-async fn daily(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn daily(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut zoe) = (stage.user("ann", "small").on(Plan::Free), stage.user("zoe", "other").on(Plan::Free));
     stage.promise_limit(ann.organisation(), &[], DAILY, None);
     let (mut used, mut last) = (0, None);
@@ -79,7 +79,7 @@ async fn daily(stage: &Stage<'_>) -> Result<(), Broken> {
     let rejected =
         rejected.has_header("it shows the limit", headers::RATELIMIT_LIMIT, |text| text == DAILY.to_string());
     let _ = rejected.has_header("it shows that no call remains", headers::RATELIMIT_REMAINING, |text| text == "0");
-    let last = last.ok_or_else(|| Broken("no call was admitted".to_owned()))?;
+    let last = last.ok_or_else(|| StepFailed("no call was admitted".to_owned()))?;
     let _ =
         last.has_header("the last admitted call shows that no call remains", headers::RATELIMIT_REMAINING, |text| {
             text == "0"

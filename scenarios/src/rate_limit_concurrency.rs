@@ -2,7 +2,7 @@
 //! remaining calls.
 
 use futures::future::join_all;
-use harness_core::drive::scenario::{Ask, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Reply, Scenario, ScenarioRequest, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Plan, Service, env, headers};
 use serde_json::json;
@@ -32,7 +32,7 @@ fn topology() -> Topology {
     two.everywhere(env::REDIS_DEADLINE_MS, 5_000)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let organisations = ["acme", "zeta"];
     let rounds = organisations.map(|organisation| call_concurrently(stage, organisation));
     // Both organisations call at the same time, to show that neither uses up the limit of the other.
@@ -47,7 +47,7 @@ async fn call_concurrently(stage: &Stage<'_>, organisation: &str) {
     let calling = users.iter_mut().enumerate().map(|(number, user)| async move {
         let mut replies = Vec::with_capacity(CALLS);
         for _ in 0..CALLS {
-            replies.push(user.send(Ask::tool("memory_stats", json!({})).at(INSTANCES[number % 2])).await);
+            replies.push(user.send(ScenarioRequest::tool("memory_stats", json!({})).at(INSTANCES[number % 2])).await);
         }
         replies
     });

@@ -5,7 +5,7 @@
 mod report;
 
 use crate::lifecycle::patient;
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 const INTENT: &str = "Find out why checkout was slow after the deploy of the ledger-service";
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut bob, mut zoe) = (stage.user("ann", "acme"), stage.user("bob", "acme"), stage.user("zoe", "zeta"));
     let similar =
         past_incident(&mut ann, "checkout slow: the connection pool of ledger-service exhausted by a migration")
@@ -48,7 +48,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Stores an incident of the past for the whole workspace.
-async fn past_incident(actor: &mut Actor<'_>, text: &str) -> Result<String, Broken> {
+async fn past_incident(actor: &mut Actor<'_>, text: &str) -> Result<String, StepFailed> {
     let content = actor.shared(&format!("Incident: {text}."));
     let note = json!({ "content": content, "type": "incident", "tags": ["rca"], "visibility": "workspace" });
     Ok(actor.call("store_memory", note).await.ok("a past incident is stored").or_stop()?.text("id"))
@@ -95,7 +95,7 @@ async fn expect_remembered(
     zoe: &mut Actor<'_>,
     past: &[String],
     foreign: &str,
-) -> Result<(), Broken> {
+) -> Result<(), StepFailed> {
     let stats = bob.call("memory_stats", json!({})).await;
     let count = past.len() as u64 + 1;
     let _ = stats.gives("the outcome is a memory of the workspace", |reply| {

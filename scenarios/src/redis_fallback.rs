@@ -8,7 +8,7 @@ mod settled;
 
 use crate::lifecycle::RECOVERY;
 use call::{check, is_admitted_by, memory, select};
-use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Scenario, Stage, StepFailed};
 use harness_core::plan::topology::{PartKind, Topology};
 use mcp_contracts::service::READYZ_PATH;
 use mcp_contracts::{Plan, Service, env};
@@ -48,7 +48,7 @@ fn topology() -> Topology {
     open.setting(Service::Patterns, env::APP_ENV, "development")
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let free = |user: &str, organisation: &str| stage.user(user, organisation).on(Plan::Free);
     let (mut ann, mut zoe) = (free("ann", "acme"), free("zoe", "zeta"));
     let (mut gus, mut pia) = (free("gus", "gamma"), free("pia", "pi"));

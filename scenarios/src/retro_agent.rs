@@ -3,7 +3,7 @@
 //! organisation.
 
 use crate::lifecycle::patient;
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ const NOTES: &str = "Sprint 42, two-week sprint, team of 7. We have 60 minutes.\
 const NEXT: &str = "Sprint 43. We have 60 minutes.\n\nLimit pull requests to 300 lines: done since last week\n- the build is slow, 48 minutes\n";
 const QUIET: &str = "Sprint 44. We have 60 minutes. All quiet.\n";
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut bob, mut zoe) = (stage.user("ann", "acme"), stage.user("bob", "acme"), stage.user("zoe", "zeta"));
     let mut elsewhere = stage.user("ann", "acme").in_workspace("elsewhere");
 
@@ -85,7 +85,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Runs a workflow that prepares a retrospective, and expects that it uses no fallback.
-async fn hold_retrospective<'s>(actor: &mut Actor<'s>, sprint: &str, notes: &str) -> Result<Reply<'s>, Broken> {
+async fn hold_retrospective<'s>(actor: &mut Actor<'s>, sprint: &str, notes: &str) -> Result<Reply<'s>, StepFailed> {
     let intent = format!("Prepare the retrospective of sprint {sprint}");
     let work = json!({ "agent": "retro", "action": "answer", "intent": intent, "text": notes });
     let reply = actor.call("run_workflow", work).await;

@@ -3,7 +3,7 @@
 
 use crate::lifecycle::{is_complete, patient, workflow};
 use crate::shutdown::{NOTICE, Tally, terminate};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, ScenarioRequest, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env};
 use serde_json::json;
@@ -27,7 +27,7 @@ fn topology() -> Topology {
     two.everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis())
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let organisation = |number: usize| ["acme", "zeta"][number % 2];
     let mut users: Vec<_> =
         (0..USERS).map(|number| stage.user(&format!("user-{number}"), organisation(number))).collect();
@@ -47,7 +47,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
                 restarts.borrow_mut().push((part, calls.calls() - before));
             }
         }
-        Ok::<(), Broken>(())
+        Ok::<(), StepFailed>(())
     };
     let work = async |user: &mut Actor<'_>| work(user, &calls, &workflows).await;
     stage.meanwhile(&mut users, work, restarting).await?;
@@ -60,7 +60,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
     workflows.expect(stage, "no workflow uses a fallback", USERS as u64);
     for part in stage.instances(Service::Orchestrator) {
         let by_id = json!({ "executionId": first["executionId"] });
-        let stored = ann.send(Ask::tool("get_execution", by_id).at(&part)).await;
+        let stored = ann.send(ScenarioRequest::tool("get_execution", by_id).at(&part)).await;
         let expected = format!("`{part}` still has the execution before the restarts");
         let _ = stored.gives(&expected, |reply| reply["executionId"] == first["executionId"]);
     }
@@ -82,7 +82,7 @@ pub(crate) async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally)
 }
 
 async fn send<'s>(user: &mut Actor<'s>, tool: &str, arguments: serde_json::Value, calls: &Tally) -> Reply<'s> {
-    let reply = user.send(Ask::tool(tool, arguments).at_ready_instance()).await;
+    let reply = user.send(ScenarioRequest::tool(tool, arguments).at_ready_instance()).await;
     calls.count(&reply, reply.is_ok());
     reply
 }

@@ -5,7 +5,7 @@
 mod catalogue;
 mod rules;
 
-use harness_core::drive::scenario::{Actor, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::Service;
 use mcp_contracts::service::READYZ_PATH;
@@ -31,7 +31,7 @@ fn topology() -> Topology {
     Topology::full().under_load()
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut callers = [stage.user("cal", "callers"), stage.user("cleo", "callers")];
     let (made, failed) = (Cell::new(0_u64), RefCell::new(Vec::new()));
     let call = async |caller: &mut Actor<'_>| {
@@ -54,7 +54,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 }
 
 /// Waits until a service reports that it uses the last valid files, or that it no longer does.
-async fn expect_last_valid(stage: &Stage<'_>, service: Service, what: &str, expected: bool) -> Result<(), Broken> {
+async fn expect_last_valid(stage: &Stage<'_>, service: Service, what: &str, expected: bool) -> Result<(), StepFailed> {
     let part = &stage.instances(service)[0];
     let reported = async || {
         let (status, page) = stage.page(part, READYZ_PATH, None).await;
@@ -65,7 +65,7 @@ async fn expect_last_valid(stage: &Stage<'_>, service: Service, what: &str, expe
     let state = if expected { "reports the last valid files" } else { "reports no fallback" };
     let details =
         stage.until(&format!("{cause} `{}` is ready and {state}", service.name()), RELOAD_DEADLINE, reported).await;
-    details.ok_or_else(|| Broken(format!("`{}` did not report it", service.name())))
+    details.ok_or_else(|| StepFailed(format!("`{}` did not report it", service.name())))
 }
 
 /// Waits until the log names the problem of the file and its line.

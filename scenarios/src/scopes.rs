@@ -5,7 +5,7 @@
 mod tokens;
 
 use crate::lifecycle;
-use harness_core::drive::scenario::{Ask, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Reply, Scenario, ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::{Scope, Service, guardrails, memory, orchestrator, patterns, rpc};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 
 const CHALLENGE: &str = "www-authenticate";
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     for service in Service::ALL {
         let endpoints = endpoints(service);
         expect_all_tools_tried(stage, service, &endpoints).await;
@@ -40,23 +40,27 @@ async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 struct Endpoint {
     name: String,
     scope: Scope,
-    request: Ask,
+    request: ScenarioRequest,
 }
 
 /// Returns everything that a service offers according to the contract.
 fn endpoints(service: Service) -> Vec<Endpoint> {
-    let (tools, more): (&[&str], Vec<Ask>) = match service {
+    let (tools, more): (&[&str], Vec<ScenarioRequest>) = match service {
         Service::Memory => (&memory::tool::ALL, Vec::new()),
         Service::Guardrails => {
-            let prompt = Ask::prompt(service, guardrails::BEFORE_ACTION_PROMPT, json!({ "action": "deploy" }));
-            (&guardrails::tool::ALL, vec![Ask::resource(service, guardrails::RULES_URI), prompt])
+            let prompt =
+                ScenarioRequest::prompt(service, guardrails::BEFORE_ACTION_PROMPT, json!({ "action": "deploy" }));
+            (&guardrails::tool::ALL, vec![ScenarioRequest::resource(service, guardrails::RULES_URI), prompt])
         }
-        Service::Patterns => (&patterns::tool::ALL, vec![Ask::resource(service, patterns::CATALOG_URI)]),
+        Service::Patterns => (&patterns::tool::ALL, vec![ScenarioRequest::resource(service, patterns::CATALOG_URI)]),
         Service::Orchestrator => (&orchestrator::tool::ALL, Vec::new()),
     };
-    let tools = tools.iter().map(|tool| Ask::tool(tool, json!({})));
-    let endpoint =
-        |request: Ask| Endpoint { name: request.name().to_owned(), scope: scope(service, request.name()), request };
+    let tools = tools.iter().map(|tool| ScenarioRequest::tool(tool, json!({})));
+    let endpoint = |request: ScenarioRequest| Endpoint {
+        name: request.name().to_owned(),
+        scope: scope(service, request.name()),
+        request,
+    };
     tools.chain(more).map(endpoint).collect()
 }
 
@@ -75,7 +79,7 @@ fn scope(service: Service, name: &str) -> Scope {
 
 /// Expects that the service has exactly the tools of the contract, so that this scenario tries every tool.
 async fn expect_all_tools_tried(stage: &Stage<'_>, service: Service, endpoints: &[Endpoint]) {
-    let listed = stage.user("ann", "acme").send(Ask::method(service, "tools/list", json!({}))).await;
+    let listed = stage.user("ann", "acme").send(ScenarioRequest::method(service, "tools/list", json!({}))).await;
     let same = |reply: &Value| {
         let names = reply["tools"].as_array().into_iter().flatten().filter_map(|tool| tool["name"].as_str());
         let expected = endpoints.iter().map(|endpoint| &*endpoint.name).filter(|name| !name.contains('/'));

@@ -1,7 +1,7 @@
 //! Shared by the scenarios that shut services down: the shutdown of one service, and a tally of the calls during it.
 //! This file is not a scenario.
 
-use harness_core::drive::scenario::{Broken, Reply, Stage};
+use harness_core::drive::scenario::{Reply, Stage, StepFailed};
 use mcp_contracts::service::READYZ_PATH;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) const NOTICE: Duration = Duration::from_millis(3_000);
 const REPORT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Sends SIGTERM to a part and waits until it has ended. Expects that it first reports *not ready* to load balancers.
-pub(crate) async fn terminate(stage: &Stage<'_>, part: &str) -> Result<(), Broken> {
+pub(crate) async fn terminate(stage: &Stage<'_>, part: &str) -> Result<(), StepFailed> {
     let ended = Cell::new(false);
     let shutdown = async {
         let exit = stage.terminate(part).await;

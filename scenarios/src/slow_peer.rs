@@ -6,7 +6,7 @@
 mod all_at_once;
 
 use crate::lifecycle::{RECOVERY, completes, recovers, step, trail, workflow};
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::{Service, env, metric};
 use serde_json::json;
@@ -54,7 +54,7 @@ fn topology() -> Topology {
     full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, WORKFLOW_MS)
 }
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let orchestrator = stage.instances(Service::Orchestrator)[0].clone();
     let mut ann = stage.user("ann", "acme");
     let _ = completes(&mut ann, "while every peer answers, a workflow uses no fallback").await.or_stop()?;

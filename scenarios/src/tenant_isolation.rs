@@ -8,7 +8,7 @@ mod verdicts;
 mod workflows;
 
 use crate::lifecycle;
-use harness_core::drive::scenario::{Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Scenario, Stage, StepFailed};
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "tenant-isolation",
@@ -18,7 +18,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 )
 .requires(&["tenant-isolation", "no-lost-writes", "no-injection-without-verdict"]);
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     memory::play(stage).await?;
     workflows::play(stage).await?;
     verdicts::play(stage).await?;

@@ -5,7 +5,7 @@
 mod content;
 
 use crate::lifecycle;
-use harness_core::drive::scenario::{Actor, Ask, Broken, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Scenario, ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::{Service, headers};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ const CALLS: [(Service, &[&str]); 4] = [
 /// Deadline for a line to appear in its log.
 const LOG_DEADLINE: Duration = Duration::from_secs(20);
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let start = marks(stage).await?;
     let note = json!({ "content": ann.private("Releases of billing wait for the quokka") });
@@ -70,13 +70,13 @@ async fn workflow(
     ann: &mut Actor<'_>,
     how: &str,
     parent: Option<&str>,
-) -> Result<Vec<(Service, Value)>, Broken> {
+) -> Result<Vec<(Service, Value)>, StepFailed> {
     let marks = marks(stage).await?;
     let arguments = json!({
         "agent": "general", "action": "answer", "intent": "say what releases of billing and of the wombat wait for",
         "text": "They waited on Monday, says the numbat.",
     });
-    let mut call = Ask::tool("run_workflow", arguments);
+    let mut call = ScenarioRequest::tool("run_workflow", arguments);
     if let Some(parent) = parent {
         call = call.header(headers::TRACEPARENT, parent);
     }
@@ -91,7 +91,9 @@ async fn workflow(
     let lines = stage
         .until(&format!("each call of a workflow {how} is logged under its execution"), LOG_DEADLINE, logged)
         .await;
-    lines.ok_or_else(|| Broken("the calls of the workflow are not logged, so its trace cannot be checked".to_owned()))
+    lines.ok_or_else(|| {
+        StepFailed("the calls of the workflow are not logged, so its trace cannot be checked".to_owned())
+    })
 }
 
 /// Expects that every line has its service, tool, user, organisation and duration.
@@ -109,7 +111,7 @@ fn expect_fields(stage: &Stage<'_>, ann: &Actor<'_>, how: &str, lines: &[(Servic
     stage.expect(&expected, wrong.is_empty(), format!("{} lines, incomplete: {wrong:?}", lines.len()), &[]);
 }
 
-async fn marks(stage: &Stage<'_>) -> Result<Vec<usize>, Broken> {
+async fn marks(stage: &Stage<'_>) -> Result<Vec<usize>, StepFailed> {
     let mut marks = Vec::new();
     for (service, _) in CALLS {
         marks.push(stage.log_mark(service.name()).await?);
@@ -118,7 +120,7 @@ async fn marks(stage: &Stage<'_>) -> Result<Vec<usize>, Broken> {
 }
 
 /// Returns the lines of every service since the marks.
-async fn since(stage: &Stage<'_>, marks: &[usize]) -> Result<Vec<(Service, Value)>, Broken> {
+async fn since(stage: &Stage<'_>, marks: &[usize]) -> Result<Vec<(Service, Value)>, StepFailed> {
     let mut lines = Vec::new();
     for ((service, _), mark) in CALLS.into_iter().zip(marks) {
         lines.extend(stage.log_since(service.name(), *mark).await?.into_iter().map(|line| (service, line)));

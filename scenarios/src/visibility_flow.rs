@@ -2,7 +2,7 @@
 //! contains anything from them.
 
 use crate::lifecycle::{patient, step};
-use harness_core::drive::scenario::{Actor, Broken, Reply, Scenario, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use mcp_contracts::Scope;
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ const CASES: [Case; 2] = [
     },
 ];
 
-async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut bob) = (stage.user("ann", "acme"), stage.user("bob", "acme"));
     let mut boss = stage.user("boss", "acme").with_scopes(&[Scope::AgentsRun, Scope::Admin]);
     for (number, case) in CASES.iter().enumerate() {

@@ -37,7 +37,7 @@ fn harness() -> PathBuf {
 }
 
 fn backend(scenario: &scenarios::Scenario) -> Backend {
-    let on_containers = cfg!(feature = "docker-tests") && scenario.places != scenarios::Places::OwnProcesses;
+    let on_containers = cfg!(feature = "docker-tests") && scenario.places != scenarios::SupportedBackends::OwnProcesses;
     if on_containers { Backend::Docker } else { Backend::Process }
 }
 

@@ -9,28 +9,28 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 const MAX_COUNTED: usize = 65_536;
 
 /// The source of randomness of one edge.
-pub(crate) struct Draw {
+pub(crate) struct EdgeRandom {
     base: u64,
     attempts: Mutex<HashMap<u64, u32>>,
 }
 
 /// One attempt at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Identity {
+pub(crate) struct AttemptId {
     /// Hash of the request.
     pub(crate) key: u64,
     /// Number of equal requests on this edge before.
     pub(crate) attempt: u32,
 }
 
-impl Draw {
+impl EdgeRandom {
     pub(crate) fn new(seed: u64, edge: &str) -> Self {
         // With the name of the edge, so that two edges of a run do not fail in step.
         Self { base: xxh3_64_with_seed(edge.as_bytes(), seed), attempts: Mutex::default() }
     }
 
     /// Returns the identity of the next attempt at the operation that consists of these parts.
-    pub(crate) fn identify(&self, parts: &[&[u8]]) -> Identity {
+    pub(crate) fn identify(&self, parts: &[&[u8]]) -> AttemptId {
         // The length is part of the key, so that a byte cannot move from one part to the next unnoticed.
         let key = parts.iter().fold(0, |key, part| xxh3_64_with_seed(part, key ^ part.len() as u64));
         // The attempt is counted, so that a retry is decided anew. Otherwise a share of 0.5 would be a permanent
@@ -42,11 +42,11 @@ impl Draw {
         let count = attempts.entry(key).or_default();
         let attempt = *count;
         *count = count.saturating_add(1);
-        Identity { key, attempt }
+        AttemptId { key, attempt }
     }
 
     /// Returns a number for `purpose` and an operation; equal arguments give equal numbers.
-    pub(crate) fn number(&self, purpose: &str, operation: Identity) -> u64 {
+    pub(crate) fn number(&self, purpose: &str, operation: AttemptId) -> u64 {
         let mut bytes = [0; 28];
         bytes[..8].copy_from_slice(&self.base.to_le_bytes());
         bytes[8..16].copy_from_slice(&operation.key.to_le_bytes());
@@ -57,7 +57,7 @@ impl Draw {
     }
 
     /// Returns true if the operation belongs to a random `share` of all.
-    pub(crate) fn selects(&self, share: f64, purpose: &str, operation: Identity) -> bool {
+    pub(crate) fn selects(&self, share: f64, purpose: &str, operation: AttemptId) -> bool {
         share >= 1.0 || unit(self.number(purpose, operation)) < share
     }
 }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     fn select(seed: u64, edge: &str, order: impl Iterator<Item = u32>) -> Vec<u32> {
-        let draw = Draw::new(seed, edge);
+        let draw = EdgeRandom::new(seed, edge);
         let mut chosen: Vec<u32> = order
             .filter(|operation| draw.selects(0.5, "abort", draw.identify(&[b"POST", &operation.to_le_bytes()])))
             .collect();
@@ -99,15 +99,15 @@ mod tests {
     fn half_of_the_operations_are_selected_by_a_share_of_one_half() {
         let half = select(7, "memory", 0..4_000).len();
         assert!((1_800..2_200).contains(&half), "{half} of 4000");
-        let draw = Draw::new(1, "memory");
+        let draw = EdgeRandom::new(1, "memory");
         assert!(!draw.selects(0.0, "abort", draw.identify(&[b"a"])));
         assert!(draw.selects(1.0, "abort", draw.identify(&[b"a"])));
     }
 
     #[test]
     fn each_attempt_is_decided_independently() {
-        let draw = Draw::new(42, "memory");
-        let attempts: Vec<Identity> = (0..64).map(|_| draw.identify(&[b"the same"])).collect();
+        let draw = EdgeRandom::new(42, "memory");
+        let attempts: Vec<AttemptId> = (0..64).map(|_| draw.identify(&[b"the same"])).collect();
         assert_eq!(attempts.iter().map(|identity| identity.attempt).collect::<Vec<_>>(), (0..64).collect::<Vec<_>>());
         let hit = attempts.iter().filter(|identity| draw.selects(0.5, "abort", **identity)).count();
         assert!((10..54).contains(&hit), "{hit} of 64");
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_boundaries_of_parts_matter() {
-        let draw = Draw::new(1, "memory");
+        let draw = EdgeRandom::new(1, "memory");
         assert_ne!(draw.identify(&[b"ab", b"c"]).key, draw.identify(&[b"a", b"bc"]).key);
     }
 }

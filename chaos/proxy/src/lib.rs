@@ -16,7 +16,7 @@ mod tap;
 pub mod toxic;
 
 pub use proxy::{MAX_CONNECTIONS, Options, Proxy, ProxyError};
-pub use rules::{Guard, MAX_RULES, Only, Rule, RuleError, Towards};
+pub use rules::{Guard, MAX_RULES, RequestFilter, Rule, RuleError, Towards};
 pub use tally::{Hits, Tally};
 pub use tap::{Exchange, MAX_BODY_BYTES, MAX_EXCHANGES, MAX_LOG_BYTES, Tap};
 pub use toxic::Toxic;

@@ -6,7 +6,7 @@ mod decide;
 mod follow;
 mod pass;
 
-use crate::draw::Draw;
+use crate::draw::EdgeRandom;
 use crate::lane::{Direction, Lane, Load, Next, Parcel};
 use crate::operation::Operation;
 use crate::rules::Rules;
@@ -26,7 +26,7 @@ pub(crate) const MAX_HELD_BYTES: usize = 4 << 20;
 
 /// State that all connections of an edge share.
 pub(crate) struct Edge {
-    pub(crate) draw: Draw,
+    pub(crate) draw: EdgeRandom,
     pub(crate) tap: Tap,
     pub(crate) counters: Counters,
 }

@@ -1,7 +1,7 @@
 //! One operation on a connection: an HTTP request or a Redis command with its reply, or a turn of an unknown protocol. It holds the parsed
 //! request, the rules that were drawn for it, and the rules that have hit it.
 
-use crate::draw::Identity;
+use crate::draw::AttemptId;
 use crate::http::head::{Head, Length, StartLine};
 use crate::tap::{Exchange, MAX_BODY_BYTES};
 use crate::toxic::{Ending, Protocol};
@@ -26,7 +26,7 @@ pub(crate) struct Operation {
     pub(crate) number: u64,
     /// `None`: a protocol that cannot be followed.
     pub(crate) protocol: Option<Protocol>,
-    pub(crate) identity: Identity,
+    pub(crate) identity: AttemptId,
     /// Conditional rules that act on it.
     pub(crate) drawn: Vec<u64>,
     /// Rules that have counted it as hit.

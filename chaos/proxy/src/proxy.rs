@@ -1,7 +1,7 @@
 //! The proxy of one edge: its listener and its connections. It owns every task; closing or dropping it ends them all.
 
 use crate::connection::{RulesReceiver, reset, serve};
-use crate::draw::Draw;
+use crate::draw::EdgeRandom;
 use crate::link::{Edge, Link};
 use crate::rules::{self, Guard, Rule, RuleError, Rules};
 use crate::tally::{Counters, Tally, add};
@@ -78,7 +78,7 @@ impl Proxy {
         // Read back, because port 0 in the options lets the system choose one.
         let address = listener.local_addr().map_err(listen_error)?;
         let edge = Arc::new(Edge {
-            draw: Draw::new(options.seed, name),
+            draw: EdgeRandom::new(options.seed, name),
             tap: Tap::new(options.tap),
             counters: Counters::default(),
         });

@@ -31,7 +31,7 @@ pub enum Towards {
 /// A filter on requests. An empty field matches every request. A Redis command has no path, and a turn of an unknown protocol has only content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Only {
+pub struct RequestFilter {
     /// HTTP method, such as `POST`, or Redis command in upper case, such as `EVALSHA`.
     pub method: String,
     /// Prefix of the request target.
@@ -41,7 +41,7 @@ pub struct Only {
     pub content: String,
 }
 
-impl Only {
+impl RequestFilter {
     fn is_all(&self) -> bool {
         *self == Self::default()
     }
@@ -66,7 +66,7 @@ pub struct Rule {
     #[serde(default = "all")]
     pub share: f64,
     #[serde(default, skip_serializing_if = "Only::is_all")]
-    pub only: Only,
+    pub only: RequestFilter,
 }
 
 const fn all() -> f64 {
@@ -76,7 +76,7 @@ const fn all() -> f64 {
 impl Rule {
     /// Returns a rule that acts on all traffic in both directions.
     pub fn new(toxic: Toxic) -> Self {
-        Self { toxic, towards: Towards::Both, share: all(), only: Only::default() }
+        Self { toxic, towards: Towards::Both, share: all(), only: RequestFilter::default() }
     }
 
     #[must_use]
@@ -90,7 +90,7 @@ impl Rule {
     }
 
     #[must_use]
-    pub fn only(self, only: Only) -> Self {
+    pub fn only(self, only: RequestFilter) -> Self {
         Self { only, ..self }
     }
 
@@ -283,12 +283,12 @@ mod tests {
 
     #[test]
     fn a_filter_matches_method_path_and_content() {
-        let only = Only { method: "POST".into(), path: "/mcp".into(), content: "store_memory".into() };
+        let only = RequestFilter { method: "POST".into(), path: "/mcp".into(), content: "store_memory".into() };
         assert!(only.matches("POST", "/mcp/memory", b"{\"name\":\"store_memory\"}"));
         assert!(!only.matches("GET", "/mcp", b"store_memory"));
         assert!(!only.matches("POST", "/healthz", b"store_memory"));
         assert!(!only.matches("POST", "/mcp", b"store"));
-        assert!(Only::default().matches("GET", "/", b""));
+        assert!(RequestFilter::default().matches("GET", "/", b""));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 mod wire;
 
 use chaos_proxy::toxic::{RedisError, RedisShape, Reset};
-use chaos_proxy::{Only, Options, Proxy, Rule, Toxic};
+use chaos_proxy::{Options, Proxy, RequestFilter, Rule, Toxic};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use wire::{Client, PATIENCE, Upstream, echo, http, noise, start};
 
@@ -158,7 +158,7 @@ async fn a_share_hits_the_same_commands_in_any_order() {
     let mut runs = Vec::new();
     for order in [(0..40).collect::<Vec<_>>(), (0..40).rev().collect()] {
         let (_upstream, proxy) = edge().await;
-        let only = Only { content: "tenant".into(), ..Only::default() };
+        let only = RequestFilter { content: "tenant".into(), ..RequestFilter::default() };
         let guard = proxy.add(error("LOADING wait", &["GET"]).share(0.5).only(only)).unwrap();
         let mut client = Client::to(proxy.address()).await;
         let mut hit = Vec::new();
@@ -182,7 +182,7 @@ async fn a_share_hits_the_same_commands_in_any_order() {
 #[tokio::test]
 async fn a_filtered_reset_hits_only_the_matching_command() {
     let (_upstream, proxy) = edge().await;
-    let only = Only { method: "EVALSHA".into(), ..Only::default() };
+    let only = RequestFilter { method: "EVALSHA".into(), ..RequestFilter::default() };
     let guard = proxy.add(Rule::new(Toxic::Reset(Reset {})).only(only)).unwrap();
     let mut client = Client::to(proxy.address()).await;
     assert_eq!(send(&mut client, &[&["GET", "a"]]).await, ["+GET a"]);

@@ -10,7 +10,7 @@ use chaos_proxy::toxic::{
     ALL, Abort, Bandwidth, Blackhole, Corrupt, Delay, Ending, Hang, Kind, Latency, Malform, Moment, Reset, Shape,
     Slice, SlowClose, Status, Truncate,
 };
-use chaos_proxy::{Guard, Only, Options, Proxy, Rule, Towards, Toxic};
+use chaos_proxy::{Guard, Options, Proxy, RequestFilter, Rule, Towards, Toxic};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wire::{Client, PATIENCE, Upstream, echo, http, noise, start};
@@ -271,7 +271,7 @@ async fn a_status_answers_in_place_of_the_upstream_on_an_open_connection() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
     ping(&mut client).await;
-    let only = Only { content: "\"store_memory\"".into(), ..Only::default() };
+    let only = RequestFilter { content: "\"store_memory\"".into(), ..RequestFilter::default() };
     let guard = proxy.add(Rule::new(status(503)).only(only)).unwrap();
     let (head, body) = client.post("/mcp", "{\"name\":\"store_memory\"}").await.unwrap();
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("retry-after: 1\r\n") && body == "{}", "{head}");
@@ -290,7 +290,9 @@ async fn a_status_answers_in_place_of_the_upstream_on_an_open_connection() {
 async fn the_proxys_own_reply_waits_for_the_replies_before_it() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let _guard = proxy.add(Rule::new(status(429)).only(Only { path: "/b".into(), ..Only::default() })).unwrap();
+    let _guard = proxy
+        .add(Rule::new(status(429)).only(RequestFilter { path: "/b".into(), ..RequestFilter::default() }))
+        .unwrap();
     client.send(b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\nGET /b2 HTTP/1.1\r\n\r\nGET /c HTTP/1.1\r\n\r\n").await;
     let mut statuses = Vec::new();
     for _ in 0..4 {
@@ -309,7 +311,10 @@ async fn an_abort_ends_the_connection_before_or_after_the_upstream_does_the_work
             ping(&mut client).await;
             let abort = Abort { moment, after_bytes: 0, ending };
             let guard = proxy
-                .add(Rule::new(Toxic::Abort(abort)).only(Only { content: "x".into(), ..Only::default() }))
+                .add(
+                    Rule::new(Toxic::Abort(abort))
+                        .only(RequestFilter { content: "x".into(), ..RequestFilter::default() }),
+                )
                 .unwrap();
             ping(&mut client).await;
             client.send(b"POST /mcp HTTP/1.1\r\ncontent-length: 1\r\n\r\nx").await;

@@ -56,7 +56,7 @@ impl Context {
     }
 
     /// Writes a line for people to stderr, unless `--quiet` or `--json` is set.
-    pub(crate) fn tell(&self, line: &str) {
+    pub(crate) fn print_note(&self, line: &str) {
         if !self.output.quiet && !self.output.json {
             let _ = writeln!(anstream::stderr(), "{line}");
         }

@@ -33,21 +33,9 @@ const KNOWN: &[Known] = &[
     Known { name: "rmcp, 2026-07-28", start: |folder| Foreign::sample("modern", &[], folder), fails: RMCP },
     Known { name: "rmcp, stateless", start: |folder| Foreign::sample("stateless", &[], folder), fails: RMCP },
     Known { name: "rmcp, sessions", start: |folder| Foreign::sample("sessions", &[], folder), fails: RMCP },
-    Known {
-        name: "Python SDK 1",
-        start: |folder| Foreign::python("mcp1", "kg_sqlite.py", folder),
-        fails: PYTHON,
-    },
-    Known {
-        name: "Python SDK 2",
-        start: |folder| Foreign::python("mcp2", "kg_sqlite.py", folder),
-        fails: PYTHON,
-    },
-    Known {
-        name: "FastMCP",
-        start: |folder| Foreign::python("fastmcp", "kg_sqlite.py", folder),
-        fails: FASTMCP,
-    },
+    Known { name: "Python SDK 1", start: |folder| Foreign::python("mcp1", "kg_sqlite.py", folder), fails: PYTHON },
+    Known { name: "Python SDK 2", start: |folder| Foreign::python("mcp2", "kg_sqlite.py", folder), fails: PYTHON },
+    Known { name: "FastMCP", start: |folder| Foreign::python("fastmcp", "kg_sqlite.py", folder), fails: FASTMCP },
 ];
 
 /// Returns the state and the summary of each check on a server, by its id.

@@ -38,7 +38,7 @@ use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
 use crate::plan::trust::Trust;
 use crate::stack::undo_log::UndoLog;
 use crate::stack::view::{Event, View};
-use edge_proxy::{EdgeProxies, Far, ProxiedEdge};
+use edge_proxy::{EdgeProxies, ProxiedEdge, TargetAddress};
 use futures::future::try_join_all;
 use mcp_contracts::{Service, env};
 use parking_lot::Mutex;
@@ -260,13 +260,13 @@ impl Stack {
     }
 
     /// Returns where a target is, which was decided once; `None` for a part of this product, whose URL has its address.
-    fn far(&self, to: &str, url: &str) -> Result<Option<Far>, StackError> {
+    fn far(&self, to: &str, url: &str) -> Result<Option<TargetAddress>, StackError> {
         let Some((target, reached)) = self.request.backend.target().zip(self.reached()).filter(|_| to == TARGET) else {
             return Ok(None);
         };
         let trust = url.starts_with("https://").then(|| Trust::load(target.ca_file.as_deref())).transpose();
         let trust = trust.map_err(|error| StackError::start(to, error))?;
-        Ok(Some(Far { host: reached.host, addresses: reached.addresses, trust }))
+        Ok(Some(TargetAddress { host: reached.host, addresses: reached.addresses, trust }))
     }
 
     /// Puts a proxy between the clients and a part if the topology has one there.
@@ -347,8 +347,8 @@ impl Stack {
     }
 
     /// Gives up the parts without stopping them. Only a detached stack has no undo log that would end them.
-    pub fn leave(self) {
-        self.runtime.leave();
+    pub fn detach(self) {
+        self.runtime.detach();
     }
 
     fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<RunningPart>> {

@@ -1,4 +1,4 @@
-//! The reports of a hardening run: one finding for each cause, SARIF that code scanning reads, and `fix.md` with what proves a mend.
+//! The reports of a hardening run: one finding for each cause, SARIF that code scanning reads, and `fix.md` with the command that proves a fix.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/recorded.rs"]
@@ -138,7 +138,7 @@ fn the_list_of_fixes_has_the_evidence_and_the_command_that_proves_the_fix() {
         "authorization: Bearer [token]",
         "HTTP/1.1 200 OK",
         "curl -sS -i -X POST 'http://127.0.0.1:7420/mcp'",
-        "Where to mend it: `services/kit/src/auth.rs`. Refuse it.",
+        "Where to fix it: `services/kit/src/auth.rs`. Refuse it.",
         "harness harden --repeat MCP-AUTH-06",
         "Failures with the same cause: MCP-AUTH-08",
         "## MCP-TRN-01: unknown",

@@ -23,7 +23,7 @@ pub const ALL: &[HardeningCheck] = &[
     auth::signature::NO_ALGORITHM,
     auth::signature::CONFUSED,
     auth::claims::AUDIENCE,
-    auth::presence::PLACES,
+    auth::presence::TOKEN_ELSEWHERE,
     auth::presence::REPEATED,
     auth::scope::SCOPES,
     auth::oracle::SAME_REFUSAL,
@@ -126,8 +126,8 @@ mod tests {
     fn every_file_to_fix_exists() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for check in ALL {
-            assert!(!check.mend.is_empty(), "{}", check.id);
-            let gone: Vec<_> = check.mend.iter().filter(|file| !root.join(file).is_file()).collect();
+            assert!(!check.fix_in.is_empty(), "{}", check.id);
+            let gone: Vec<_> = check.fix_in.iter().filter(|file| !root.join(file).is_file()).collect();
             assert!(gone.is_empty(), "{}: {gone:?}", check.id);
         }
     }

@@ -22,7 +22,7 @@ pub struct Experiment {
     pub probes: Vec<Probe>,
     /// Traffic on each way between two parts that the experiment names.
     #[serde(default)]
-    pub ways: Vec<Way>,
+    pub ways: Vec<EdgeRecord>,
     /// Counters of services: those that a promise names, and those that count what a fault hit.
     #[serde(default)]
     pub counters: Vec<Counter>,
@@ -175,7 +175,7 @@ pub struct Probe {
 
 /// Traffic on the way between two parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Way {
+pub struct EdgeRecord {
     /// The part that sends the requests.
     pub from: String,
     /// The part that receives them.
@@ -191,7 +191,7 @@ pub struct Way {
     pub connects: u64,
 }
 
-impl Way {
+impl EdgeRecord {
     /// Name of the way, as in the target of a fault: `memory to redis`.
     pub fn name(&self) -> String {
         format!("{} to {}", self.from, self.to)

@@ -4,7 +4,7 @@
 use harness_core::drive::traffic::operations::{names, service_of};
 use harness_core::plan::data_file::form::{self, Filled, Length, Thresholds};
 use harness_core::plan::data_file::{DURATION_TEXT, MAX_RATE, Problem, stages};
-use harness_core::plan::workload::{Beside, FINAL_READ_RECORDS, Model, RateStage, Workload};
+use harness_core::plan::workload::{FINAL_READ_RECORDS, Model, RateStage, SideArrivals, Workload};
 use mcp_contracts::Service;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
@@ -134,7 +134,7 @@ impl LoadKeys {
             users: self.users,
             organisations: 1,
             model,
-            beside: self.arrivals.map(|rate| Beside { rate, users: self.arrival_users }),
+            beside: self.arrivals.map(|rate| SideArrivals { rate, users: self.arrival_users }),
             warmup: self.warmup.0,
             duration,
             call_deadline: self.call_deadline.0,

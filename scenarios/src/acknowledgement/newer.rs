@@ -2,7 +2,7 @@
 //! answer.
 
 use super::{RULE, Route, acknowledgement, request};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
+use harness_core::drive::scenario::{Actor, Reply, ScenarioRequest, StepFailed};
 use mcp_contracts::ErrorCode;
 
 /// Declines, tries answers that must not be accepted, then acknowledges. Returns the reply to the acknowledged call.
@@ -10,8 +10,8 @@ pub(super) async fn acknowledge<'s>(
     ann: &mut Actor<'s>,
     others: &mut [(&str, Actor<'_>)],
     route: &Route,
-) -> Result<Reply<'s>, Broken> {
-    let (name, call) = (route.name, |table: &str| Ask::tool(route.tool, request(route, table)));
+) -> Result<Reply<'s>, StepFailed> {
+    let (name, call) = (route.name, |table: &str| ScenarioRequest::tool(route.tool, request(route, table)));
     let question = ann.send(call("customers").supports_elicitation()).await;
     let names_it = |text: &str| text.contains(RULE) && text.contains("(high)");
     let question = question.asks(&format!("{name}: the call asks for an acknowledgement and names the rule"), names_it);

@@ -1,7 +1,7 @@
 //! Older clients: the reply has a token, which `acknowledge_guardrails` exchanges for another token that is valid once.
 
 use super::{DIRECT, RULE, Route, WORKFLOW, acknowledgement, request};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply};
+use harness_core::drive::scenario::{Actor, Reply, ScenarioRequest, StepFailed};
 use mcp_contracts::ErrorCode;
 use serde_json::json;
 
@@ -10,16 +10,16 @@ pub(super) async fn acknowledge<'s>(
     ann: &mut Actor<'s>,
     others: &mut [(&str, Actor<'_>)],
     route: &Route,
-) -> Result<(Reply<'s>, Reply<'s>), Broken> {
+) -> Result<(Reply<'s>, Reply<'s>), StepFailed> {
     let name = route.name;
-    let stopped = ann.send(Ask::tool(route.tool, request(route, "customers")).legacy()).await;
+    let stopped = ann.send(ScenarioRequest::tool(route.tool, request(route, "customers")).legacy()).await;
     let stopped = stopped.gives(&format!("{name}: an older client gets the rule and a token"), |reply| {
         (route.stopped)(reply) && reply["rules"][0]["id"] == RULE && reply["verdictToken"].is_string()
     });
     let stopped = stopped.or_stop()?;
     let acknowledge = || {
         let arguments = json!({ "verdictToken": stopped["verdictToken"], "reason": acknowledgement()["reason"] });
-        Ask::tool("acknowledge_guardrails", arguments).legacy()
+        ScenarioRequest::tool("acknowledge_guardrails", arguments).legacy()
     };
     for (who, actor) in others {
         let reply = actor.send(acknowledge()).await;
@@ -44,7 +44,7 @@ pub(super) async fn resume(
         let mut request = request(&WORKFLOW, table);
         request["verdictToken"] = acknowledged["verdictToken"].clone();
         request["executionId"] = stopped["executionId"].clone();
-        Ask::tool("run_workflow", request).legacy()
+        ScenarioRequest::tool("run_workflow", request).legacy()
     };
     let other = ann.send(run("orders")).await;
     let _ = other.refuses("the token of a workflow is not valid for another workflow", ErrorCode::VerdictInvalid);

@@ -1,6 +1,6 @@
 //! What a browser lets web pages do: a page of an allowed origin calls every service and reads the replies, and a page of another origin does neither.
 
-use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
+use harness_core::drive::scenario::{Actor, ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -8,10 +8,10 @@ use serde_json::json;
 pub(super) const ALLOWED: &str = "https://app.example.com";
 const FOREIGN: &str = "https://app.example.com.evil.example";
 
-pub(super) async fn check(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
+pub(super) async fn check(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     for service in Service::ALL {
         let name = service.name();
-        let ask = Ask::method(service, "tools/list", json!({}));
+        let ask = ScenarioRequest::method(service, "tools/list", json!({}));
         let called = ann.send(ask.clone().header("origin", ALLOWED)).await;
         let called = called.ok(&format!("{name} answers a page of an allowed origin")).or_stop()?;
         let expected = format!("a browser shows the reply of {name} to the page");

@@ -1,7 +1,7 @@
 //! The definitions of the tools, as hosts read them: some follow no `$ref`, some refuse a property without a type, and each definition costs
 //! the model context on every turn.
 
-use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
+use harness_core::drive::scenario::{Actor, ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::Service;
 use serde_json::{Value, json};
 
@@ -11,11 +11,11 @@ const MAX_OF_A_SERVICE: usize = 4 * 2_800;
 const MAX_OF_ALL: usize = 4 * 7_000;
 
 /// Reads the tools of every service in both eras and compares them with what hosts require.
-pub(super) async fn check(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
+pub(super) async fn check(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let (mut total, mut calls) = (0, Vec::new());
     for service in Service::ALL {
         let name = service.name();
-        let ask = Ask::method(service, "tools/list", json!({}));
+        let ask = ScenarioRequest::method(service, "tools/list", json!({}));
         let older =
             ann.send(ask.clone().legacy()).await.ok(&format!("{name} lists its tools to an older client")).or_stop()?;
         let listed = ann.send(ask).await.ok(&format!("{name} lists its tools")).or_stop()?;

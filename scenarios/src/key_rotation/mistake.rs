@@ -3,14 +3,14 @@
 use super::Changes;
 use crate::lifecycle::{RECOVERY, fallbacks, step, workflow};
 use futures::future::try_join_all;
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
+use harness_core::drive::scenario::{Actor, Reply, ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::{Service, env, metric};
 use serde_json::json;
 
 /// Incidents whose outcomes wait in the outbox.
 const INCIDENTS: [&str; 3] = ["checkout", "search", "mail"];
 
-pub(super) async fn play(stage: &Stage<'_>, known: &str, wrong: &str) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>, known: &str, wrong: &str) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "late");
     let memory = stage.instances(Service::Memory);
     for part in &memory {
@@ -38,7 +38,7 @@ pub(super) async fn play(stage: &Stage<'_>, known: &str, wrong: &str) -> Result<
 }
 
 /// Stops the instances of a service and starts them with changed keys.
-async fn restart(stage: &Stage<'_>, parts: &[String], changes: &Changes<'_>) -> Result<(), Broken> {
+async fn restart(stage: &Stage<'_>, parts: &[String], changes: &Changes<'_>) -> Result<(), StepFailed> {
     try_join_all(parts.iter().map(async |part| {
         stage.reconfigure(part, changes)?;
         stage.end(part).await?;
@@ -49,7 +49,7 @@ async fn restart(stage: &Stage<'_>, parts: &[String], changes: &Changes<'_>) -> 
 }
 
 async fn run<'s>(ann: &mut Actor<'s>, agent: &str, action: &str, subject: &str) -> Reply<'s> {
-    ann.send(Ask::tool("run_workflow", workflow(agent, action, subject)).at_ready_instance()).await
+    ann.send(ScenarioRequest::tool("run_workflow", workflow(agent, action, subject)).at_ready_instance()).await
 }
 
 /// Expects that the orchestrator reports a peer that denies its key, drops no outcome, and blocks actions that guardrails did not check.
@@ -75,7 +75,11 @@ async fn expect_kept(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[St
 }
 
 /// Expects that each outcome arrives exactly once. A duplicate would be counted, because each report names its own execution.
-async fn expect_delivered_once(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[String]) -> Result<(), Broken> {
+async fn expect_delivered_once(
+    stage: &Stage<'_>,
+    ann: &mut Actor<'_>,
+    orchestrators: &[String],
+) -> Result<(), StepFailed> {
     let arrived = async || {
         let reply = ann.call("memory_stats", json!({})).await;
         (reply["workspace"] == INCIDENTS.len()).then_some(())

@@ -2,7 +2,7 @@
 
 use crate::unrecorded;
 use futures::future::{join_all, join5};
-use harness_core::drive::scenario::{Actor, Ask, Broken, RawConnection, Stage};
+use harness_core::drive::scenario::{Actor, RawConnection, ScenarioRequest, Stage, StepFailed};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -35,7 +35,7 @@ pub(super) struct Neighbour<'s> {
 
 impl<'s> Neighbour<'s> {
     /// Stores the data of the neighbour.
-    pub(super) async fn settle(stage: &'s Stage<'s>, memory: &'s str) -> Result<Self, Broken> {
+    pub(super) async fn settle(stage: &'s Stage<'s>, memory: &'s str) -> Result<Self, StepFailed> {
         let neighbour = Self { stage, memory, words: words() };
         let eve = neighbour.user(0);
         let large = |number: usize| {
@@ -73,7 +73,7 @@ impl<'s> Neighbour<'s> {
 
     /// Works with this number of clients of each kind until the measurement is over.
     async fn work(&self, clients: usize, over: &Cell<bool>) {
-        let kinds: [fn(&Self, usize) -> Ask; 3] = [Self::import, Self::search, Self::export];
+        let kinds: [fn(&Self, usize) -> ScenarioRequest; 3] = [Self::import, Self::search, Self::export];
         let working = (0..clients * kinds.len()).map(async |number| {
             let user = self.user(number + 1);
             let mut calls = 0;
@@ -87,17 +87,17 @@ impl<'s> Neighbour<'s> {
         join_all(working).await;
     }
 
-    fn import(&self, number: usize) -> Ask {
+    fn import(&self, number: usize) -> ScenarioRequest {
         let memory = |at: usize| json!({ "content": format!("note {number} {at} about the ledger and the queue") });
-        Ask::tool("import_memories", json!({ "memories": (0..IMPORTED).map(memory).collect::<Vec<_>>() }))
+        ScenarioRequest::tool("import_memories", json!({ "memories": (0..IMPORTED).map(memory).collect::<Vec<_>>() }))
     }
 
-    fn search(&self, _number: usize) -> Ask {
-        Ask::tool("search_memory", json!({ "query": self.words, "limit": 1 }))
+    fn search(&self, _number: usize) -> ScenarioRequest {
+        ScenarioRequest::tool("search_memory", json!({ "query": self.words, "limit": 1 }))
     }
 
-    fn export(&self, _number: usize) -> Ask {
-        Ask::tool("export_memories", json!({ "tags": ["bulk"], "limit": 100 }))
+    fn export(&self, _number: usize) -> ScenarioRequest {
+        ScenarioRequest::tool("export_memories", json!({ "tags": ["bulk"], "limit": 100 }))
     }
 
     /// Holds connections with half a body each.
@@ -140,7 +140,7 @@ impl<'s> Neighbour<'s> {
     async fn refused(&self, over: &Cell<bool>) {
         let user = self.user(0);
         while !over.get() {
-            unrecorded::send(self.stage, self.memory, &user, Ask::tool("memory_stats", json!({}))).await;
+            unrecorded::send(self.stage, self.memory, &user, ScenarioRequest::tool("memory_stats", json!({}))).await;
             tokio::time::sleep(PAUSE).await;
         }
     }

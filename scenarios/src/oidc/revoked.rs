@@ -2,14 +2,14 @@
 
 use super::{expect_all, expect_soon, status};
 use crate::lifecycle::RECOVERY;
-use harness_core::drive::scenario::{Actor, Broken, SigningKey, Stage, claims_of};
+use harness_core::drive::scenario::{Actor, SigningKey, Stage, StepFailed, claims_of};
 use mcp_contracts::Service;
 use std::time::Duration;
 
 /// Deadline of one revocation command.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-pub(super) async fn play(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -> Result<(), StepFailed> {
     let (stolen, other) = (claims_of(ann.grant()), claims_of(ann.grant()));
     let id = stolen["jti"].as_str().unwrap_or_default();
     let (stolen_token, other_token) = (key.sign(&stolen)?, key.sign(&other)?);
@@ -40,9 +40,9 @@ pub(super) async fn play(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -
 }
 
 /// Runs the revocation command of one service. The revocation applies to all services.
-async fn revoke(stage: &Stage<'_>, arguments: &[&str]) -> Result<(), Broken> {
+async fn revoke(stage: &Stage<'_>, arguments: &[&str]) -> Result<(), StepFailed> {
     let Some(part) = stage.instances(Service::Guardrails).into_iter().next() else {
-        return Err(Broken("there are no guardrails in the stack".to_owned()));
+        return Err(StepFailed("there are no guardrails in the stack".to_owned()));
     };
     let ended = stage.program(&part, arguments, DEADLINE).await?;
     stage.expect(&format!("`{}` succeeds", arguments.join(" ")), ended.code == Some(0), format!("{ended:?}"), &[]);

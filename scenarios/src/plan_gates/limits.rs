@@ -1,7 +1,7 @@
 //! Daily calls: each plan has its own limit at each service. The limit is shown in headers and on the quota page.
 
 use super::list;
-use harness_core::drive::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Stage, StepFailed};
 use mcp_contracts::orchestrator::QUOTA_PATH;
 use mcp_contracts::{Plan, Service, headers, rpc};
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ pub(super) async fn first_calls(stage: &Stage<'_>, ann: &mut Actor<'_>, calls: u
 }
 
 /// Uses up the free plan of an organisation, then upgrades the organisation.
-pub(super) async fn use_up(stage: &Stage<'_>, free: u64, pro: u64) -> Result<(), Broken> {
+pub(super) async fn use_up(stage: &Stage<'_>, free: u64, pro: u64) -> Result<(), StepFailed> {
     let (mut ann, mut paying) =
         (stage.user("ann", "growing").on(Plan::Free), stage.user("ann", "growing").on(Plan::Pro));
     stage.promise_limit(ann.organisation(), &["memory_stats"], free, None);

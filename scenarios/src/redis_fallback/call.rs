@@ -1,12 +1,12 @@
 //! The calls of the scenario: one at each service, and a function that returns whether Redis or the fallback admitted a
 //! call.
 
-use harness_core::drive::scenario::{Actor, Ask, Reply};
+use harness_core::drive::scenario::{Actor, Reply, ScenarioRequest};
 use mcp_contracts::headers;
 use serde_json::json;
 
 pub(super) async fn memory<'s>(actor: &mut Actor<'s>, part: &str) -> Reply<'s> {
-    actor.send(Ask::tool("memory_stats", json!({})).at(part)).await
+    actor.send(ScenarioRequest::tool("memory_stats", json!({})).at(part)).await
 }
 
 pub(super) async fn check<'s>(actor: &mut Actor<'s>) -> Reply<'s> {

@@ -2,7 +2,7 @@
 
 use super::call::{check, is_admitted_by, memory, select};
 use super::{DAILY, UNLIMITED};
-use harness_core::drive::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Stage, StepFailed};
 use mcp_contracts::{headers, metric};
 
 /// Expects of the fallback `local` that the instance admits exactly its share.
@@ -19,7 +19,7 @@ pub(super) async fn local(stage: &Stage<'_>, actor: &mut Actor<'_>, part: &str, 
     let _ = reply.has_header("its header shows the fallback", headers::RATELIMIT_MODE, |mode| mode == "fallback");
 }
 
-pub(super) async fn unverified(stage: &Stage<'_>, part: &str, calls: u64) -> Result<(), Broken> {
+pub(super) async fn unverified(stage: &Stage<'_>, part: &str, calls: u64) -> Result<(), StepFailed> {
     let counted = stage.metric(part, metric::RATE_LIMIT_UNVERIFIED_TOTAL, &[]).await?;
     let active = stage.metric(part, metric::RATE_LIMIT_FALLBACK_ACTIVE, &[]).await?;
     let details = format!("{counted} counted, {calls} made, fallback {active}");
@@ -29,7 +29,7 @@ pub(super) async fn unverified(stage: &Stage<'_>, part: &str, calls: u64) -> Res
 }
 
 /// Expects of the fallback `closed` that no call is admitted, and that each rejection has the time to wait.
-pub(super) async fn closed(stage: &Stage<'_>, gus: &mut Actor<'_>) -> Result<(), Broken> {
+pub(super) async fn closed(stage: &Stage<'_>, gus: &mut Actor<'_>) -> Result<(), StepFailed> {
     for _ in 0..3 {
         let reply = check(gus).await.has_status("the service with the fallback `closed` returns 503", 503);
         let soon = |text: &str| text.parse::<u64>().is_ok_and(|seconds| (1..=60).contains(&seconds));
@@ -44,7 +44,7 @@ pub(super) async fn closed(stage: &Stage<'_>, gus: &mut Actor<'_>) -> Result<(),
 }
 
 /// Expects of the fallback `open` that every call is admitted and counted.
-pub(super) async fn open(stage: &Stage<'_>, pia: &mut Actor<'_>) -> Result<(), Broken> {
+pub(super) async fn open(stage: &Stage<'_>, pia: &mut Actor<'_>) -> Result<(), StepFailed> {
     let mut admitted = 0;
     for _ in 0..UNLIMITED {
         admitted += u64::from(is_admitted_by(&select(pia).await, "fallback"));

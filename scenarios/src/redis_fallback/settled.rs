@@ -2,7 +2,7 @@
 
 use super::call::{check, is_admitted_by, memory, select};
 use super::{BEFORE, DAILY, UNLIMITED, share};
-use harness_core::drive::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Stage, StepFailed};
 use mcp_contracts::{headers, metric};
 
 /// Expects that the counts in Redis include every call, that all instances share the remaining calls, and that the
@@ -12,7 +12,7 @@ pub(super) async fn expect_settled(
     zoe: &mut Actor<'_>,
     gus: &mut Actor<'_>,
     pia: &mut Actor<'_>,
-) -> Result<(), Broken> {
+) -> Result<(), StepFailed> {
     let remaining = DAILY - BEFORE - share(BEFORE, BEFORE);
     let (mut admitted, mut reply) = (0, memory(zoe, "memory-2").await);
     while is_admitted_by(&reply, "redis") && admitted <= DAILY {

@@ -1,7 +1,7 @@
 //! Changes of pattern files.
 
 use super::{FILE, RELOAD_DEADLINE, expect_last_valid, expect_logged};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
+use harness_core::drive::scenario::{Actor, ScenarioRequest, Stage, StepFailed};
 use harness_core::stack::Fixture;
 use mcp_contracts::{ErrorCode, Service, metric, patterns};
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn pattern(id: &str, title: &str, level: &str) -> String {
     )
 }
 
-pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), Broken> {
+pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let part = &stage.instances(Service::Patterns)[0];
     let first = ann.send(detail("own-one")).await;
@@ -54,8 +54,8 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), Broken> {
     Ok(())
 }
 
-fn detail(id: &str) -> Ask {
-    Ask::resource(Service::Patterns, &format!("{}{id}", patterns::DETAIL_URI_PREFIX))
+fn detail(id: &str) -> ScenarioRequest {
+    ScenarioRequest::resource(Service::Patterns, &format!("{}{id}", patterns::DETAIL_URI_PREFIX))
 }
 
 fn title(result: &Value) -> String {
@@ -65,7 +65,12 @@ fn title(result: &Value) -> String {
 }
 
 /// Waits until the pattern of the file has this title, or does not exist.
-async fn until<'s>(stage: &Stage<'s>, ann: &mut Actor<'s>, expected: &str, wanted: Option<&str>) -> Result<(), Broken> {
+async fn until<'s>(
+    stage: &Stage<'s>,
+    ann: &mut Actor<'s>,
+    expected: &str,
+    wanted: Option<&str>,
+) -> Result<(), StepFailed> {
     let reloaded = async || {
         let reply = ann.send(detail("own-two")).await;
         let holds = match wanted {
@@ -75,5 +80,5 @@ async fn until<'s>(stage: &Stage<'s>, ann: &mut Actor<'s>, expected: &str, wante
         holds.then_some(())
     };
     let reloaded = stage.until(expected, RELOAD_DEADLINE, reloaded).await;
-    reloaded.ok_or_else(|| Broken("the catalogue has not changed".to_owned()))
+    reloaded.ok_or_else(|| StepFailed("the catalogue has not changed".to_owned()))
 }

@@ -1,7 +1,7 @@
 //! Changes of rule files, for all organisations and for a single one.
 
 use super::{FILE, RELOAD_DEADLINE, expect_last_valid, expect_logged};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Reply, Stage};
+use harness_core::drive::scenario::{Actor, Reply, ScenarioRequest, Stage, StepFailed};
 use harness_core::stack::Fixture;
 use mcp_contracts::{Service, guardrails, metric};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn rule(id: &str, word: &str, severity: &str) -> String {
     )
 }
 
-pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), Broken> {
+pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let part = &stage.instances(Service::Guardrails)[0];
     let first = check(&mut ann, "kumquat").await;
@@ -62,7 +62,7 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), Broken> {
 
 /// Expects that a file of one organisation adds a rule and changes the severity of another rule, only for that
 /// organisation.
-async fn of_one_organisation<'s>(stage: &'s Stage<'s>, ann: &mut Actor<'s>) -> Result<(), Broken> {
+async fn of_one_organisation<'s>(stage: &'s Stage<'s>, ann: &mut Actor<'s>) -> Result<(), StepFailed> {
     let mut zoe = stage.user("zoe", "zeta");
     let file = format!("organisations/{}.yaml", zoe.organisation());
     let text = format!("severities: {{ OWN-001: high }}\n{}", rule("ZETA-001", "durian", "critical"));
@@ -78,7 +78,7 @@ async fn of_one_organisation<'s>(stage: &'s Stage<'s>, ann: &mut Actor<'s>) -> R
     for (who, actor, expected) in
         [("shows it to the organisation", &mut zoe, true), ("hides it from others", ann, false)]
     {
-        let rules = actor.send(Ask::resource(Service::Guardrails, guardrails::RULES_URI)).await;
+        let rules = actor.send(ScenarioRequest::resource(Service::Guardrails, guardrails::RULES_URI)).await;
         let _ = rules.gives(&format!("the list of rules {who}"), |result| {
             let text = result["contents"][0]["text"].as_str().unwrap_or_default();
             text.contains("OWN-001") && text.contains("ZETA-001") == expected
@@ -106,8 +106,8 @@ async fn until<'s>(
     expected: &str,
     word: &str,
     holds: impl Fn(&Value) -> bool,
-) -> Result<(), Broken> {
+) -> Result<(), StepFailed> {
     let reloaded =
         stage.until(expected, RELOAD_DEADLINE, async || holds(check(actor, word).await.value()).then_some(())).await;
-    reloaded.ok_or_else(|| Broken(format!("the answer to a check of `{word}` has not changed")))
+    reloaded.ok_or_else(|| StepFailed(format!("the answer to a check of `{word}` has not changed")))
 }

@@ -1,7 +1,7 @@
 //! Calls without a valid token: 401, with a link to the document that names the source of tokens.
 
 use super::{CHALLENGE, Endpoint, describe};
-use harness_core::drive::scenario::{Ask, Broken, Reply, Stage};
+use harness_core::drive::scenario::{Reply, ScenarioRequest, Stage, StepFailed};
 use harness_core::drive::token::Minter;
 use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use mcp_contracts::{Scope, Service, rpc};
@@ -12,9 +12,9 @@ const FOREIGN_KEY: &str = "a-key-that-no-stack-has-ever-been-started-with";
 
 /// Expects a rejection without a token, and the same one for a malformed token and a token of another key. RFC 6750 section 3.1 names an error
 /// only to a client that sent a token.
-pub(super) async fn expect_rejected(stage: &Stage<'_>, endpoint: &Endpoint) -> Result<(), Broken> {
+pub(super) async fn expect_rejected(stage: &Stage<'_>, endpoint: &Endpoint) -> Result<(), StepFailed> {
     let foreign = Minter::new(FOREIGN_KEY).mint(stage.user("ann", "acme").grant());
-    let foreign = foreign.map_err(|error| Broken(error.to_string()))?;
+    let foreign = foreign.map_err(|error| StepFailed(error.to_string()))?;
     let mut replies = Vec::new();
     for token in [None, Some("token"), Some(&*foreign)] {
         replies.push(stage.user("ann", "acme").with_token(token).send(endpoint.request.clone()).await);
@@ -35,8 +35,12 @@ pub(super) async fn expect_rejected(stage: &Stage<'_>, endpoint: &Endpoint) -> R
 }
 
 /// Follows a challenge to the document that it names (RFC 9728).
-pub(super) async fn expect_metadata(stage: &Stage<'_>, service: Service) -> Result<(), Broken> {
-    let reply = stage.user("ann", "acme").with_token(None).send(Ask::method(service, "tools/list", json!({}))).await;
+pub(super) async fn expect_metadata(stage: &Stage<'_>, service: Service) -> Result<(), StepFailed> {
+    let reply = stage
+        .user("ann", "acme")
+        .with_token(None)
+        .send(ScenarioRequest::method(service, "tools/list", json!({})))
+        .await;
     let url = reply.header(CHALLENGE).and_then(metadata_url).unwrap_or_default();
     let (base, resource) = url.split_once(RESOURCE_METADATA_PATH).unwrap_or_default();
     let part = &stage.instances(service)[0];

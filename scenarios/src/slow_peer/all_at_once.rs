@@ -2,7 +2,7 @@
 
 use super::{PEERS, UNCHECKED, expect_waited, run};
 use crate::lifecycle::{recovers, step, trail};
-use harness_core::drive::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Stage, StepFailed};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 const ALL_OPEN: Duration = Duration::from_secs(90);
 
 /// Expects that a workflow is blocked by the check alone, and that after a few timeouts no step waits and every fallback is used.
-pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) -> Result<(), StepFailed> {
     let parts: Vec<String> = PEERS.iter().map(|(service, ..)| stage.instances(*service)[0].clone()).collect();
     for part in &parts {
         stage.pause(part).await?;

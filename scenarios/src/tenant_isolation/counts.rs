@@ -1,7 +1,7 @@
 //! Counters: the use of patterns in one organisation does not change the recommendations for another organisation, and
 //! calls of one organisation are not counted for another.
 
-use harness_core::drive::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Stage, StepFailed};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::QUOTA_PATH;
 use serde_json::{Value, json};
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 /// How often a pattern is rejected, and how often a call is made.
 const TIMES: u64 = 3;
 
-pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut zoe) = (stage.user("ann", "acme"), stage.user("zoe", "zeta"));
     history(&mut ann, &mut zoe).await?;
     calls(stage, &mut ann, &mut zoe).await;
     Ok(())
 }
 
-async fn history(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken> {
+async fn history(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), StepFailed> {
     let query = json!({ "intent": "plan a load test of the checkout", "limit": 20 });
     let before = zoe.call("select_pattern", query.clone()).await.or_stop()?;
     let id = before["patterns"][0]["id"].clone();

@@ -1,10 +1,10 @@
 //! Memories: no access by id, by words, by tags, or with forged tags.
 
-use harness_core::drive::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Stage, StepFailed};
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
 
-pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let (mut bob, mut zoe) = (stage.user("bob", "acme"), stage.user("zoe", "zeta"));
     let mut elsewhere = stage.user("ann", "acme").in_workspace("elsewhere");
@@ -39,7 +39,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
 
 /// Stores a memory in each organisation with the same idempotency key, and expects that the key names a different
 /// memory in each. These are the first memories of both organisations, so that the expected counts are certain.
-async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Broken> {
+async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), StepFailed> {
     let note = |content: String| json!({ "memories": [{ "content": content, "idempotencyKey": "note-1" }] });
     let (first, second) = (note(ann.private("Backups run at four")), note(zoe.private("Backups of zeta run at five")));
     let first = ann.call("import_memories", first).await.or_stop()?;
@@ -55,7 +55,7 @@ async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), Br
     Ok(())
 }
 
-async fn store(actor: &mut Actor<'_>, text: &str, shared: bool) -> Result<Value, Broken> {
+async fn store(actor: &mut Actor<'_>, text: &str, shared: bool) -> Result<Value, StepFailed> {
     let content = if shared { actor.shared(text) } else { actor.private(text) };
     let visibility = if shared { "workspace" } else { "private" };
     let note = json!({ "content": content, "tags": ["deploy"], "visibility": visibility });

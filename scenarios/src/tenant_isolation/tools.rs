@@ -1,7 +1,7 @@
 //! The list of tools. Every tool of every service must be tried by another organisation in the files of this folder or
 //! be excused here, so that a new tool cannot be forgotten.
 
-use harness_core::drive::scenario::{Ask, Broken, Stage};
+use harness_core::drive::scenario::{ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -30,11 +30,11 @@ const TRIED: &[&str] = &[
 const EXCUSED: &[&str] =
     &["check_guardrails", "validate_commit", "validate_db_operation", "validate_icons", "scan_text"];
 
-pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let mut offered = Vec::new();
     for service in Service::ALL {
-        let listed = ann.send(Ask::method(service, "tools/list", json!({}))).await.or_stop()?;
+        let listed = ann.send(ScenarioRequest::method(service, "tools/list", json!({}))).await.or_stop()?;
         let tools = listed["tools"].as_array().into_iter().flatten();
         let names: Vec<String> = tools.filter_map(|tool| tool["name"].as_str()).map(str::to_owned).collect();
         let forgotten = forgotten(&names);

@@ -1,11 +1,11 @@
 //! Verdicts: a verdict or an acknowledgement of one organisation is not valid for another organisation, and an attempt
 //! by the other organisation does not use it up.
 
-use harness_core::drive::scenario::{Actor, Broken, Reply, Stage};
+use harness_core::drive::scenario::{Actor, Reply, Stage, StepFailed};
 use mcp_contracts::ErrorCode;
 use serde_json::{Value, json};
 
-pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut zoe) = (stage.user("ann", "acme"), stage.user("zoe", "zeta"));
     let selected = ann.call("select_pattern", json!({ "intent": "review a database migration" })).await.or_stop()?;
     let pattern = selected["patterns"][0].clone();

@@ -1,11 +1,11 @@
 //! Workflows: a workflow uses only the memories of its own user. Only that user and an admin of the organisation can
 //! read the execution. No one else can reach it by its id, by its idempotency key, or by continuing it.
 
-use harness_core::drive::scenario::{Actor, Broken, Stage};
+use harness_core::drive::scenario::{Actor, Stage, StepFailed};
 use mcp_contracts::{ErrorCode, Scope};
 use serde_json::{Value, json};
 
-pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Broken> {
+pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut zoe) = (stage.user("ann", "acme"), stage.user("zoe", "zeta"));
     let note = json!({ "content": ann.private("Releases of billing wait for the quokka migration") });
     let stored = ann.call("store_memory", note).await.ok("a user stores a memory").or_stop()?;
@@ -44,7 +44,7 @@ async fn expect_visibility<'s>(
     ann: &mut Actor<'s>,
     zoe: &mut Actor<'s>,
     id: &Value,
-) -> Result<(), Broken> {
+) -> Result<(), StepFailed> {
     let mut bob = stage.user("bob", "acme");
     let mut elsewhere = stage.user("ann", "acme").in_workspace("elsewhere");
     let mut admin = stage.user("ada", "acme").with_scopes(&[Scope::Admin]);

@@ -1,7 +1,7 @@
 //! No log line contains a token, or a word of a memory, a request or a text, even if a call is blocked or rejected.
 
 use super::{LOG_DEADLINE, marks, since};
-use harness_core::drive::scenario::{Actor, Ask, Broken, Stage};
+use harness_core::drive::scenario::{Actor, ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 
@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 const NEVER_LOGGED: [&str; 4] = ["quokka", "wombat", "numbat", "eyJ"];
 
 /// Makes calls that are rejected: an invalid token, a blocked statement, a forged verdict, a reserved tag. Expects that each is logged.
-pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), Broken> {
+pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let (marks, execution) = (marks(stage).await?, "refused-1");
     let statement = json!({ "action": "database", "intent": "drop the wombat", "text": "DROP TABLE numbat;" });
     let mut forged = json!({ "patternId": "quokka", "request": statement, "executionId": execution });
     forged["verdictToken"] = json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJudW1iYXQifQ.c2ln");
     let tagged = json!({ "content": "the quokka waits", "tags": ["org:wombat"] });
-    let blocked = ann.send(Ask::tool("check_guardrails", statement).execution(execution)).await;
+    let blocked = ann.send(ScenarioRequest::tool("check_guardrails", statement).execution(execution)).await;
     let _ = blocked.gives("a statement is blocked", |reply| reply["verdict"] == "block");
-    let rejected = ann.send(Ask::tool("inject_pattern", forged).execution(execution)).await;
+    let rejected = ann.send(ScenarioRequest::tool("inject_pattern", forged).execution(execution)).await;
     let _ = rejected.refuses("a forged verdict is rejected", ErrorCode::VerdictInvalid);
-    let rejected = ann.send(Ask::tool("store_memory", tagged).execution(execution)).await;
+    let rejected = ann.send(ScenarioRequest::tool("store_memory", tagged).execution(execution)).await;
     let _ = rejected.refuses("a reserved tag is rejected", ErrorCode::ReservedTag);
     let mut unsigned = stage.user("ann", "acme").with_token(Some("eyJhbGciOiJub25lIn0.eyJzdWIiOiJudW1iYXQifQ."));
     let _ = unsigned.call("memory_stats", json!({})).await.has_status("a token without a signature is rejected", 401);
@@ -40,7 +40,7 @@ pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(
     Ok(())
 }
 
-pub(super) async fn expect_no_content(stage: &Stage<'_>, start: &[usize]) -> Result<(), Broken> {
+pub(super) async fn expect_no_content(stage: &Stage<'_>, start: &[usize]) -> Result<(), StepFailed> {
     let lines = since(stage, start).await?;
     let reveals = |(_, line): &&(Service, Value)| NEVER_LOGGED.iter().any(|word| line.to_string().contains(word));
     let revealing: Vec<_> = lines.iter().filter(reveals).collect();

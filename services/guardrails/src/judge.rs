@@ -1,7 +1,7 @@
 //! Turns broken rules into verdicts: the decision that follows from the most severe rule, and its signed token. Every tool that judges an
 //! action uses this module.
 
-use crate::rules::{Broken, Library, MAX_PLACES, Rules, Subject, SubjectKind};
+use crate::rules::{Library, MAX_PLACES, RuleViolation, Rules, Subject, SubjectKind};
 use jiff::Timestamp;
 use mcp_contracts::guardrails::{ActionRequest, BrokenRule, Decision, Severity, Verdict, VerdictKind};
 use mcp_contracts::{ErrorCode, Plan, ToolError, metric};
@@ -63,7 +63,7 @@ pub fn judge(rules: &Rules, plan: Plan, subjects: &[Subject<'_>]) -> Judged {
 }
 
 /// Converts a broken rule for a reply.
-pub fn broken_rule(broken: &Broken<'_>) -> BrokenRule {
+pub fn broken_rule(broken: &RuleViolation<'_>) -> BrokenRule {
     let rule = &broken.rule.compiled.rule;
     BrokenRule {
         id: rule.id.clone(),

@@ -19,6 +19,6 @@ mod words;
 
 pub use library::{Library, Rules};
 pub use model::{Case, Condition, Proofs, Rule, RuleFile, Size, SubjectKind};
-pub use set::{Broken, Compiled, EffectiveRule, MAX_PLACES, RuleSet};
+pub use set::{Compiled, EffectiveRule, MAX_PLACES, RuleSet, RuleViolation};
 pub use source::{MAX_RULES, Origin, Source};
 pub use subject::{Subject, is_production};

@@ -22,7 +22,7 @@ pub use trouble::Trouble;
 use crate::readiness::Readiness;
 use health::{Health, Probe};
 use parking_lot::Mutex;
-use place::Place;
+use place::DatabaseFile;
 use readers::Readers;
 use rusqlite::{Connection, Transaction};
 use sha2::{Digest, Sha256};
@@ -65,7 +65,7 @@ impl<'a> Schema<'a> {
         let connection = open::writer(file, self)?;
         let health = Arc::new(Health::default());
         let readers = Readers::new(file, open::reader(file)?, Arc::clone(&health));
-        let place = Arc::new(Place::new(file));
+        let place = Arc::new(DatabaseFile::new(file));
         let work =
             Work { connection, place: Arc::clone(&place), health: Arc::clone(&health), on_commit: self.on_commit };
         let writer = Writer::start(work).map_err(|error| OpenError::unreachable(file, &error))?;
@@ -94,7 +94,7 @@ pub struct Database {
     writer: Arc<Mutex<Option<Writer>>>,
     readers: Arc<Readers>,
     health: Arc<Health>,
-    place: Arc<Place>,
+    place: Arc<DatabaseFile>,
     application_id: i32,
     probes: Arc<Mutex<JoinSet<()>>>,
 }

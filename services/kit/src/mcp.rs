@@ -32,7 +32,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use mcp_contracts::limits::{MAX_BODY_BYTES, MAX_JSON_DEPTH};
 use mcp_contracts::{Claims, Scope, Service, metric, rpc};
 use media::ResponseFormat;
-use places::{Full as FullPlace, Kind, Places};
+use places::{Full as FullPlace, Kind, RequestCapacity};
 use reply::reply_error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ pub struct Endpoint {
     quota: Quota,
     telemetry: Telemetry,
     readiness: Readiness,
-    places: Places,
+    places: RequestCapacity,
     deadline: Duration,
     public_url: Option<String>,
     bridge: bridge::Bridge,
@@ -79,7 +79,7 @@ impl Endpoint {
             quota,
             telemetry,
             readiness,
-            places: Places::new(settings.max_concurrent_requests),
+            places: RequestCapacity::new(settings.max_concurrent_requests),
             deadline: settings.request_deadline,
             public_url: settings.public_url.clone(),
         }

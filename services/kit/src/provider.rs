@@ -83,12 +83,12 @@ impl ProviderSettings {
 pub(crate) struct Provider {
     expected: Expected,
     keys: KeySet,
-    checked: RwLock<Checked>,
+    checked: RwLock<CheckedTokens>,
 }
 
 /// The tokens that were checked with one generation of keys. When the keys change, all entries lapse, so that no token of a withdrawn key stays.
 #[derive(Default)]
-struct Checked {
+struct CheckedTokens {
     generation: u64,
     claims: HashMap<Box<str>, Arc<Claims>>,
 }
@@ -138,7 +138,7 @@ impl Provider {
         let mut checked = self.checked.write();
         // Dropping all tokens costs one check of a signature for each; keeping them in an order of eviction would cost time in every call.
         if checked.generation != generation || checked.claims.len() >= MAX_CHECKED_TOKENS {
-            *checked = Checked { generation, claims: HashMap::new() };
+            *checked = CheckedTokens { generation, claims: HashMap::new() };
         }
         checked.claims.insert(token.into(), Arc::clone(claims));
     }

@@ -180,10 +180,10 @@ impl Quota {
     }
 
     /// Claims a name that was issued then for `lifetime`, once over all instances and services.
-    pub(crate) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
+    pub(crate) async fn use_once(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
         match &self.inner.redis {
             None => SingleUseResult::NoRedis,
-            Some(redis) => redis.claim(name, issued, lifetime).await,
+            Some(redis) => redis.use_once(name, issued, lifetime).await,
         }
     }
 

@@ -35,11 +35,11 @@ type Entries = HashMap<Revocation, u64>;
 
 /// The revocations that are in force in this instance. Clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Revocations(Arc<RwLock<Copied>>);
+pub(crate) struct Revocations(Arc<RwLock<RevocationIndex>>);
 
 /// A copy of the list, and the two indexes that a check uses.
 #[derive(Default)]
-struct Copied {
+struct RevocationIndex {
     /// The mark that the list had, if it has one. Every change of the list gives it a new one. `None`: the list must be read.
     mark: Option<Option<String>>,
     entries: Entries,
@@ -83,7 +83,7 @@ impl Revocations {
     }
 }
 
-impl Copied {
+impl RevocationIndex {
     /// Adds what is stored and returns what is missing there. An entry leaves only when it expires, because a Redis that lost its data must not
     /// lift a revocation.
     fn merge(&mut self, stored: Entries, now: u64) -> Entries {
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn revocations_that_redis_lost_stay_in_force_and_are_written_back() {
-        let mut copied = Copied::default();
+        let mut copied = RevocationIndex::default();
         assert_eq!(copied.merge([(token("a"), 200), (token("b"), 300)].into(), 100), Entries::new());
         assert_eq!(copied.merge([(token("b"), 300)].into(), 150), [(token("a"), 200)].into());
         assert!(copied.tokens.contains("a") && copied.tokens.contains("b"));

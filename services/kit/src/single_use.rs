@@ -1,7 +1,7 @@
 //! Verdicts that can be used once, over all instances. Redis records the used ones. Each instance also records those that it used, so that
 //! they stay used on this instance if Redis loses its data; at the others, a verdict from before the loss is then refused. If a configured Redis does not answer, no such verdict can be used (decision 0011).
 
-use crate::quota::{SingleUseResult, Quota};
+use crate::quota::{Quota, SingleUseResult};
 use mcp_contracts::guardrails::VerdictClaims;
 use mcp_contracts::{ErrorCode, ToolError};
 use parking_lot::Mutex;
@@ -37,7 +37,7 @@ impl SingleUse {
         // Recorded here before Redis is called, so that only one of two concurrent calls of this instance continues.
         self.record(&verdict.jti, verdict.exp, now)?;
         let lifetime = Duration::from_secs(verdict.exp.saturating_sub(now).max(1));
-        match self.quota.claim(&verdict.jti, issued(verdict), lifetime).await {
+        match self.quota.use_once(&verdict.jti, issued(verdict), lifetime).await {
             SingleUseResult::First | SingleUseResult::NoRedis => Ok(()),
             SingleUseResult::Taken => Err(used()),
             SingleUseResult::Lost => Err(ToolError::new(

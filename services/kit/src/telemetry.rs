@@ -72,7 +72,8 @@ impl Telemetry {
             tracing::error!("{problem}");
         }
         let metrics = recorder();
-        let guard = TelemetryGuard { _writers: writers, tracer: tracer.clone(), _upkeep: spawn_upkeep_thread(metrics.clone()) };
+        let guard =
+            TelemetryGuard { _writers: writers, tracer: tracer.clone(), _upkeep: spawn_upkeep_thread(metrics.clone()) };
         (Self { service: settings.service, metrics, tracer }, guard)
     }
 

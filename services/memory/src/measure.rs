@@ -44,7 +44,8 @@ pub struct RankingFigures {
 pub fn rows() -> Result<Vec<RankingFigures>, String> {
     let set = LabelledSet::read()?;
     let places = search::places(&set)?;
-    let mut rows: Vec<RankingFigures> = set.groups().into_iter().map(|group| row("search", group, &set, &places)).collect();
+    let mut rows: Vec<RankingFigures> =
+        set.groups().into_iter().map(|group| row("search", group, &set, &places)).collect();
     rows.push(row("search", ALL, &set, &places));
     for variant in reference::VARIANTS {
         rows.push(row(variant.name, ALL, &set, &variant.places(&set)));

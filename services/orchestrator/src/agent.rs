@@ -60,12 +60,12 @@ pub struct AgentDraft {
     pub artefact: Artefact,
     /// The same artefact, for a model to reword its prose.
     pub draft: Draft,
-    pub remember: Vec<NewMemory>,
+    pub remember: Vec<MemoryDraft>,
 }
 
 /// A text to remember.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewMemory {
+pub struct MemoryDraft {
     pub content: String,
     pub tags: Vec<String>,
     pub kind: &'static str,
@@ -89,7 +89,7 @@ pub fn run(agent: AgentName, input: &AgentInput<'_>) -> AgentDraft {
     AgentDraft { artefact: draft.artefact(), draft, remember: private.chain(for_others).collect() }
 }
 
-fn write(agent: AgentName, input: &AgentInput<'_>) -> (Draft, Vec<NewMemory>) {
+fn write(agent: AgentName, input: &AgentInput<'_>) -> (Draft, Vec<MemoryDraft>) {
     match agent {
         AgentName::Rca => {
             let report = rca::report(input);

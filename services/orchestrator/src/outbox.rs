@@ -47,7 +47,7 @@ enum DeliveryResult {
     Refused,
     /// The peer does not answer, so other deliveries to it wait as well.
     PeerDown,
-    /// The peer denies the orchestrator's token. An operator mends that, and the delivery is kept until then.
+    /// The peer denies the orchestrator's token. The delivery is kept until an operator fixes the keys.
     Denied,
     /// The organisation has used up its quota at the peer. Deliveries of other organisations continue.
     NoQuota(Option<Duration>),

@@ -4,14 +4,14 @@ mod executions;
 mod outbox;
 mod spend;
 
-pub use executions::{BeginResult, ExecutionQuery, FinishedRun, ReadableExecution, NewRun, Page, Retention};
+pub use executions::{BeginResult, ExecutionQuery, FinishedRun, NewRun, Page, ReadableExecution, Retention};
 pub use outbox::{Delivery, DeliveryKind, MAX_AGE, MAX_PER_ORGANISATION, MAX_WAITING, PendingDelivery};
 pub use spend::Spend;
 
 use crate::OrchestratorSettings;
 use mcp_contracts::Claims;
 use mcp_kit::database::{Database, DatabaseError, OpenError, Schema};
-use mcp_kit::{Erase, ServiceCommand, Readiness, Settings};
+use mcp_kit::{Erase, Readiness, ServiceCommand, Settings};
 use rusqlite::Transaction;
 
 /// Steps of the schema. A released step never changes.

@@ -5,7 +5,7 @@
 use jiff::civil::{Date, date};
 use mcp_contracts::memory::{Memory, Visibility};
 use mcp_contracts::orchestrator::AgentName;
-use mcp_orchestrator::agent::{AgentInput, AgentDraft, NewMemory, RCA_TAG, RETRO_ACTION_TAG, run};
+use mcp_orchestrator::agent::{AgentDraft, AgentInput, MemoryDraft, RCA_TAG, RETRO_ACTION_TAG, run};
 use std::path::Path;
 
 const TODAY: Date = date(2026, 11, 25);
@@ -42,7 +42,7 @@ fn memory(id: &str, kind: &str, tag: &str, content: &str) -> Memory {
     }
 }
 
-fn stored(index: usize, new: &NewMemory, created_at: &str) -> Memory {
+fn stored(index: usize, new: &MemoryDraft, created_at: &str) -> Memory {
     let mut memory = memory(&format!("m-{index}"), new.kind, &new.tags[0], &new.content);
     created_at.clone_into(&mut memory.created_at);
     memory
@@ -126,7 +126,7 @@ fn a_brief_takes_steps_and_requirements_from_the_text() {
     insta::assert_snapshot!(run(AgentName::General, &input).artefact.markdown);
 }
 
-fn stored_all(memories: &[NewMemory], created_at: &str) -> Vec<Memory> {
+fn stored_all(memories: &[MemoryDraft], created_at: &str) -> Vec<Memory> {
     memories.iter().enumerate().map(|(index, new)| stored(index, new, created_at)).collect()
 }
 
@@ -173,7 +173,7 @@ fn the_next_report_finds_the_memory_of_a_report() {
 #[test]
 fn action_items_of_one_retrospective_open_the_next_one() {
     let first = retro("Retrospective of sprint 42", "retro-clean.txt");
-    let items: Vec<&NewMemory> = first.remember.iter().filter(|new| new.kind == "action_item").collect();
+    let items: Vec<&MemoryDraft> = first.remember.iter().filter(|new| new.kind == "action_item").collect();
     assert!(!items.is_empty());
     assert!(items.iter().all(|item| item.tags == [RETRO_ACTION_TAG] && item.visibility == Visibility::Workspace));
     let memories = stored_all(&first.remember, "2026-11-25T10:00:00Z");
@@ -215,7 +215,7 @@ fn an_open_item_continues_and_is_not_stored_twice() {
     let second = run(AgentName::Retro, &AgentInput { memories: &memories, ..input("sprint 43", &text) });
     let actions = second.artefact.data["actions"].as_array().unwrap();
     assert!(actions.iter().any(|action| action["carries"].is_string()), "{actions:?}");
-    let new: Vec<&NewMemory> = second.remember.iter().filter(|new| new.kind == "action_item").collect();
+    let new: Vec<&MemoryDraft> = second.remember.iter().filter(|new| new.kind == "action_item").collect();
     assert!(new.iter().all(|item| !item.content.contains("Continue last time")), "{new:?}");
 }
 
@@ -241,7 +241,7 @@ fn the_words_of_a_private_memory_reach_no_memory_for_others() {
         }
         if agent == AgentName::Retro {
             let closes = |what: &str, visibility| {
-                let is_it = |new: &&NewMemory| new.content.contains(what) && new.content.contains("Status: done");
+                let is_it = |new: &&MemoryDraft| new.content.contains(what) && new.content.contains("Status: done");
                 drafted.remember.iter().any(|new| is_it(&new) && new.visibility == visibility)
             };
             assert!(closes("Quixby to another desk", Visibility::Private), "{:#?}", drafted.remember);

@@ -6,7 +6,7 @@ use mcp_kit::run::assemble;
 use mcp_kit::serve::{ServeLimits, serve};
 use mcp_kit::settings::from_values;
 use mcp_kit::telemetry::Telemetry;
-use mcp_kit::{Offer, ServiceSettings, Readiness, Start, Verdicts};
+use mcp_kit::{Offer, Readiness, ServiceSettings, Start, Verdicts};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;

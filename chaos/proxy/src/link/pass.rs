@@ -6,7 +6,7 @@ use crate::lane::{Direction, Load, Parcel};
 use crate::operation::{Operation, ReplyPlan};
 use crate::rules::ActiveRule;
 use crate::tally::add;
-use crate::toxic::effect::{Passage, Place};
+use crate::toxic::effect::{Passage, StreamPosition};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
@@ -52,7 +52,7 @@ impl Link {
     fn apply(&mut self, direction: Direction, active: &Arc<ActiveRule>, position: u64, passage: &mut Passage) {
         let random = self.random(direction, active.rule.toxic.kind());
         let passed = self.passed(active, direction);
-        let hit = active.effect().on_bytes(passage, Place { position, passed: *passed, random });
+        let hit = active.effect().on_bytes(passage, StreamPosition { position, passed: *passed, random });
         *passed += passage.bytes.len() as u64;
         // Taken, so that the loss is not attributed to the next rule as well.
         if std::mem::take(&mut passage.lost) && !self.lost_to.contains(&active.id) {

@@ -54,7 +54,7 @@ struct Harness {
 impl Harness {
     fn new(up: &str, down: &str) -> Self {
         let rules = watch::Sender::new(Arc::new(Rules::default()));
-        let edge = Edge { draw: Draw::new(42, "memory"), tap: Tap::new(true), counters: Counters::default() };
+        let edge = Edge { draw: EdgeRandom::new(42, "memory"), tap: Tap::new(true), counters: Counters::default() };
         let link = Link::new(Arc::new(edge), 1, Arc::clone(&rules.borrow()));
         let sources = [up, down].map(|text| Bytes::copy_from_slice(text.as_bytes()));
         Self { link, rules, guards: Vec::new(), now: Instant::now(), sources, arrived: [Vec::new(), Vec::new()] }

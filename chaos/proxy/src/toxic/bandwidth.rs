@@ -1,7 +1,7 @@
 //! Bandwidth: bytes arrive at a limited rate.
 
 use super::Kind;
-use super::effect::{Departure, Effect, Passage, Place, Waiting};
+use super::effect::{Departure, Effect, Passage, StreamPosition, Waiting};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Effect for Bandwidth {
         (self.bytes_per_second == 0).then_some("`bytes_per_second` must be at least 1; to let nothing pass, use `hang`")
     }
 
-    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
         passage.max_piece = passage.max_piece.min(self.piece());
         passage.bytes.len()
     }

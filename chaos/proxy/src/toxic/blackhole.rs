@@ -2,7 +2,7 @@
 //! reset when the toxic is removed.
 
 use super::Kind;
-use super::effect::{Effect, Passage, Place};
+use super::effect::{Effect, Passage, StreamPosition};
 use serde::{Deserialize, Serialize};
 
 pub(super) const KIND: Kind = Kind {
@@ -16,7 +16,7 @@ pub(super) const KIND: Kind = Kind {
 pub struct Blackhole {}
 
 impl Effect for Blackhole {
-    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
         let dropped = passage.bytes.len();
         passage.bytes.clear();
         passage.lost = true;

@@ -1,7 +1,7 @@
 //! Corruption: one bit of some bytes is flipped; the number of bytes stays the same.
 
 use super::Kind;
-use super::effect::{Effect, Passage, Place};
+use super::effect::{Effect, Passage, StreamPosition};
 use crate::draw::next;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ impl Effect for Corrupt {
         (self.one_in == 0).then_some("`one_in` must be at least 1")
     }
 
-    fn on_bytes(&self, passage: &mut Passage, place: Place) -> usize {
+    fn on_bytes(&self, passage: &mut Passage, place: StreamPosition) -> usize {
         let mut bytes = BytesMut::from(passage.bytes.as_ref());
         let changed = self.change(&mut bytes, place.position, place.random);
         passage.bytes = bytes.freeze();

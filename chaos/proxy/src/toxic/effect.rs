@@ -41,7 +41,7 @@ pub(crate) trait Effect {
     }
 
     /// Changes bytes on their way and returns how many of them count as hit.
-    fn on_bytes(&self, _passage: &mut Passage, _place: Place) -> usize {
+    fn on_bytes(&self, _passage: &mut Passage, _place: StreamPosition) -> usize {
         0
     }
 
@@ -118,7 +118,7 @@ impl Passage {
 
 /// The position of bytes in their direction.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct StreamPosition {
     /// Bytes of the connection that came before them.
     pub(crate) position: u64,
     /// Bytes that the rule let pass before them: of the operation if the rule is conditional, otherwise since the rule was added or the

@@ -2,7 +2,7 @@
 //! client sees the same from a network partition that heals before TCP gives up, and from a stopped process.
 
 use super::Kind;
-use super::effect::{Departure, Effect, Passage, Place, Waiting};
+use super::effect::{Departure, Effect, Passage, StreamPosition, Waiting};
 use serde::{Deserialize, Serialize};
 
 pub(super) const KIND: Kind = Kind {
@@ -16,7 +16,7 @@ pub(super) const KIND: Kind = Kind {
 pub struct Hang {}
 
 impl Effect for Hang {
-    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
         passage.bytes.len()
     }
 

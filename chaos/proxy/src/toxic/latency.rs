@@ -1,7 +1,7 @@
 //! Latency: everything arrives later, by a delay that may vary. Bytes wait in a queue: a long reply is delayed once, not once for each of
 //! its pieces, and the order never changes.
 
-use super::effect::{Effect, Passage, Place};
+use super::effect::{Effect, Passage, StreamPosition};
 use super::{Kind, Moment, millis};
 use crate::draw::unit;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ pub struct Latency {
 }
 
 impl Effect for Latency {
-    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
         passage.bytes.len()
     }
 

@@ -1,6 +1,6 @@
 //! Slice: bytes arrive in small pieces, each in its own packet.
 
-use super::effect::{Departure, Effect, Passage, Place, Waiting};
+use super::effect::{Departure, Effect, Passage, StreamPosition, Waiting};
 use super::{Kind, millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Effect for Slice {
         (self.size == 0).then_some("`size` must be at least 1")
     }
 
-    fn on_bytes(&self, passage: &mut Passage, _place: Place) -> usize {
+    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
         passage.max_piece = passage.max_piece.min(self.size);
         passage.bytes.len()
     }

@@ -1,7 +1,7 @@
 //! Truncation: lets a number of bytes pass, then ends the connection. An unconditional rule counts the bytes of a direction from the time when
 //! the rule was added or the connection opened; a rule with a share or a filter counts the bytes of each drawn operation.
 
-use super::effect::{Effect, Passage, Place};
+use super::effect::{Effect, Passage, StreamPosition};
 use super::{Ending, Kind};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub struct Truncate {
 }
 
 impl Effect for Truncate {
-    fn on_bytes(&self, passage: &mut Passage, place: Place) -> usize {
+    fn on_bytes(&self, passage: &mut Passage, place: StreamPosition) -> usize {
         let arriving = passage.bytes.len();
         let room = usize::try_from(self.bytes.saturating_sub(place.passed)).unwrap_or(usize::MAX);
         // Bytes that pass are not hit: a rule that never cuts proves nothing (decision 0015).
@@ -43,7 +43,7 @@ mod tests {
         let truncate = Truncate { bytes: 1_000, ending: Ending::Close };
         let pass = |passed, arriving| {
             let mut passage = Passage::new(Bytes::from(vec![7; arriving]));
-            let cut = truncate.on_bytes(&mut passage, Place { position: 0, passed, random: 0 });
+            let cut = truncate.on_bytes(&mut passage, StreamPosition { position: 0, passed, random: 0 });
             (passage.bytes.len(), cut, passage.cut)
         };
         assert_eq!(pass(0, 1_000), (1_000, 0, None));

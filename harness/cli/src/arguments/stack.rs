@@ -33,7 +33,7 @@ pub(crate) struct UpArguments {
     pub(crate) backend: BackendChoice,
     /// Starts only this service and Redis; all four services and Redis if omitted.
     #[arg(long, value_enum)]
-    pub(crate) only: Option<Only>,
+    pub(crate) only: Option<OnlyService>,
     /// File with the settings of the services, their ports and their key, such as `.env.mcp.local`. Ports and key are random if omitted.
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
@@ -60,13 +60,13 @@ pub(crate) struct WatchArguments {
     /// Builds with `make TARGET BINARIES=…` in place of `cargo build`.
     #[arg(long, value_name = "TARGET")]
     pub(crate) make: Option<String>,
-    /// Command to run in place of a restart; it receives the names of the rebuilt services.
+    /// Command to run instead of restarting the services; it gets the names of the rebuilt services as arguments.
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) then: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Only {
+pub(crate) enum OnlyService {
     /// Memory and Redis.
     Memory,
 }

@@ -115,13 +115,13 @@ pub(crate) fn resolve(
             // `--all` skips also those whose fault this machine cannot inject, such as a limit without control groups.
             Err(_) if arguments.all && impossible.is_some() => {
                 let why = impossible.unwrap_or_default();
-                context.tell(&format!("`{}` is skipped: {why}", experiment.name));
+                context.print_note(&format!("`{}` is skipped: {why}", experiment.name));
             }
             Err(error) => problems.push(format!("{}: {error}", experiment.name)),
         }
     }
     if elsewhere > 0 {
-        context.tell(&format!(
+        context.print_note(&format!(
             "{elsewhere} experiments are skipped: they need a stack of their own, or services without a `--url`"
         ));
     }
@@ -149,7 +149,7 @@ fn own_target(
     };
     if !arguments.place.url.is_empty() || arguments.place.backend != BackendChoice::Auto {
         return Err(Failure::usage(format!(
-            "`{name}` is on a target, which is no stack of this product; remove `--url` and `--backend`"
+            "`{name}` runs on a target, and a target has no services of this product; remove `--url` and `--backend`"
         )));
     }
     if experiment.is_on_target()

@@ -29,7 +29,7 @@ pub(crate) fn run(arguments: &ClientConfigArguments, context: &Context) -> Resul
     let token = Minter::new(&secret).mint(&grant).map_err(Failure::usage)?;
     context.print(configuration(arguments.client, &urls, &token)?.trim_end());
     let minutes = arguments.lifetime.as_secs() / 60;
-    context.tell(&format!(
+    context.print_note(&format!(
         "save this as {}; the token is valid for {minutes} min, then run this command again",
         place(arguments.client)
     ));

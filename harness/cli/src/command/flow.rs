@@ -111,7 +111,7 @@ async fn walk(stack: &Stack, secret: &str, origin: Option<String>, context: &Con
 
 impl Walk<'_> {
     async fn all(&mut self) {
-        self.context.tell(&format!("{} {INTENT}\n", "work".bold()));
+        self.context.print_note(&format!("{} {INTENT}\n", "work".bold()));
         let request = json!({ "action": "answer", "intent": INTENT, "text": FACTS });
         let mut check = request.clone();
         check["executionId"] = json!(self.execution);

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     std::fs::create_dir_all(gate::runs(&dir))?;
     // Without the lock, another harness could remove the directory as an old run.
     let lock = runs::Lock::take(&dir)?;
-    context.tell(&format!("seed {seed}, gate {}", record.run_id));
+    context.print_note(&format!("seed {seed}, gate {}", record.run_id));
     let began = Instant::now();
     let compared = snapshots::compare(files, &mut record, context);
     let has_runs = !phases.is_empty();

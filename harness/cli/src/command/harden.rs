@@ -1,6 +1,6 @@
 //! `harness harden`: makes the hardening checks against a stack, or lists them.
 
-use super::load::spoiled;
+use super::load::with_lies_and_delays;
 use super::play::{self, Folder, command_line};
 use super::target;
 use crate::arguments::HardenArguments;
@@ -58,10 +58,10 @@ pub(crate) fn resolve_from(
         None => context.backend(&arguments.place)?,
     };
     target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
-    let topology = spoiled(topology(&backend), &arguments.lies.lie, &[]);
+    let topology = with_lies_and_delays(topology(&backend), &arguments.lies.lie, &[]);
     let hardening = hardening_of(name, chosen, arguments, &topology, &backend);
     if hardening.checks.is_empty() {
-        return Err(Failure::usage(format!("no check is left to make:{}", reasons(&hardening.omitted))));
+        return Err(Failure::usage(format!("no check is left to run:{}", reasons(&hardening.omitted))));
     }
     let request =
         PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Hardening(hardening) };

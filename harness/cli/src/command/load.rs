@@ -45,7 +45,7 @@ pub(crate) fn resolve(
         }
     };
     let topology = workload.service.map_or_else(Topology::target, Topology::for_load);
-    let topology = spoiled(topology, &arguments.lies.lie, &arguments.delays.slow);
+    let topology = with_lies_and_delays(topology, &arguments.lies.lie, &arguments.delays.slow);
     let wish =
         PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Load(workload) };
     let plan = Plan::resolve(wish)?;
@@ -71,14 +71,18 @@ fn load(arguments: &LoadArguments) -> Result<Load, Failure> {
     let on_own_stack = !place.url.is_empty() || place.backend != BackendChoice::Auto || !arguments.lies.lie.is_empty();
     if load.target.is_some() && (on_own_stack || !arguments.delays.slow.is_empty()) {
         return Err(Failure::usage(
-            "the load is on a target, which is no stack of this product; remove `--url`, `--backend`, `--lie` and `--slow`",
+            "the load runs on a target, and a target has no services of this product; remove `--url`, `--backend`, `--lie` and `--slow`",
         ));
     }
     Ok(load)
 }
 
 /// Adds the lies and delays that break a stack on purpose.
-pub(crate) fn spoiled(topology: Topology, lies: &[(Service, String)], slow: &[(Service, Duration)]) -> Topology {
+pub(crate) fn with_lies_and_delays(
+    topology: Topology,
+    lies: &[(Service, String)],
+    slow: &[(Service, Duration)],
+) -> Topology {
     let topology = lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie));
     slow.iter().fold(topology, |topology, (service, by)| topology.slowed(*service, *by))
 }

@@ -41,7 +41,7 @@ impl Folder {
             return;
         }
         for (run, why) in runs::prune(&self.path, self.keep as usize, own).kept {
-            context.tell(&format!("kept {}: {why}", run.display()));
+            context.print_note(&format!("kept {}: {why}", run.display()));
         }
     }
 }
@@ -106,7 +106,7 @@ pub(crate) fn one(
     runs: &Path,
     context: &Context,
 ) -> PlayedRun {
-    context.tell(&format!("{} {about}", name.bold()));
+    context.print_note(&format!("{} {about}", name.bold()));
     let start = Instant::now();
     let result = execute(plan, secret, runs, context);
     let (exit, result) = match result {
@@ -118,7 +118,12 @@ pub(crate) fn one(
 
 /// Ends a command: writes annotations for the CI, removes old runs, and prints a summary if there were several runs. If
 /// there was one run, and it ended with an error, returns that error.
-pub(crate) fn conclude(played: Vec<PlayedRun>, many: bool, folder: &Folder, context: &Context) -> Result<Exit, Failure> {
+pub(crate) fn conclude(
+    played: Vec<PlayedRun>,
+    many: bool,
+    folder: &Folder,
+    context: &Context,
+) -> Result<Exit, Failure> {
     publish(&played)?;
     let outcomes = played.iter().filter_map(|played| played.result.as_ref().ok());
     let own: Vec<PathBuf> = outcomes.map(|outcome| outcome.run_dir.clone()).collect();
@@ -221,7 +226,7 @@ fn show(outcome: &RunOutcome, has_figures: bool, context: &Context) {
         let plan = &outcome.summary.plan;
         context.print(&format!("report  {}", report.display()));
         if outcome.summary.hardening.is_some() && outcome.judgement.verdict != Verdict::Pass {
-            context.print(&format!("mend    {}", outcome.run_dir.join(run_dir::FIX).display()));
+            context.print(&format!("fix     {}", outcome.run_dir.join(run_dir::FIX).display()));
         }
         context.print(&format!("repeat  {}", plan.command));
         let (word, because) = (word(outcome.judgement.verdict), &outcome.summary.because);

@@ -33,7 +33,7 @@ fn list(folder: &Path, context: &Context) -> Result<Exit, Failure> {
         }
     }
     if entries.is_empty() {
-        context.tell(&format!("there is no run in `{}`\nhint: `harness gate` creates one", folder.display()));
+        context.print_note(&format!("there is no run in `{}`\nhint: `harness gate` creates one", folder.display()));
     }
     Ok(Exit::Pass)
 }
@@ -82,7 +82,7 @@ fn open(run: Option<&Path>, folder: &Path, context: &Context) -> Result<Exit, Fa
     } else {
         context.print(&report.display().to_string());
         if !opened {
-            context.tell("no browser was found; open the file yourself");
+            context.print_note("no browser was found; open the file yourself");
         }
     }
     Ok(Exit::Pass)
@@ -113,7 +113,11 @@ fn prune(keep: Option<u32>, dry_run: bool, folder: &Path, context: &Context) -> 
         pruned.removed.iter().for_each(|run| context.print(&format!("{word} {}", run.display())));
         pruned.kept.iter().for_each(|(run, why)| context.print(&format!("kept {}: {why}", run.display())));
         let word = if dry_run { "would be removed" } else { "removed" };
-        context.tell(&format!("{} runs {word}, {} kept beside the newest", pruned.removed.len(), pruned.kept.len()));
+        context.print_note(&format!(
+            "{} runs {word}; kept {} runs in addition to the newest",
+            pruned.removed.len(),
+            pruned.kept.len()
+        ));
     }
     Ok(Exit::Pass)
 }

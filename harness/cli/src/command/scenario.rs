@@ -1,6 +1,6 @@
 //! `harness scenario`: runs scenarios, each on a stack of its own. If one fails, the others still run.
 
-use super::load::{stack_options, spoiled, lie_and_delay_options};
+use super::load::{lie_and_delay_options, stack_options, with_lies_and_delays};
 use super::play::{self, Folder, PlayedRun};
 use crate::arguments::ScenarioArguments;
 use crate::context::Context;
@@ -10,7 +10,7 @@ use crate::settings;
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::plan::Backend;
 use owo_colors::OwoColorize;
-use scenarios::{ALL, Places, Scenario};
+use scenarios::{ALL, Scenario, SupportedBackends};
 use serde_json::json;
 
 pub(crate) fn run(arguments: &ScenarioArguments, context: &Context) -> Result<Exit, Failure> {
@@ -36,7 +36,7 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
     for scenario in chosen(arguments, context)? {
         // Each stack has a key of its own.
         let (backend, secret) = context.backend(&arguments.place)?;
-        let topology = spoiled((scenario.topology)(), &arguments.lies.lie, &arguments.delays.slow);
+        let topology = with_lies_and_delays((scenario.topology)(), &arguments.lies.lie, &arguments.delays.slow);
         let wish = PlanRequest {
             command: command_of(arguments, scenario),
             seed: arguments.record.seed,
@@ -58,12 +58,12 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
     let fits = |scenario: &Scenario| -> Result<(), String> {
         let topology = (scenario.topology)();
         let needs = match (&backend, scenario.places) {
-            (Backend::External { .. }, Places::OwnStack | Places::OwnProcesses) => {
+            (Backend::External { .. }, SupportedBackends::OwnStack | SupportedBackends::OwnProcesses) => {
                 return Err(format!("`{}` needs a stack of its own; remove `--url`", scenario.name));
             }
-            (Backend::External { .. }, Places::Everywhere) => topology.needs_own_stack(),
+            (Backend::External { .. }, SupportedBackends::Everywhere) => topology.needs_own_stack(),
             (Backend::Target(_), _) => return Err("scenarios call the services of this product".to_owned()),
-            (Backend::Docker, Places::OwnProcesses) => {
+            (Backend::Docker, SupportedBackends::OwnProcesses) => {
                 let needs = "it changes settings of a running stack, or runs programs beside it";
                 return Err(format!("`{}` needs `--backend process`: {needs}", scenario.name));
             }
@@ -112,9 +112,9 @@ fn list(context: &Context) {
     for scenario in ALL {
         let parts: Vec<String> = (scenario.topology)().parts.into_iter().map(|part| part.name).collect();
         let place = match scenario.places {
-            Places::Everywhere => "everywhere",
-            Places::OwnStack => "on a stack of its own",
-            Places::OwnProcesses => "on processes of its own",
+            SupportedBackends::Everywhere => "everywhere",
+            SupportedBackends::OwnStack => "on a stack of its own",
+            SupportedBackends::OwnProcesses => "on processes of its own",
         };
         if context.output.json {
             context.print_json(&json!({

@@ -118,7 +118,7 @@ fn write(path: &Path, surfaces: &BTreeMap<String, Surface>, context: &Context) -
     for (name, surface) in surfaces {
         let file = if in_folder { file_of(path, name) } else { path.to_owned() };
         std::fs::write(&file, surface.text())?;
-        context.tell(&format!("{}: {} tools, {}", file.display(), surface.len(), surface.sha256()));
+        context.print_note(&format!("{}: {} tools, {}", file.display(), surface.len(), surface.sha256()));
     }
     Ok(Exit::Pass)
 }
@@ -130,7 +130,7 @@ fn file_of(folder: &Path, name: &str) -> PathBuf {
 fn check(path: &Path, surfaces: &BTreeMap<String, Surface>, context: &Context) -> Result<Exit, Failure> {
     if surfaces.len() > 1 && !path.is_dir() {
         return Err(Failure::usage(format!(
-            "`{}` is no folder with one file for each of {} services\nhint: `harness snapshot --out FOLDER` writes them",
+            "`{}` is not a folder with one file for each of the {} services\nhint: `harness snapshot --out FOLDER` writes them",
             path.display(),
             surfaces.len()
         )));

@@ -3,7 +3,7 @@
 mod env_file;
 
 use super::watch;
-use crate::arguments::{BackendChoice, Only, UpArguments, WatchArguments};
+use crate::arguments::{BackendChoice, OnlyService, UpArguments, WatchArguments};
 use crate::context::{Context, random_secret};
 use crate::exit::{Exit, Failure};
 use harness_core::plan::Backend;
@@ -27,12 +27,12 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         return Err(Failure::usage("`--watch` supports processes only; `make mcp-up` watches a stack of containers"));
     }
     let topology = match arguments.only {
-        Some(Only::Memory) => Topology::memory(),
+        Some(OnlyService::Memory) => Topology::memory(),
         None => Topology::full(),
     };
     let wanted = match &arguments.env_file {
         Some(path) => env_file::read(path, topology)?,
-        None => env_file::Wanted { topology, secret: None },
+        None => env_file::ConfiguredStack { topology, secret: None },
     };
     let request = StackRequest {
         backend,

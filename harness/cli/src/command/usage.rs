@@ -30,13 +30,17 @@ pub(crate) fn run(arguments: &UsageArguments, context: &Context) -> Result<Exit,
         let lines = read(source, &mut tally).map_err(|why| unreadable(file, &why))?;
         if lines.no_json > 0 && lines.logged == 0 {
             return Err(Failure::usage(format!(
-                "`{}` is no log of a service: none of its {} lines is a JSON object with `timestamp` and `service`\nhint: give files of the orchestrator's `LOG_DIR`, or what it wrote to stdout",
+                "`{}` is not a log of a service: none of its {} lines is a JSON object with `timestamp` and `service`\nhint: give files of the orchestrator's `LOG_DIR`, or what it wrote to stdout",
                 file.display(),
                 lines.no_json
             )));
         }
         if lines.no_json > 0 {
-            context.tell(&format!("`{}`: {} lines are no log lines and do not count", file.display(), lines.no_json));
+            context.print_note(&format!(
+                "`{}`: {} lines are no log lines and do not count",
+                file.display(),
+                lines.no_json
+            ));
         }
     }
     show(&tally, context);

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
     let folder = Path::new(state::FOLDER);
     if arguments.stop {
         let line = if stop(folder)? { "stopped the watch" } else { "no watch is running here" };
-        context.tell(line);
+        context.print_note(line);
         return Ok(Exit::Pass);
     }
     if arguments.background {
@@ -112,7 +112,7 @@ fn renew(services: &[Service], arguments: &WatchArguments, context: &Context) {
     }
     let (built, since) = (since.elapsed(), Instant::now());
     let then = &arguments.then;
-    let restarted = if then.is_empty() { restart(&renewed, context) } else { tell(&renewed, then) };
+    let restarted = if then.is_empty() { restart(&renewed, context) } else { run_user_command(&renewed, then) };
     match restarted {
         Ok(()) => context.print(&format!(
             "{}: built in {:.1} s, ready again after {:.1} s",
@@ -136,7 +136,7 @@ fn restart(services: &[Service], context: &Context) -> Result<(), String> {
 }
 
 /// Runs the user's command with the names of the services as arguments.
-fn tell(services: &[Service], then: &[String]) -> Result<(), String> {
+fn run_user_command(services: &[Service], then: &[String]) -> Result<(), String> {
     let (program, arguments) = then.split_first().ok_or("the command is empty")?;
     let status = Command::new(program).args(arguments).args(services.iter().map(|service| service.name())).status();
     match status {

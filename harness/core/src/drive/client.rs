@@ -23,7 +23,7 @@ pub use contact::{Contact, ContactError, Obstacle, contact};
 pub use endpoint::{Endpoint, EndpointError};
 pub(crate) use exchange::exchange;
 pub use handshake::Handshake;
-pub use open::{Era, MessageReply, Message};
+pub use open::{Era, Message, MessageReply};
 pub use page::{check_reply, headers_of_page, hidden_headers};
 pub use session::Protocol;
 
@@ -32,7 +32,7 @@ use framing::{Frame, Received};
 use harness_history::{ErrorKind, Outcome};
 use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
-use reply::Judged;
+use reply::JudgedReply;
 use serde_json::Value;
 use session::Session;
 use std::fmt;
@@ -192,7 +192,7 @@ impl Client {
         let (complete_us, received) = self.converse().await;
         match received {
             Ok(received) => {
-                let Judged { outcome, structured, content, raw } =
+                let JudgedReply { outcome, structured, content, raw } =
                     reply::judge(&mut self.reply, &received, self.last_id);
                 if let (200..300, Some((bearer, _))) = (received.status, &self.bearer) {
                     bearer.accepted();

@@ -11,7 +11,7 @@ mod shape;
 pub(crate) use data::{DataReply, of as of_data};
 pub(crate) use digest::{digest_of_tags, low_half, visibility};
 pub(crate) use guard::verdict_claims;
-pub(crate) use sent::{Sent, injection};
+pub(crate) use sent::{SentEffect, injection};
 
 use crate::drive::canary::Names;
 use harness_history::{Effect, ErrorKind, Outcome};
@@ -28,7 +28,7 @@ pub(crate) fn of(
     reply: Option<&str>,
     names: &Names,
 ) -> (Outcome, Effect) {
-    of_sent(tool, &Sent::parse(tool, arguments, names), outcome, reply, names)
+    of_sent(tool, &SentEffect::parse(tool, arguments, names), outcome, reply, names)
 }
 
 /// Returns the outcome and the effect of a tool call. The outcome can differ from `outcome`: `not_found` is a valid answer to a read, and a
@@ -36,7 +36,7 @@ pub(crate) fn of(
 /// a tree of its replies.
 pub(crate) fn of_sent(
     tool: &str,
-    sent: &Sent,
+    sent: &SentEffect,
     outcome: &Outcome,
     reply: Option<&str>,
     names: &Names,

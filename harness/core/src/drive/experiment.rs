@@ -50,7 +50,7 @@ pub struct Experiment {
     pub evidence: Option<CounterName>,
     /// Edges whose number of requests is compared with the number of calls that need them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ways: Vec<WayWish>,
+    pub ways: Vec<CountedEdge>,
     pub promises: Promises,
     /// Memory must have the outcome of every acknowledged workflow this long after the load; `None`: not checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +128,7 @@ pub struct CounterName {
 
 /// An edge between two parts whose requests are counted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct WayWish {
+pub struct CountedEdge {
     pub from: String,
     pub to: String,
     /// Operations of the load that need it.

@@ -3,19 +3,19 @@
 mod access;
 mod answer;
 mod check;
-mod run_checks;
 mod curl;
 mod mask;
 mod probe;
 mod record;
 mod request;
+mod run_checks;
 mod token;
 
 pub(crate) use access::Access;
 pub use answer::Answer;
 pub use check::{HardeningCheck, Need, Probing};
-pub(crate) use run_checks::run_checks;
 pub use probe::{Caller, Probe, Stop};
 pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 pub use request::HttpRequest;
+pub(crate) use run_checks::run_checks;
 pub use token::{base64url, signed, signed_with};

@@ -13,7 +13,7 @@ mod stage;
 mod wire;
 
 pub use actor::Actor;
-pub use ask::Ask;
+pub use ask::ScenarioRequest;
 pub(crate) use observe::sum;
 pub use provider::{IdentityProvider, MAX_LIFETIME_SECS, SigningKey, claims_of};
 pub use raw::{RawConnection, RawReply};
@@ -36,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 /// Default deadline of a scenario.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-pub type Steps = for<'a> fn(&'a Stage<'a>) -> LocalBoxFuture<'a, Result<(), Broken>>;
+pub type Steps = for<'a> fn(&'a Stage<'a>) -> LocalBoxFuture<'a, Result<(), StepFailed>>;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
@@ -47,7 +47,7 @@ pub struct Scenario {
     pub topology: fn() -> Topology,
     /// Files and databases that the services have at the start.
     pub given: fn() -> Vec<Fixture>,
-    pub places: Places,
+    pub places: SupportedBackends,
     pub deadline: Duration,
     /// Standing checks that must come to a decision. The run is *unknown* if one of them has nothing to judge.
     pub required: &'static [&'static str],
@@ -56,7 +56,7 @@ pub struct Scenario {
 
 /// Where a scenario can run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Places {
+pub enum SupportedBackends {
     /// On any stack, including an external one.
     Everywhere,
     /// Only on a stack of its own, because it needs its own settings or stops parts.
@@ -70,20 +70,29 @@ impl Scenario {
     /// Returns a scenario that can run everywhere, with the default deadline.
     pub const fn new(name: &'static str, about: &'static str, topology: fn() -> Topology, steps: Steps) -> Self {
         let given: fn() -> Vec<Fixture> = Vec::new;
-        Self { name, about, topology, given, places: Places::Everywhere, deadline: DEADLINE, required: &[], steps }
+        Self {
+            name,
+            about,
+            topology,
+            given,
+            places: SupportedBackends::Everywhere,
+            deadline: DEADLINE,
+            required: &[],
+            steps,
+        }
     }
 
     /// Restricts the scenario to a stack of its own.
     #[must_use]
     pub const fn on_its_own_stack(mut self) -> Self {
-        self.places = Places::OwnStack;
+        self.places = SupportedBackends::OwnStack;
         self
     }
 
     /// Restricts the scenario to a stack of its own on the process backend.
     #[must_use]
     pub const fn on_its_own_processes(mut self) -> Self {
-        self.places = Places::OwnProcesses;
+        self.places = SupportedBackends::OwnProcesses;
         self
     }
 
@@ -123,9 +132,9 @@ impl Scenario {
 /// The reason why a scenario ended early. The expectations recorded so far still count, and the run cannot pass.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Broken(pub String);
+pub struct StepFailed(pub String);
 
-impl From<StackError> for Broken {
+impl From<StackError> for StepFailed {
     fn from(error: StackError) -> Self {
         Self(error.to_string())
     }

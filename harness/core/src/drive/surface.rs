@@ -61,7 +61,7 @@ pub enum ChangeWord {
 pub enum SurfaceError {
     #[error("the tools cannot be listed: {0}")]
     Unlisted(String),
-    #[error("the server lists the tool `{0}` twice, so that no client knows which one it calls")]
+    #[error("the server lists the tool `{0}` twice, so clients cannot tell which one they call")]
     Twice(String),
     #[error("the snapshot `{file}` cannot be read: {why}\nhint: `harness snapshot --out {file}` writes it")]
     Unreadable { file: String, why: String },

@@ -55,7 +55,7 @@ impl<'a> Injection<'a> {
 
     /// Starts a part again if the fault has ended it.
     pub(super) async fn start_if_dead(&self, part: &str) -> Result<(), FaultError> {
-        if self.stack.lives(part).await {
+        if self.stack.is_running(part).await {
             return Ok(());
         }
         // The stack does not notice when a part ends by itself, and refuses to start a part that it takes for running.

@@ -95,7 +95,7 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
     let mut acting = Acting::default();
     let mut connections = Vec::new();
     // Opened before the commands are sent, which may make Redis refuse new connections.
-    for _ in 0..recipe.places {
+    for _ in 0..recipe.reserved_connections {
         connections.push(connect_by_name(&part.url).await.map_err(refused)?);
     }
     let mut restore = recipe.restore.clone();

@@ -42,9 +42,9 @@ pub(super) fn finding(recorded: &Recorded) -> Finding {
 }
 
 /// The number of judged calls, the summary of a run without doubts, and the doubts.
-type Appraisal = (u64, String, Vec<String>);
+type EvidenceSummary = (u64, String, Vec<String>);
 
-fn scenario(recorded: &Recorded) -> Appraisal {
+fn scenario(recorded: &Recorded) -> EvidenceSummary {
     let calls = recorded.history.len();
     let mut doubts: Vec<String> = match &recorded.scenario {
         None => vec!["the scenario wrote no report".to_owned()],
@@ -53,11 +53,11 @@ fn scenario(recorded: &Recorded) -> Appraisal {
     if calls == 0 {
         doubts.push("no call was made".to_owned());
     }
-    let unseen = unseen(recorded).unwrap_or_default();
-    (calls, format!("ran to its end with {calls} calls{unseen}"), doubts)
+    let not_judged = not_judged(recorded).unwrap_or_default();
+    (calls, format!("ran to its end with {calls} calls{not_judged}"), doubts)
 }
 
-fn load(recorded: &Recorded) -> Appraisal {
+fn load(recorded: &Recorded) -> EvidenceSummary {
     let (calls, succeeded) = recorded
         .history
         .measured()
@@ -84,9 +84,9 @@ fn load(recorded: &Recorded) -> Appraisal {
     let arrivals = recorded.driver.as_ref().and_then(|driver| arrivals(driver, recorded)).unwrap_or_default();
     let walks = recorded.driver.as_ref().and_then(some_walks).unwrap_or_default();
     let handshakes = recorded.driver.as_ref().and_then(handshakes).unwrap_or_default();
-    let unseen = unseen(recorded).unwrap_or_default();
+    let not_judged = not_judged(recorded).unwrap_or_default();
     let summary = format!(
-        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{handshakes}{unseen}"
+        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{handshakes}{not_judged}"
     );
     (calls, summary, doubts)
 }
@@ -103,14 +103,14 @@ fn handshakes(driver: &DriverReport) -> Option<String> {
 }
 
 /// Returns the promises that a run on a target did not look at; `None` if it looked at all, or if the run is on a stack of this product.
-fn unseen(recorded: &Recorded) -> Option<String> {
+fn not_judged(recorded: &Recorded) -> Option<String> {
     let calls = match &recorded.plan.subject {
         Subject::Load(workload) if workload.is_on_target() => TargetCalls::of_load(workload),
         Subject::Experiment(experiment) if experiment.is_on_target() => target_calls(recorded, experiment),
         Subject::Load(_) | Subject::Experiment(_) | Subject::Scenario(_) | Subject::Hardening(_) => return None,
     };
-    let unseen = Coverage::of(calls).unseen;
-    (!unseen.is_empty()).then(|| format!("; not looked at: {}", unseen.join(", ")))
+    let not_judged = Coverage::of(calls).not_judged;
+    (!not_judged.is_empty()).then(|| format!("; not checked: {}" (docs/mcp/ANY_SERVER.md names the text), not_judged.join(", ")))
 }
 
 /// Returns how many users listed everything at the end; `None` if every user did.

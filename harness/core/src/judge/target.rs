@@ -37,40 +37,40 @@ pub(super) struct Coverage {
     /// Names of the standing checks that must decide.
     pub(super) required: Vec<String>,
     /// What was not looked at, each with the reason.
-    pub(super) unseen: Vec<String>,
+    pub(super) not_judged: Vec<String>,
 }
 
 impl Coverage {
     pub(super) fn of(calls: TargetCalls<'_>) -> Self {
-        let (mut required, mut unseen) = (Vec::new(), Vec::new());
+        let (mut required, mut not_judged) = (Vec::new(), Vec::new());
         let drawn = |operation: &&OperationData| calls.mix.get(&operation.name).is_some_and(|weight| *weight > 0);
         let any = |fits: &dyn Fn(&OperationData) -> bool| calls.operations.iter().filter(drawn).any(fits);
         let reads_key = |key: Placeholder| any(&|operation| operation.reads_any() && operation.uses(key));
         if !calls.operations.iter().any(OperationData::creates) {
-            unseen.push("records (no operation has `writes` with a new key)".to_owned());
+            not_judged.push("records (no operation has `writes` with a new key)".to_owned());
         } else if !calls.operations.iter().any(OperationData::reads_any) {
-            unseen.push("records (no operation has `reads`, so that no write can be read back)".to_owned());
+            not_judged.push("records (no operation has `reads`, so that no write can be read back)".to_owned());
         } else {
             required.extend(["register", "sessions", "no-lost-writes", "no-phantom-reads"]);
             if reads_key(Placeholder::KnownKey) {
                 required.push("read-your-writes");
             } else {
-                unseen.push("reads of own records during the load (no `reads` with `{{known_key}}`)".to_owned());
+                not_judged.push("reads of own records during the load (no `reads` with `{{known_key}}`)".to_owned());
             }
             if lists_values(calls) {
                 required.push("no-duplicate-effects");
             } else {
-                unseen.push("duplicates (no operation `lists` records with their values)".to_owned());
+                not_judged.push("duplicates (no operation `lists` records with their values)".to_owned());
             }
         }
         if calls.organisations < 2 {
-            unseen.push("isolation (it needs two tokens)".to_owned());
+            not_judged.push("isolation (it needs two tokens)".to_owned());
         } else if required.is_empty() || !(reads_key(Placeholder::ForeignKey) || lists_values(calls)) {
-            unseen.push("isolation between the tokens (no `reads` with `{{foreign_key}}`, no `lists`)".to_owned());
+            not_judged.push("isolation between the tokens (no `reads` with `{{foreign_key}}`, no `lists`)".to_owned());
         } else {
             required.push("tenant-isolation");
         }
-        Self { required: required.into_iter().map(str::to_owned).collect(), unseen }
+        Self { required: required.into_iter().map(str::to_owned).collect(), not_judged }
     }
 }
 
@@ -127,7 +127,7 @@ fn blind_spot(history: &History) -> Option<&'static str> {
             history.changes(key).is_some() && (value.digest().is_none() || !history.writers(value).is_empty())
         });
     is_blind
-        .then_some("no list had a record that was written at the places of `lists`, so that the profile may be wrong")
+        .then_some("no list had a written record at the pointers of `lists`, so the profile may be wrong")
 }
 
 fn is_list(op: &OpRef<'_>) -> bool {
@@ -139,7 +139,7 @@ fn no_list(history: &History) -> Option<&'static str> {
     let is_marked = |op: OpRef<'_>| op.effect().returned().any(|(_, value)| value.canary().is_some());
     let mut lists = history.ops().filter(|op| op.phase() == Phase::Final && is_list(op));
     (!lists.any(is_marked))
-        .then_some("no list after the load had a record with a mark, so that duplicates were not looked for")
+        .then_some("no list after the load had a record with a mark, so duplicates were not checked")
 }
 
 /// Returns the doubt if every lost record that the finding shows was missing from a list alone, and the read by its key found it.
@@ -156,7 +156,7 @@ fn only_listed(history: &History, finding: &Finding) -> Option<&'static str> {
         _ => false,
     };
     (finding.check == LOST && finding.evidence.iter().all(|evidence| is_only_listed(&evidence.ops)))
-        .then_some("the reads by key found the records that are missing from lists, so that a list may have pages")
+        .then_some("reads by key found the records that are missing from the lists, so the lists may have pages")
 }
 
 fn as_unknown(finding: Finding, why: &str) -> Finding {
@@ -210,26 +210,30 @@ mod tests {
     #[test]
     fn checks_without_data_in_the_profile_are_named_and_not_required() {
         let of = |organisations, operations: &Value| {
-            let Coverage { required, unseen } =
+            let Coverage { required, not_judged } =
                 Coverage::of(TargetCalls::of_load(&workload(organisations, operations)));
-            (required.join(" "), unseen.join("; "))
+            (required.join(" "), not_judged.join("; "))
         };
-        let (required, unseen) = of(1, &json!([{ "name": "x", "place": "p", "tool": "x", "arguments": {} }]));
-        assert!(required.is_empty() && unseen.contains("no operation has `writes`") && unseen.contains("two tokens"));
-        let (required, unseen) = of(1, &json!([put()]));
-        assert!(required.is_empty() && unseen.contains("no operation has `reads`"), "{unseen}");
-        let (required, unseen) = of(2, &json!([put(), get("get", "shared_key")]));
+        let (required, not_judged) = of(1, &json!([{ "name": "x", "place": "p", "tool": "x", "arguments": {} }]));
+        assert!(
+            required.is_empty()
+                && not_judged.contains("no operation has `writes`")
+                && not_judged.contains("two tokens")
+        );
+        let (required, not_judged) = of(1, &json!([put()]));
+        assert!(required.is_empty() && not_judged.contains("no operation has `reads`"), "{not_judged}");
+        let (required, not_judged) = of(2, &json!([put(), get("get", "shared_key")]));
         assert_eq!(required, "register sessions no-lost-writes no-phantom-reads");
-        assert!(unseen.contains("`{{known_key}}`") && unseen.contains("`{{foreign_key}}`"), "{unseen}");
-        let (required, unseen) = of(2, &json!([put(), get("get", "known_key"), get("probe", "foreign_key")]));
+        assert!(not_judged.contains("`{{known_key}}`") && not_judged.contains("`{{foreign_key}}`"), "{not_judged}");
+        let (required, not_judged) = of(2, &json!([put(), get("get", "known_key"), get("probe", "foreign_key")]));
         assert!(required.ends_with("read-your-writes tenant-isolation"), "{required}");
-        assert!(unseen.starts_with("duplicates (no operation `lists`"), "{unseen}");
+        assert!(not_judged.starts_with("duplicates (no operation `lists`"), "{not_judged}");
         let list = json!({ "name": "list", "place": "p", "tool": "list", "arguments": {},
             "lists": { "items": "/reply/items", "key": "/id", "value": "/text" } });
-        let (required, unseen) = of(2, &json!([put(), get("get", "known_key"), list]));
+        let (required, not_judged) = of(2, &json!([put(), get("get", "known_key"), list]));
         assert!(
-            required.ends_with("no-duplicate-effects tenant-isolation") && unseen.is_empty(),
-            "{required}; {unseen}"
+            required.ends_with("no-duplicate-effects tenant-isolation") && not_judged.is_empty(),
+            "{required}; {not_judged}"
         );
     }
 
@@ -345,8 +349,8 @@ mod tests {
         let with = |listed: Op| findings(written().into_iter().chain([listed]).collect());
         let failed = Op { outcome: Outcome::Unknown(ErrorKind::Timeout), ..list(40, &[("a", state(10))]) };
         let during = Op { phase: Phase::Measured, ..list(20, &[("a", state(10))]) };
-        for unseen in [findings(written()), with(failed), with(during), with(list(40, &[]))] {
-            let (verdict, why) = verdict_of(&unseen, "no-duplicate-effects");
+        for not_judged in [findings(written()), with(failed), with(during), with(list(40, &[]))] {
+            let (verdict, why) = verdict_of(&not_judged, "no-duplicate-effects");
             assert_eq!(verdict, Verdict::Unknown);
             assert!(why.contains("no list after the load"), "{why}");
         }

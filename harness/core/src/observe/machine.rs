@@ -11,7 +11,7 @@ const SHARE: f64 = 0.25;
 
 /// Running totals at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Look {
+pub struct MachineTotals {
     pub(crate) at_us: u64,
     /// Busy time of all cores together.
     busy: Duration,
@@ -23,7 +23,7 @@ pub struct Look {
 
 /// Reads the CPU time of the machine, and of our processes: the harness, the parts with their children, and `others`. Returns `None` if
 /// `/proc/stat` cannot be read.
-pub(crate) fn look(stack: &Stack, others: &[u32], epoch_us: u64) -> Option<Look> {
+pub(crate) fn look(stack: &Stack, others: &[u32], epoch_us: u64) -> Option<MachineTotals> {
     let total = KernelStats::current().ok()?.total;
     // Time that the hypervisor gave to other machines counts as busy, because it slows the stack like a process here.
     let given_away = total.steal.unwrap_or_default();
@@ -37,11 +37,16 @@ pub(crate) fn look(stack: &Stack, others: &[u32], epoch_us: u64) -> Option<Look>
         stack.parts().into_iter().filter_map(|part| part.pid).flat_map(|pid| [pid].into_iter().chain(children(pid)));
     let pids = parts.chain(others.iter().copied()).chain([std::process::id()]);
     let own = pids.filter_map(|pid| Some((pid, cpu_time(pid)?))).collect();
-    Some(Look { at_us: monotonic_us().saturating_sub(epoch_us), busy: time(busy), all: time(busy + idle), own })
+    Some(MachineTotals {
+        at_us: monotonic_us().saturating_sub(epoch_us),
+        busy: time(busy),
+        all: time(busy + idle),
+        own,
+    })
 }
 
 /// Returns true if other processes used much of the machine between two moments.
-pub(crate) fn is_crowded(before: &Look, now: &Look) -> bool {
+pub(crate) fn is_crowded(before: &MachineTotals, now: &MachineTotals) -> bool {
     // A process that was not running before had used no time.
     let used = |(pid, time): &(u32, Duration)| {
         let known = before.own.iter().find(|(known, _)| known == pid).map(|(_, time)| *time);
@@ -55,12 +60,12 @@ pub(crate) fn is_crowded(before: &Look, now: &Look) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Look, is_crowded};
+    use super::{MachineTotals, is_crowded};
     use std::time::Duration;
 
-    fn look(busy: u64, all: u64, own: &[(u32, u64)]) -> Look {
+    fn look(busy: u64, all: u64, own: &[(u32, u64)]) -> MachineTotals {
         let time = Duration::from_millis;
-        Look {
+        MachineTotals {
             at_us: 0,
             busy: time(busy),
             all: time(all),

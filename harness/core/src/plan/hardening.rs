@@ -32,7 +32,7 @@ pub struct CheckTexts {
     pub sources: Vec<String>,
     pub how: String,
     pub remedy: String,
-    /// Files of this repository that mend a failure, the first one first.
+    /// Files of this repository in which a failure is fixed, the most likely one first.
     pub mend: Vec<String>,
     /// Checks whose failure is the cause of a failure of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -189,7 +189,7 @@ impl OperationData {
                 problems.push(("reads", what));
             }
             if reads.missing.iter().any(|text| text.trim().is_empty()) {
-                let what = "a text of `missing` is empty, so that every error would say that there is no such record";
+                let what = "a text of `missing` is empty, so every error would count as a missing record";
                 problems.push(("reads", what.to_owned()));
             }
             if !reads.value.is_in_reply() {

@@ -49,5 +49,5 @@ pub const REPORT_MARKDOWN: &str = "report.md";
 pub const JUNIT: &str = "junit.xml";
 /// The failures of a hardening run for code scanning (SARIF 2.1.0).
 pub const SARIF: &str = "report.sarif";
-/// What to mend after a hardening run.
+/// What to fix after a hardening run.
 pub const FIX: &str = "fix.md";

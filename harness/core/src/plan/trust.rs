@@ -58,7 +58,7 @@ impl Trust {
             // Each certificate counts, because the user chose this file.
             roots
                 .add(certificate)
-                .map_err(|error| wrong(format!("has a certificate that is no authority: {error}")))?;
+                .map_err(|error| wrong(format!("has a certificate that is not a certificate authority: {error}")))?;
         }
         if roots.is_empty() { Err(wrong("has no certificate".to_owned())) } else { Self::over(roots) }
     }

@@ -27,7 +27,7 @@ pub struct Workload {
     pub model: Model,
     /// Arrivals in addition to the users of a closed model; `None` if there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub beside: Option<Beside>,
+    pub beside: Option<SideArrivals>,
     /// Duration of the load before the measured phase.
     pub warmup: Duration,
     /// Length of the measured phase.
@@ -154,7 +154,7 @@ const fn default_longest_gap() -> Duration {
 /// Arrivals at a fixed rate, made by additional users beside those of a closed model. In a closed model an outage is only
 /// a few slow calls, because its users wait for their replies. These arrivals continue, and each of them is late.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Beside {
+pub struct SideArrivals {
     /// Arrivals per second.
     pub rate: f64,
     /// Number of users that make the arrivals.

@@ -335,7 +335,7 @@ mod tests {
         let Change { kind, before: state, summary, .. } = &comparison.changes[0];
         assert_eq!((*kind, state.as_str(), summary.as_str()), (ChangeKind::Appeared, "missing", "no-gap fail"));
         let reverse = Comparison::of(&after, &before).unwrap();
-        assert_eq!(kinds(&reverse), [("no-gap", ChangeKind::Changed)], "nothing shows that it was mended");
+        assert_eq!(kinds(&reverse), [("no-gap", ChangeKind::Changed)], "nothing shows that it was fixed");
         assert!(reverse.is_doubtful() && !comparison.is_doubtful());
     }
 

@@ -77,9 +77,9 @@ pub struct CheckFigures {
     pub sources: Vec<String>,
     /// How it is tested.
     pub how: String,
-    /// How a failure is mended.
+    /// How to fix a failure. (the description in docs/report.schema.json is generated from it)
     pub remedy: String,
-    /// Files that mend it.
+    /// Files in which the failure is fixed. (generated into docs/report.schema.json)
     pub mend: Vec<String>,
     /// The command that makes this check alone.
     pub repeat: String,
@@ -144,7 +144,7 @@ pub struct ExperimentFigures {
     /// From the end of the last fault until rate and latency were back at their values before it, in microseconds.
     pub steady_us: Option<u64>,
     /// Requests on edges between parts, retries included.
-    pub ways: Vec<WayFigures>,
+    pub ways: Vec<EdgeFigures>,
 }
 
 /// One injection of a fault.
@@ -164,7 +164,7 @@ pub struct FaultFigures {
 
 /// Requests on an edge.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct WayFigures {
+pub struct EdgeFigures {
     /// The edge, such as `orchestrator to memory`.
     pub name: String,
     /// Number of requests on the edge.

@@ -1,4 +1,4 @@
-//! `fix.md`: for each finding of a hardening run what was seen, the evidence, where to mend it, and the command that proves the mend.
+//! `fix.md`: for each finding of a hardening run, the observation, the evidence, where to fix it, and the command that proves the fix.
 
 use super::ReportError;
 use super::figures::{CheckFigures, HardeningFigures, Summary};

@@ -1,4 +1,4 @@
-//! `report.sarif`: the failures of a hardening run for code scanning (SARIF 2.1.0). A result points to the file that mends it, because a URL is no place
+//! `report.sarif`: the failures of a hardening run for code scanning (SARIF 2.1.0). A result points to the file in which it is fixed, because a URL is not a location
 //! in a repository.
 
 use super::figures::{CheckFigures, HardeningFigures, Summary};

@@ -1,16 +1,16 @@
 //! Summarises a run: from its records to the figures that every report shows.
 
 pub use super::figures::{
-    CheckFigures, CurvePoint, DriverFigures, EvidenceFigures, ExchangeFigures, ExpectationFigures, ExperimentFigures,
-    FaultFigures, FindingFigures, HardeningFigures, OmittedFigures, OperationFigures, PartFigures, Percentiles,
-    PlanFigures, SecondFigures, Summary, SurroundingFigures, ThresholdFigures, ViolationFigures, WayFigures,
+    CheckFigures, CurvePoint, DriverFigures, EdgeFigures, EvidenceFigures, ExchangeFigures, ExpectationFigures,
+    ExperimentFigures, FaultFigures, FindingFigures, HardeningFigures, OmittedFigures, OperationFigures, PartFigures,
+    Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures, ThresholdFigures, ViolationFigures,
 };
 use super::tally::{Second, Tally};
 use crate::drive::Subject;
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Purpose;
 use crate::plan::hardening::Hardening;
-use crate::plan::workload::{Beside, Model, Workload};
+use crate::plan::workload::{Model, SideArrivals, Workload};
 use harness_history::{Finding, History, Phase};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,7 +59,7 @@ impl Summary {
             parts: part_figures(recorded, span, total.calls),
             driver: driver_figures(recorded),
             expectations: recorded.expectations.iter().map(expectation_figures).collect(),
-            experiment: happened(history),
+            experiment: recorded_experiment_figures(history),
             hardening: super::hardening::figures(recorded),
             total,
         }
@@ -164,7 +164,7 @@ fn hardening_figures(figures: PlanFigures, hardening: &Hardening, recorded: &Rec
 }
 
 /// Returns the faults of an experiment and the recovery of the stack; `None` for another kind of run.
-fn happened(history: &History) -> Option<ExperimentFigures> {
+fn recorded_experiment_figures(history: &History) -> Option<ExperimentFigures> {
     let happened = history.experiment()?;
     let recovery = harness_history::recovery::recovery(history, happened);
     let secs = |us: u64| us as f64 / 1e6;
@@ -175,7 +175,7 @@ fn happened(history: &History) -> Option<ExperimentFigures> {
         hits: fault.hits,
         counted_by: fault.counted_by.clone(),
     });
-    let ways = happened.ways.iter().map(|way| WayFigures {
+    let ways = happened.ways.iter().map(|way| EdgeFigures {
         name: format!("{} to {}", way.from, way.to),
         requests: way.requests,
         calls: way.calls,
@@ -227,7 +227,7 @@ fn model(workload: &Workload) -> String {
         }
     };
     match &workload.beside {
-        Some(Beside { rate, users }) => format!("{model}; beside it {rate}/s by {users} further users"),
+        Some(SideArrivals { rate, users }) => format!("{model}; plus {rate} arrivals/s by {users} additional users"),
         None => model,
     }
 }

@@ -36,7 +36,8 @@ pub(super) async fn check(
     let access = access(stack, &stage).await?;
     let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let checking = async {
-        let report = Box::pin(run_checks(&checks, (&stage, access.as_ref()), run_dir, plan.deadline, view, cancel)).await;
+        let report =
+            Box::pin(run_checks(&checks, (&stage, access.as_ref()), run_dir, plan.deadline, view, cancel)).await;
         stop.cancel();
         report
     };

@@ -24,6 +24,6 @@ pub(crate) async fn start(
     // No reaper: the part must outlive this command, as the rest of the stack does.
     let processes = Box::new(Processes::new(None, ready::http_client()?));
     let running = processes.start(request, &part, environment).await?;
-    processes.leave();
+    processes.detach();
     Ok(running)
 }

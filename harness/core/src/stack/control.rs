@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long [`Stack::lives`] waits for an answer of a part whose process exists. A process that is ending has ended by
+/// How long [`Stack::is_running`] waits for an answer of a part whose process exists. A process that is ending has ended by
 /// then.
 const SILENCE: Duration = Duration::from_secs(5);
 const LIFE_PAUSE: Duration = Duration::from_millis(5);
@@ -107,7 +107,7 @@ impl Stack {
     /// Returns true if a part is alive. A process that answers is alive. A process that the system is ending exists for
     /// a moment longer and does not answer, so a silent process counts as alive only if it still exists after
     /// [`SILENCE`].
-    pub(crate) async fn lives(&self, name: &str) -> bool {
+    pub(crate) async fn is_running(&self, name: &str) -> bool {
         let Some(part) = self.part(name) else { return false };
         // Without a visible process there is no sign that the part has ended.
         let Some((pid, started)) = part.pid.zip(part.started) else { return true };

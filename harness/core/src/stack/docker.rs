@@ -151,7 +151,7 @@ impl PartRuntime for Containers {
         })
     }
 
-    fn leave(self: Box<Self>) {
+    fn detach(self: Box<Self>) {
         // The destructor of a handle would remove its container.
         std::mem::take(&mut *self.lock()).into_values().for_each(|container| std::mem::forget(container.container));
     }

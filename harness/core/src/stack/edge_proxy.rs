@@ -36,7 +36,7 @@ pub(super) struct ProxiedEdge<'a> {
     /// URL of the called part, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
     /// Where the called part is, if it is a target.
-    pub(super) far: Option<Far>,
+    pub(super) far: Option<TargetAddress>,
     pub(super) tapped: bool,
     /// The address of this machine that the calling part can reach.
     pub(super) listen: IpAddr,
@@ -47,7 +47,7 @@ pub(super) struct ProxiedEdge<'a> {
 }
 
 /// Where a target is. Its host is never resolved again.
-pub(super) struct Far {
+pub(super) struct TargetAddress {
     pub(super) host: String,
     pub(super) addresses: Vec<SocketAddr>,
     /// Who may sign its certificate; `None` without TLS.
@@ -65,7 +65,7 @@ impl EdgeProxies {
         let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
         let tunnel = match &far {
-            Some(Far { host, addresses, trust: Some(trust) }) => {
+            Some(TargetAddress { host, addresses, trust: Some(trust) }) => {
                 let opened = TlsTunnel::open(host, addresses.clone(), trust.config()).await;
                 Some(opened.map_err(|error| StackError::start(from, error))?)
             }

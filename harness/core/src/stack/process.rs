@@ -299,7 +299,7 @@ impl PartRuntime for Processes {
         })
     }
 
-    fn leave(self: Box<Self>) {
+    fn detach(self: Box<Self>) {
         for slot in std::mem::take(&mut *self.slots.lock()).into_values() {
             if let Ok(mut process) = slot.process.try_lock()
                 && let Some(process) = process.take()

@@ -93,7 +93,7 @@ pub(super) trait PartRuntime: Send + Sync {
     }
 
     /// Leaves the parts running when the harness ends.
-    fn leave(self: Box<Self>) {}
+    fn detach(self: Box<Self>) {}
 
     /// Returns the label of everything in Docker that belongs to the stack; `None` on other backends.
     fn label(&self) -> Option<&str> {

@@ -104,7 +104,7 @@ pub async fn up(
         stack.stop().await?;
         return Err(error);
     }
-    stack.leave();
+    stack.detach();
     Ok(state)
 }
 

@@ -27,7 +27,7 @@ pub(super) struct TlsTunnel {
 }
 
 /// Where the tunnel leads.
-struct Far {
+struct TunnelEnd {
     /// Name that the certificate must have.
     name: ServerName<'static>,
     /// Resolved once, before the run; tried in order.
@@ -44,7 +44,7 @@ impl TlsTunnel {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let far = Arc::new(Far { name, addresses, connector: TlsConnector::from(config) });
+        let far = Arc::new(TunnelEnd { name, addresses, connector: TlsConnector::from(config) });
         let mut accepting = JoinSet::new();
         accepting.spawn(accept(listener, far));
         Ok(Self { address, _accepting: accepting })
@@ -55,7 +55,7 @@ impl TlsTunnel {
     }
 }
 
-async fn accept(listener: TcpListener, far: Arc<Far>) {
+async fn accept(listener: TcpListener, far: Arc<TunnelEnd>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -68,7 +68,7 @@ async fn accept(listener: TcpListener, far: Arc<Far>) {
     }
 }
 
-async fn forward(mut near: TcpStream, far: Arc<Far>) {
+async fn forward(mut near: TcpStream, far: Arc<TunnelEnd>) {
     let forwarded = async {
         let stream = tokio::time::timeout(CONNECT_DEADLINE, connect(&far.addresses)).await??;
         stream.set_nodelay(true)?;

@@ -12,7 +12,7 @@ pub(crate) const SAME_REFUSAL: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Sends a malformed token, one of another key, an expired one, one for another audience and one without an organisation. Status, challenge and body must be equal.",
     remedy: "Put the reason into the log and the metric, never into the reply.",
-    mend: &["services/kit/src/mcp.rs"],
+    fix_in: &["services/kit/src/mcp.rs"],
     follows: &["MCP-AUTH-01", "MCP-AUTH-03", "MCP-AUTH-06", "MCP-AUTH-09"],
     alone: false,
     probing: |probe| Box::pin(same_refusal(probe)),

@@ -23,7 +23,7 @@ pub(crate) const NO_TOKEN: HardeningCheck = HardeningCheck {
     needs: &[Need::Token],
     how: "Posts a valid request without a token, and with other authentication schemes, to every path of the endpoint. Each must get 401 with a `WWW-Authenticate` that names the metadata of the resource.",
     remedy: "Authenticate before the body is read, on every route that reaches the tools.",
-    mend: FIX_IN,
+    fix_in: FIX_IN,
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(no_token(probe)),
@@ -38,13 +38,13 @@ pub(crate) const METADATA: HardeningCheck = HardeningCheck {
     needs: &[Need::Token],
     how: "Follows the challenge of every service and compares `resource` in the document with the URL that was called.",
     remedy: "Serve one document for each path below the well-known prefix, and set `PUBLIC_URL`.",
-    mend: &["services/kit/src/ops.rs"],
+    fix_in: &["services/kit/src/ops.rs"],
     follows: &["MCP-AUTH-01"],
     alone: false,
     probing: |probe| Box::pin(metadata(probe)),
 };
 
-pub(crate) const PLACES: HardeningCheck = HardeningCheck {
+pub(crate) const TOKEN_ELSEWHERE: HardeningCheck = HardeningCheck {
     id: "MCP-AUTH-11",
     title: "a token in the URL, the body or a cookie is not accepted",
     score: 6.5,
@@ -53,7 +53,7 @@ pub(crate) const PLACES: HardeningCheck = HardeningCheck {
     needs: &[Need::Token],
     how: "Sends a valid token in the query, in the parameters and `_meta` of the body, in a cookie and in headers of gateways. Each must get 401.",
     remedy: "Read the token from the `Authorization` header alone.",
-    mend: FIX_IN,
+    fix_in: FIX_IN,
     follows: &["MCP-AUTH-01"],
     alone: false,
     probing: |probe| Box::pin(places(probe)),
@@ -68,7 +68,7 @@ pub(crate) const REPEATED: HardeningCheck = HardeningCheck {
     needs: &[Need::Token],
     how: "Sends a valid and a forged header in both orders, and the valid one twice. Each must get 401. The scheme in lower case must be accepted.",
     remedy: "Refuse a request that repeats the header.",
-    mend: FIX_IN,
+    fix_in: FIX_IN,
     follows: &["MCP-AUTH-01"],
     alone: false,
     probing: |probe| Box::pin(repeated(probe)),

@@ -29,14 +29,14 @@ const PATHS: &[&str] = &[
 
 pub(crate) const ROUTES: HardeningCheck = HardeningCheck {
     id: "MCP-AUTH-18",
-    title: "no route beside the public pages answers without a token",
+    title: "no route except the public pages answers without a token",
     score: 7.5,
     why: "A forgotten page of a framework or a debugger shows what the endpoint protects.",
     sources: &["OWASP API9:2023", "OWASP API8:2023", "OWASP MCP09:2025", "CWE-425"],
     needs: &[Need::Token],
     how: "Gets twenty usual paths without a token; each must be refused. Gets the public pages (`/healthz`, `/readyz`, `/version`), which must answer and name no organisation.",
     remedy: "Register every route in one place, and authenticate those with data.",
-    mend: &["services/kit/src/ops.rs"],
+    fix_in: &["services/kit/src/ops.rs"],
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(routes(probe)),

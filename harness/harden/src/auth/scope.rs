@@ -18,7 +18,7 @@ pub(crate) const SCOPES: HardeningCheck = HardeningCheck {
     needs: &[Need::Key],
     how: "Calls every listed tool with a token without scopes and with one of an unknown scope. Each must get 403 with `insufficient_scope` and the missing scopes. A token with `admin` must reach the tool.",
     remedy: "Declare the scopes of a tool where it is defined, and check them before its arguments.",
-    mend: &["services/kit/src/mcp.rs", "services/kit/src/tool.rs"],
+    fix_in: &["services/kit/src/mcp.rs", "services/kit/src/tool.rs"],
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(scopes(probe)),

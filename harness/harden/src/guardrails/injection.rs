@@ -17,7 +17,7 @@ pub(crate) const NO_VERDICT: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Injects a pattern without a verdict, with a text in its place, with a changed one, and with an access token. Each must be refused. With its verdict the injection must succeed.",
     remedy: "Verify the signature of the verdict in the service that acts.",
-    mend: FIX_IN,
+    fix_in: FIX_IN,
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(no_verdict(probe)),
@@ -32,7 +32,7 @@ pub(crate) const FOREIGN_VERDICT: HardeningCheck = HardeningCheck {
     needs: NEEDS,
     how: "Injects a pattern with the verdict that another user of the organisation, and another organisation, got for the same request. Each must be refused. The owner's injection must succeed.",
     remedy: "Bind the verdict to organisation and user, and compare both.",
-    mend: FIX_IN,
+    fix_in: FIX_IN,
     follows: &["MCP-GRD-01"],
     alone: false,
     probing: |probe| Box::pin(foreign_verdict(probe)),
@@ -42,12 +42,12 @@ pub(crate) const OTHER_REQUEST: HardeningCheck = HardeningCheck {
     id: "MCP-GRD-05",
     title: "a verdict for one request injects nothing for another",
     score: 8.1,
-    why: "What is acted upon must be what was judged; otherwise a harmless request buys a verdict for a dangerous one.",
+    why: "The request that is executed must be the one that was judged; otherwise a harmless request gets a verdict that allows a dangerous one.",
     sources: &["OWASP MCP05:2025", "CWE-367", "CWE-345"],
     needs: NEEDS,
     how: "Injects a pattern with the verdict of a harmless request for requests with another text, intent or action. Each must be refused. The request that was judged must succeed.",
     remedy: "Bind the verdict to the hash of everything that was judged.",
-    mend: FIX_IN,
+    fix_in: FIX_IN,
     follows: &["MCP-GRD-01"],
     alone: false,
     probing: |probe| Box::pin(other_request(probe)),
@@ -58,7 +58,7 @@ fn harmless() -> Value {
 }
 
 /// A pattern and the verdict on a request.
-struct Judged {
+struct JudgedPattern {
     guardrails: String,
     patterns: String,
     pattern: Value,
@@ -66,7 +66,7 @@ struct Judged {
     verdict: Value,
 }
 
-impl Judged {
+impl JudgedPattern {
     async fn new(probe: &Probe<'_>, user: &Caller) -> Result<Self, Stop> {
         let (guardrails, patterns) = (probe.need(Service::Guardrails)?, probe.need(Service::Patterns)?);
         let select = HttpRequest::tool("select_pattern", &json!({ "intent": "review a database migration" }));
@@ -119,7 +119,7 @@ impl Judged {
 
 async fn no_verdict(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user("ann", "acme");
-    let mut judged = Judged::new(probe, &ann).await?;
+    let mut judged = JudgedPattern::new(probe, &ann).await?;
     let token = judged.verdict.as_str().unwrap_or_default().to_owned();
     let changed = format!("{}x.{}", &token[..token.len() / 2], &token[token.len() / 2..]);
     for (case, verdict) in [
@@ -139,7 +139,7 @@ async fn no_verdict(probe: &Probe<'_>) -> Result<(), Stop> {
 
 async fn foreign_verdict(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user("ann", "acme");
-    let mut judged = Judged::new(probe, &ann).await?;
+    let mut judged = JudgedPattern::new(probe, &ann).await?;
     for (who, user) in [("a colleague", probe.user("bob", "acme")), ("another organisation", probe.user("zoe", "zeta"))]
     {
         let answer = judged.inject(probe, &user, &judged.injection(&harmless())).await;
@@ -150,7 +150,7 @@ async fn foreign_verdict(probe: &Probe<'_>) -> Result<(), Stop> {
 
 async fn other_request(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user("ann", "acme");
-    let mut judged = Judged::new(probe, &ann).await?;
+    let mut judged = JudgedPattern::new(probe, &ann).await?;
     for (field, value) in
         [("text", "DROP TABLE customers;"), ("intent", "clean up the old customers"), ("action", "deploy")]
     {

@@ -20,7 +20,7 @@ pub(crate) const DESCRIPTORS: HardeningCheck = HardeningCheck {
     needs: &[Need::Processes],
     how: "Counts the open files of each process, makes 100 connections with a request each, and counts again after they have ended. The number must return to what it was.",
     remedy: "Give every connection and file an owner that closes it.",
-    mend: &["services/kit/src/serve.rs"],
+    fix_in: &["services/kit/src/serve.rs"],
     follows: &[],
     alone: true,
     probing: |probe| Box::pin(descriptors(probe)),

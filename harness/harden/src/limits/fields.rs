@@ -17,7 +17,7 @@ pub(crate) const FIELDS: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::Service(Service::Memory)],
     how: "Sends content, tags, kind, metadata, queries, pages and imports at their limits, which must be accepted, and with one more, which must be refused.",
     remedy: "Check lengths where the arguments are read, in bytes.",
-    mend: &["services/memory/src/tools/validate.rs", "services/contracts/src/limits.rs"],
+    fix_in: &["services/memory/src/tools/validate.rs", "services/contracts/src/limits.rs"],
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(fields(probe)),

@@ -11,7 +11,7 @@ pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
     needs: &[],
     how: "Sends arrays and objects nested 100, 1,000 and 100,000 levels, and the number 1e9999. Each must get 400, and the service must answer afterwards. 32 levels must be answered.",
     remedy: "Count the depth before the body is parsed.",
-    mend: &["services/kit/src/mcp/envelope.rs", "services/contracts/src/limits.rs"],
+    fix_in: &["services/kit/src/mcp/envelope.rs", "services/contracts/src/limits.rs"],
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(depth(probe)),

@@ -21,7 +21,7 @@ pub(crate) const DAILY: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::Service(Service::Memory)],
     how: "Reads the limit of the free plan from the headers, then makes that number of calls and fifty more, twenty-five at the same time. No more than the limit may be admitted.",
     remedy: "Count in one atomic step in Redis.",
-    mend: &["services/kit/src/quota/decide.lua", "services/kit/src/quota.rs"],
+    fix_in: &["services/kit/src/quota/decide.lua", "services/kit/src/quota.rs"],
     follows: &["MCP-AUTH-06"],
     alone: true,
     probing: |probe| Box::pin(daily(probe)),

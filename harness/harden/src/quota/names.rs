@@ -13,7 +13,7 @@ pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::SecondTenant, Need::Service(Service::Memory)],
     how: "Makes calls as organisations whose names extend that of a victim with separators of keys, wildcards, braces and line breaks. The victim's next call must cost exactly one. A name may also be refused.",
     remedy: "Put the name between constant texts, or hash it; refuse names with control characters.",
-    mend: &["services/kit/src/quota/redis_link.rs", "services/kit/src/auth/reading.rs"],
+    fix_in: &["services/kit/src/quota/redis_link.rs", "services/kit/src/auth/reading.rs"],
     follows: &["MCP-AUTH-06"],
     alone: true,
     probing: |probe| Box::pin(names(probe)),

@@ -20,7 +20,7 @@ pub(crate) const RETRY: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::Service(Service::Memory)],
     how: "Makes three calls, each of which must lower `RateLimit-Remaining` by one, then exceeds the limit of the free plan. Each refusal must have `Retry-After` of at least a second and at most a day; after one of a second a call is made again.",
     remedy: "Derive the headers from the counter that decided.",
-    mend: &["services/kit/src/mcp/reply.rs", "services/kit/src/quota.rs"],
+    fix_in: &["services/kit/src/mcp/reply.rs", "services/kit/src/quota.rs"],
     follows: &["MCP-AUTH-06", "MCP-QUO-01"],
     alone: true,
     probing: |probe| Box::pin(retry(probe)),

@@ -13,7 +13,7 @@ pub(crate) const OPEN_FALLBACK: HardeningCheck = HardeningCheck {
     needs: &[Need::Processes, Need::Service(Service::Memory)],
     how: "Starts memory in production with `RATE_LIMIT_FALLBACK=open`, which must end with an error, then with its own settings, which must start.",
     remedy: "Refuse unsafe combinations when the settings are read.",
-    mend: &["services/kit/src/settings.rs"],
+    fix_in: &["services/kit/src/settings.rs"],
     follows: &["MCP-SEC-02"],
     alone: true,
     probing: |probe| {

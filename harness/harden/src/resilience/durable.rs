@@ -16,7 +16,7 @@ pub(crate) const DURABLE: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::Control, Need::Service(Service::Memory)],
     how: "Stores ten memories, kills memory with SIGKILL after the last answer, starts it again and reads each memory by its id and in the list.",
     remedy: "Sync a write to the disk before it is acknowledged.",
-    mend: &["services/kit/src/database/writer.rs", "services/kit/src/database/open.rs"],
+    fix_in: &["services/kit/src/database/writer.rs", "services/kit/src/database/open.rs"],
     follows: &["MCP-AUTH-06"],
     alone: true,
     probing: |probe| Box::pin(durable(probe)),

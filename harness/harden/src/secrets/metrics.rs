@@ -11,7 +11,7 @@ pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     needs: &[Need::Product],
     how: "Makes calls, accepted and refused, as an organisation with a name that no other has, then reads the metrics. They must have counters, and none of the names.",
     remedy: "Use labels with a fixed set of values.",
-    mend: &["services/kit/src/telemetry.rs", "services/contracts/src/metric.rs"],
+    fix_in: &["services/kit/src/telemetry.rs", "services/contracts/src/metric.rs"],
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(metrics(probe)),

@@ -14,7 +14,7 @@ pub(crate) const WEAK_KEYS: HardeningCheck = HardeningCheck {
     needs: &[Need::Processes, Need::Service(Service::Memory)],
     how: "Starts memory in production without a key, with a short one, with one of a single letter, and with short keys of a rotation. Each start must end with an error. With its own key it must start.",
     remedy: "Refuse weak keys when the settings are read.",
-    mend: &["services/kit/src/settings/own.rs", "services/kit/src/settings.rs"],
+    fix_in: &["services/kit/src/settings/own.rs", "services/kit/src/settings.rs"],
     follows: &[],
     alone: true,
     probing: |probe| Box::pin(expect_no_start(probe, WEAK)),

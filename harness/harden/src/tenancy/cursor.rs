@@ -19,7 +19,7 @@ pub(crate) const CURSORS: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::SecondTenant, Need::Service(Service::Memory)],
     how: "Continues a list with the cursor of another organisation, with that of another filter, with changed and cut ones and with text. Each must be refused, never answered with memories.",
     remedy: "Sign the cursor together with the tenant and the query.",
-    mend: &["services/memory/src/cursor.rs"],
+    fix_in: &["services/memory/src/cursor.rs"],
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(cursors(probe)),

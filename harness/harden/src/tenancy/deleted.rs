@@ -14,7 +14,7 @@ pub(crate) const DELETED: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::Service(Service::Memory)],
     how: "Stores three memories, opens a list, deletes one, then reads, searches, lists, exports and continues the list. The owner must have found it before, and no reply may have its text after.",
     remedy: "Delete the row and its index entries in one transaction; keep no copy in a cache or a cursor.",
-    mend: &["services/memory/src/store/sqlite/write.rs"],
+    fix_in: &["services/memory/src/store/sqlite/write.rs"],
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(deleted(probe)),

@@ -14,7 +14,7 @@ pub(crate) const DUPLICATES: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::SecondTenant, Need::Service(Service::Memory)],
     how: "Stores a text with an idempotency key, then the same text and key as a colleague, as another organisation and in another workspace. Each must be created with an id of its own.",
     remedy: "Make the tenant a part of the hash of contents and of the key of repetitions.",
-    mend: &["services/memory/src/store/sqlite/write.rs"],
+    fix_in: &["services/memory/src/store/sqlite/write.rs"],
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(duplicates(probe)),

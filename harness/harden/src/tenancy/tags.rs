@@ -14,7 +14,7 @@ pub(crate) const RESERVED: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::SecondTenant, Need::Service(Service::Memory)],
     how: "Stores, updates and imports memories with the tags `org:`, `user:` and `workspace:` of another organisation, in other case and with other characters of Unicode. The plain forms must be refused, and none may reach the other organisation.",
     remedy: "Refuse reserved prefixes after folding case and Unicode, in every tool that writes tags.",
-    mend: &["services/memory/src/tools/validate.rs", "services/memory/src/tools/store_memory.rs"],
+    fix_in: &["services/memory/src/tools/validate.rs", "services/memory/src/tools/store_memory.rs"],
     follows: &["MCP-AUTH-06"],
     alone: false,
     probing: |probe| Box::pin(reserved(probe)),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 pub(crate) const MALFORMED: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-07",
-    title: "a body that is no single JSON-RPC request is refused with its code",
+    title: "a body that is not exactly one JSON-RPC request is refused with the right error code",
     score: 5.3,
     why: "A lenient parser reads a request in another way than the gateway before it, and an error of status 500 shows an untested path.",
     sources: &[
@@ -17,9 +17,9 @@ pub(crate) const MALFORMED: HardeningCheck = HardeningCheck {
         "CWE-20",
     ],
     needs: &[],
-    how: "Sends eighteen malformed bodies: cut JSON, batches, scalars, wrong types of every member, bytes that are no UTF-8. Each must get 400 with -32700, -32600 or -32602; on a target, any status of 4xx, and batches are sent only to a server of 2026-07-28.",
+    how: "Sends eighteen malformed bodies: cut JSON, batches, scalars, wrong types of every member, bytes that are not UTF-8. Each must get 400 with -32700, -32600 or -32602; on a target, any status of 4xx, and batches are sent only to a server of 2026-07-28.",
     remedy: "Parse the envelope strictly before anything else.",
-    mend: &["services/kit/src/mcp/envelope.rs"],
+    fix_in: &["services/kit/src/mcp/envelope.rs"],
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(malformed(probe)),
@@ -34,7 +34,7 @@ pub(crate) const TRACES: HardeningCheck = HardeningCheck {
     needs: &[],
     how: "Causes errors of every layer: unknown paths, malformed JSON, unknown tools and methods, wrong arguments of every tool. No reply may show a panic, a trace or a path of the source.",
     remedy: "Turn every error into one of the contract; log the cause.",
-    mend: &["services/kit/src/mcp/failure.rs", "services/kit/src/tool.rs"],
+    fix_in: &["services/kit/src/mcp/failure.rs", "services/kit/src/tool.rs"],
     follows: &[],
     alone: false,
     probing: |probe| Box::pin(traces(probe)),

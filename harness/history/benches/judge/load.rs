@@ -2,7 +2,8 @@
 //! others), workflows, injections with their verdicts, and a final read of every record.
 
 use harness_history::experiment::{
-    Counter, CounterFigure, CounterPromise, Experiment, FILE_CHANGED, Fault, Probe, Readiness, ReadyWord, Span, Way,
+    Counter, CounterFigure, CounterPromise, EdgeRecord, Experiment, FILE_CHANGED, Fault, Probe, Readiness, ReadyWord,
+    Span,
 };
 use harness_history::{
     Canary, Effect, ErrorKind, Op, Outcome, Phase, Query, RecordState, VerdictKind, Workflow, WorkflowEnd,
@@ -300,7 +301,7 @@ pub(crate) fn experiment() -> Experiment {
             injected(FILE_CHANGED, "patterns"),
         ],
         probes: moments.map(probe).collect(),
-        ways: vec![Way {
+        ways: vec![EdgeRecord {
             from: "memory".to_owned(),
             to: "redis".to_owned(),
             span: fault,

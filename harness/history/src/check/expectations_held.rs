@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
     name: "expectations-held",
     proves: "Every expectation of the scenario or experiment was evaluated and met",
     blind_to: &[
-        "It sees what the scenario or experiment looks at, at the moment at which it looks, and nothing else.",
+        "It judges only what the scenario or experiment checks, and only at the time of the check.",
         "If an expectation with a deadline is not met while other processes use the machine or the harness stalls, it is not counted as a violation.",
         "A scenario makes most of its calls one after the other: it does not show what happens under load.",
     ],

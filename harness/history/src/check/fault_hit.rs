@@ -3,7 +3,7 @@
 
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
-use crate::experiment::{Experiment, Fault, Way};
+use crate::experiment::{EdgeRecord, Experiment, Fault};
 
 pub(super) const CHECK: Check = Check {
     name: "fault-hit",
@@ -60,7 +60,7 @@ fn hits(fault: &Fault, experiment: &Experiment, least: u64) -> Result<String, St
 /// parts, or a part; then every counted way to the part must have been without traffic.
 fn had_no_traffic(fault: &Fault, experiment: &Experiment) -> bool {
     let until_us = fault.until_us();
-    let is_target = |way: &&Way| {
+    let is_target = |way: &&EdgeRecord| {
         let is_named = way.to == fault.target || way.name() == fault.target;
         is_named && way.span.from_us < until_us && way.span.until_us > fault.active_us
     };

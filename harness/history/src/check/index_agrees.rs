@@ -129,7 +129,8 @@ fn judge_walk(history: &History, record_index: &RecordIndex<'_>, walk: &Walk, fi
     let mut twice: Vec<KeyRef<'_>> = again.map(|pair| history.key(pair[0])).collect();
     twice.sort_unstable_by_key(|key| key.name());
     for key in twice {
-        if record_index.book(key).is_some_and(|book| book.stays_listed(from_us, until_us)) {
+        if record_index.indexed_record(key).is_some_and(|indexed_record| indexed_record.stays_listed(from_us, until_us))
+        {
             finding.violation(|| format!("a list of `{}` has `{key}` twice", first.user()), &walk.pages);
         }
     }

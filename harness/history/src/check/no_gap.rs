@@ -80,7 +80,7 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
     }
     let longest = millis(longest.map_or(0, |gap| gap.length_us) as f64);
     Some(format!(
-        "{}, the longest time without one that ended well while calls waited was {longest}, {} allowed",
+        "{}, the longest time without a successful call while calls waited was {longest}, {} allowed",
         counted(finding.judged, "call", "calls"),
         millis(bound_us as f64)
     ))
@@ -101,7 +101,7 @@ fn accuse(history: &History, name: Option<&str>, gap: Gap, bound_us: u64, calls:
         let (length, allowed) = (millis(gap.length_us as f64), millis(bound_us as f64));
         let waited = counted(waiting.len() as u64, "call", "calls");
         format!(
-            "no {call} ended well for {length}, from {from} to {until} of the run, while {waited} waited; {allowed} allowed"
+            "no {call} succeeded for {length}, from {from} to {until} of the run, while {waited} waited; {allowed} allowed"
         )
     };
     let shown = &waiting[..waiting.len().min(MOST_SHOWN)];

@@ -31,7 +31,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         return Some(finding.unknown("there was no load after the last fault was gone"));
     };
     let Some(baseline) = experiment.steady.and_then(|steady| Baseline::of(history, steady)) else {
-        return Some(finding.unknown("too few calls ended well before the fault to define the steady state"));
+        return Some(finding.unknown("too few calls succeeded before the fault to define the steady state"));
     };
     finding.judged = history.load_in(afterwards).count() as u64;
     if finding.judged < LEAST_CALLS {
@@ -57,7 +57,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     let detected = times.detect_us.map(|us| format!("a client noticed the fault after {}", millis(us as f64)));
     let mut summary = [
         detected.unwrap_or_else(|| "no client noticed the fault".to_owned()),
-        time("a call after the fault ended well", times.first_success_us),
+        time("the first call after the fault succeeded", times.first_success_us),
         steady,
     ]
     .join(", ");

@@ -54,7 +54,7 @@ impl Property {
     /// What a violation means, as a sentence.
     pub const fn consequence(self) -> &'static str {
         match self {
-            Self::Safety => "Safety: a violation is *fail*, whatever else happened.",
+            Self::Safety => "Safety: a violation is always *fail*.",
             Self::Bound => "A bound: if it is broken while the evidence is in doubt, the finding is *unknown*.",
         }
     }

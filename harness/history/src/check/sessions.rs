@@ -44,7 +44,7 @@ struct ContentSpan {
 
 /// What a user has seen of the record.
 #[derive(Clone, Copy, Default)]
-struct Sight {
+struct SeenState {
     at: u32,
     until_us: u64,
     version: Option<u64>,
@@ -71,7 +71,7 @@ struct Sessions<'h> {
     /// By content, sorted.
     lives: Vec<(u64, ContentSpan)>,
     /// A list, because few users see one record.
-    seen: Vec<(User, Sight)>,
+    seen: Vec<(User, SeenState)>,
     created_us: Option<(u64, u32)>,
     /// From when on the record may be deleted, and hidden from colleagues.
     deleted_us: u64,
@@ -176,7 +176,7 @@ impl<'h> Sessions<'h> {
     }
 
     /// Returns what the same user had seen before, if this state is older.
-    fn newer_state_seen(&self, before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
+    fn newer_state_seen(&self, before: Option<SeenState>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
         let sight = before?;
         if sight.missing {
             return Some((sight.at, "saw a record again that had been missing"));
@@ -189,7 +189,7 @@ impl<'h> Sessions<'h> {
     }
 
     /// Returns the call that shows that the record was there, if nothing excuses that it is missing.
-    fn missed(&self, event: &Event<'h>, to_owner: bool, before: Option<Sight>) -> Option<(u32, &'static str)> {
+    fn missed(&self, event: &Event<'h>, to_owner: bool, before: Option<SeenState>) -> Option<(u32, &'static str)> {
         let visible = to_owner || self.hidden_us > event.until_us;
         if event.until_us >= self.deleted_us || !visible {
             return None;
@@ -207,22 +207,22 @@ impl<'h> Sessions<'h> {
                 if !older {
                     let version = value.version().or(sight.version);
                     let digest = value.digest().or(sight.digest);
-                    *sight = Sight { at: event.at, until_us: event.until_us, version, digest, missing: false };
+                    *sight = SeenState { at: event.at, until_us: event.until_us, version, digest, missing: false };
                 }
             }
             // Deleted means deleted for ever; a record that its owner misses before it is created is not.
             Kind::Missing { to_owner: true } if self.created_us.is_some_and(|(us, _)| us < event.from_us) => {
                 let sight = self.sight(user);
-                *sight = Sight { at: event.at, until_us: event.until_us, missing: true, ..*sight };
+                *sight = SeenState { at: event.at, until_us: event.until_us, missing: true, ..*sight };
             }
             // A record that was not there yet has shown nothing.
             _ => {}
         }
     }
 
-    fn sight(&mut self, user: User) -> &mut Sight {
+    fn sight(&mut self, user: User) -> &mut SeenState {
         let at = self.seen.iter().position(|(known, _)| *known == user).unwrap_or_else(|| {
-            self.seen.push((user, Sight::default()));
+            self.seen.push((user, SeenState::default()));
             self.seen.len() - 1
         });
         &mut self.seen[at].1
@@ -254,7 +254,7 @@ fn replaced(writer: OpRef<'_>, reader: OpRef<'_>) -> &'static str {
 }
 
 /// Returns what the writer had read before, if that is as new as its own change.
-fn version_did_not_advance(before: Option<Sight>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
+fn version_did_not_advance(before: Option<SeenState>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
     let sight = before?;
     let version_did_not_advance = sight.version.zip(value.version()).is_some_and(|(read, written)| written <= read);
     version_did_not_advance.then_some((sight.at, "had read a version that its later change did not follow"))

@@ -2,7 +2,7 @@
 
 use crate::history::call;
 use harness_history::experiment::{
-    Counter, CounterFigure, CounterPromise, Experiment, Fault, Probe, Promises, Readiness, ReadyWord, Span, Way,
+    Counter, CounterFigure, CounterPromise, EdgeRecord, Experiment, Fault, Probe, Promises, Readiness, ReadyWord, Span,
 };
 use harness_history::{Criteria, ErrorKind, Metric, Op, Outcome, Threshold};
 use proptest::prelude::*;
@@ -133,9 +133,16 @@ fn kill(shape: &Shape, healed_us: u64) -> Fault {
     }
 }
 
-fn way(shape: &Shape, span: Span) -> Way {
+fn way(shape: &Shape, span: Span) -> EdgeRecord {
     let calls = span.length_us() * shape.rate / SECOND_US;
-    Way { from: FALLS_BACK.to_owned(), to: KILLED.to_owned(), span, requests: calls + calls / 4, calls, connects: 3 }
+    EdgeRecord {
+        from: FALLS_BACK.to_owned(),
+        to: KILLED.to_owned(),
+        span,
+        requests: calls + calls / 4,
+        calls,
+        connects: 3,
+    }
 }
 
 pub(crate) fn counter(before: f64, after: Option<f64>) -> Counter {

@@ -1,6 +1,6 @@
 //! Collects the findings of a detector and removes overlaps. Knowledge of single detectors does not belong here.
 
-use super::normal::{Normal, Places};
+use super::normal::{Normal, OffsetMap};
 use mcp_contracts::guardrails::{Detection, Severity};
 use std::ops::Range;
 
@@ -20,14 +20,14 @@ pub(super) struct Findings {
     detection: Detection,
     first_only: bool,
     length: usize,
-    places: Places,
+    places: OffsetMap,
     found: Vec<Finding>,
 }
 
 impl Findings {
     /// Collects everything in `text`.
     pub(super) fn all(text: &str, detection: Detection) -> Self {
-        Self { detection, first_only: false, length: text.len(), places: Places::default(), found: Vec::new() }
+        Self { detection, first_only: false, length: text.len(), places: OffsetMap::default(), found: Vec::new() }
     }
 
     /// Collects only the first finding.

@@ -38,18 +38,18 @@ pub(super) fn table_date() -> &'static str {
 #[derive(Debug, Clone)]
 pub(super) struct Normal<'t> {
     pub(super) text: Cow<'t, str>,
-    places: Places,
+    places: OffsetMap,
 }
 
 /// For each byte of a normal form, the start and end of its original character; `None` if normal form and text are the same.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places(Option<Rc<[(u32, u32)]>>);
+pub(super) struct OffsetMap(Option<Rc<[(u32, u32)]>>);
 
 impl<'t> Normal<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let plain = |letter: char| letter.is_ascii() || !is_invisible(letter) && form(letter).is_none();
         if text.is_ascii() || text.chars().all(plain) {
-            return Self { text: Cow::Borrowed(text), places: Places::default() };
+            return Self { text: Cow::Borrowed(text), places: OffsetMap::default() };
         }
         let (mut normal, mut places) = (String::with_capacity(text.len()), Vec::with_capacity(text.len()));
         for (at, letter) in text.char_indices() {
@@ -62,15 +62,15 @@ impl<'t> Normal<'t> {
             }
             places.resize(normal.len(), (at as u32, (at + letter.len_utf8()) as u32));
         }
-        Self { text: Cow::Owned(normal), places: Places(Some(places.into())) }
+        Self { text: Cow::Owned(normal), places: OffsetMap(Some(places.into())) }
     }
 
-    pub(super) fn places(&self) -> Places {
+    pub(super) fn places(&self) -> OffsetMap {
         self.places.clone()
     }
 }
 
-impl Places {
+impl OffsetMap {
     /// Returns the place in the original text for a place in the normal form.
     pub(super) fn back(&self, place: Range<usize>) -> Range<usize> {
         let Some(places) = &self.0 else { return place };

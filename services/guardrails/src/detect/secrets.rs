@@ -48,7 +48,8 @@ struct Search {
 
 static SEARCH: LazyLock<Search> = LazyLock::new(|| {
     let marks = token::TOKENS.by_mark.keys().enumerate();
-    let mut exact: Vec<(&str, PrefixDetector)> = marks.map(|(number, mark)| (mark.as_str(), PrefixDetector::Token(number))).collect();
+    let mut exact: Vec<(&str, PrefixDetector)> =
+        marks.map(|(number, mark)| (mark.as_str(), PrefixDetector::Token(number))).collect();
     exact.extend([
         ("-----BEGIN ", PrefixDetector::KeyBlock),
         ("PuTTY-User-Key-File-", PrefixDetector::KeyBlock),
@@ -57,7 +58,8 @@ static SEARCH: LazyLock<Search> = LazyLock::new(|| {
         ("-u", PrefixDetector::Login),
         ("--user", PrefixDetector::Login),
     ]);
-    let mut loose: Vec<(&str, PrefixDetector)> = words::WORDS.names.iter().map(|name| (name.as_str(), PrefixDetector::Name)).collect();
+    let mut loose: Vec<(&str, PrefixDetector)> =
+        words::WORDS.names.iter().map(|name| (name.as_str(), PrefixDetector::Name)).collect();
     loose.extend(header::WORDS.iter().map(|word| (*word, PrefixDetector::Header)));
     let build = |words: &[(&str, PrefixDetector)], any_case| {
         AhoCorasick::builder()

@@ -15,20 +15,20 @@ pub(super) const HARMLESS: [&str; 3] = ["a quiet word about the weather", "let t
 
 /// Part of the subject that a pattern is matched against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum MatchField {
     Text,
     /// Lines that a diff removes.
     Removed,
     Intent,
 }
 
-impl Place {
+impl MatchField {
     pub(super) const ALL: [Self; 3] = [Self::Text, Self::Removed, Self::Intent];
 }
 
 /// Extent of a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum MatchExtent {
     Line,
     /// Across lines.
     Whole,
@@ -36,8 +36,8 @@ pub(super) enum Reach {
 
 #[derive(Debug)]
 pub(super) struct Pattern {
-    pub(super) place: Place,
-    pub(super) reach: Reach,
+    pub(super) place: MatchField,
+    pub(super) reach: MatchExtent,
     pub(super) regex: Regex,
     /// Lines that one of these matches are ignored.
     pub(super) except: Arc<[Regex]>,
@@ -47,7 +47,7 @@ pub(super) struct Pattern {
 
 impl Pattern {
     /// Compiles a pattern; refuses one that would match everything.
-    pub(super) fn new(pattern: &str, place: Place, reach: Reach) -> Result<Self, String> {
+    pub(super) fn new(pattern: &str, place: MatchField, reach: MatchExtent) -> Result<Self, String> {
         let (regex, hir) = compile(pattern)?;
         if regex.is_match(b"") {
             return Err(format!("`{pattern}` matches an empty text, so it matches everything; make it more specific"));
@@ -59,7 +59,7 @@ impl Pattern {
     }
 
     /// Compiles words and phrases: whole words, in upper or lower case.
-    pub(super) fn keywords(keywords: &[String], place: Place) -> Result<Self, String> {
+    pub(super) fn keywords(keywords: &[String], place: MatchField) -> Result<Self, String> {
         let phrase = |phrase: &String| {
             let escaped: Vec<String> = phrase.split_whitespace().map(regex_syntax::escape).collect();
             // `\b` needs a letter or a digit beside it: `\bC#\b` never matches in `write C# code`.
@@ -70,7 +70,7 @@ impl Pattern {
             format!("{}{}{}", edge(phrase.chars().next()), escaped.join(r"\s+"), edge(phrase.chars().last()))
         };
         let phrases: Vec<String> = keywords.iter().map(phrase).collect();
-        Self::new(&format!("(?i)(?:{})", phrases.join("|")), place, Reach::Line)
+        Self::new(&format!("(?i)(?:{})", phrases.join("|")), place, MatchExtent::Line)
     }
 
     /// Returns the starts of the lines in which the pattern matches, at most `most`.
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn refused(pattern: &str) -> String {
-        Pattern::new(pattern, Place::Text, Reach::Line).unwrap_err()
+        Pattern::new(pattern, MatchField::Text, MatchExtent::Line).unwrap_err()
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn keywords_are_whole_words_in_any_case() {
-        let pattern = Pattern::keywords(&["force push".into(), "rm -rf /".into()], Place::Text).unwrap();
+        let pattern = Pattern::keywords(&["force push".into(), "rm -rf /".into()], MatchField::Text).unwrap();
         for text in ["FORCE  push it", "sudo rm -rf /"] {
             assert!(pattern.regex.is_match(text.as_bytes()), "{text}");
         }

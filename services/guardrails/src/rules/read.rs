@@ -7,7 +7,7 @@ use super::source::MAX_RULES;
 use mcp_contracts::Plan;
 use mcp_contracts::guardrails::{ActionKind, Severity};
 use mcp_kit::data::yaml::{Node, Value};
-use mcp_kit::data::{Fields, ValueReader, Problem};
+use mcp_kit::data::{Fields, Problem, ValueReader};
 
 /// Maximum size of a file, in bytes.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;

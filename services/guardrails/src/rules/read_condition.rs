@@ -2,7 +2,7 @@
 
 use super::check::{Check, RuleParts};
 use super::model::{Condition, Size};
-use super::pattern::{Pattern, Place, Reach, exception};
+use super::pattern::{MatchExtent, MatchField, Pattern, exception};
 use crate::linear;
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use mcp_contracts::guardrails::{ActionKind, Detection};
@@ -91,7 +91,7 @@ fn patterns(
     if words.iter().any(|word| word.trim().is_empty()) {
         reader.problem(fields.line("keywords"), "an empty keyword would match everything");
     } else if !words.is_empty() {
-        let both = [Place::Text, Place::Intent].map(|place| match Pattern::keywords(&words, place) {
+        let both = [MatchField::Text, MatchField::Intent].map(|place| match Pattern::keywords(&words, place) {
             Ok(pattern) => parts.pattern(pattern),
             Err(why) => {
                 reader.problem(fields.line("keywords"), why);
@@ -111,10 +111,10 @@ fn patterns(
     }
     let exceptions: Arc<[_]> = exceptions.into();
     let kinds = [
-        ("regex", Place::Text, Reach::Line),
-        ("block", Place::Text, Reach::Whole),
-        ("removed", Place::Removed, Reach::Line),
-        ("intent", Place::Intent, Reach::Line),
+        ("regex", MatchField::Text, MatchExtent::Line),
+        ("block", MatchField::Text, MatchExtent::Whole),
+        ("removed", MatchField::Removed, MatchExtent::Line),
+        ("intent", MatchField::Intent, MatchExtent::Line),
     ];
     for (key, place, reach) in kinds {
         let items = bounded(reader, fields, key);

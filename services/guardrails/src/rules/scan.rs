@@ -1,7 +1,7 @@
 //! Searches a text once for the fixed words of every pattern, and returns which patterns may match and on which lines. A pattern whose words
 //! do not occur is never run.
 
-use super::pattern::{Pattern, Place, Reach};
+use super::pattern::{MatchExtent, MatchField, Pattern};
 use super::subject::Subject;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ pub(super) struct Scanner {
     /// For each word, the numbers of the patterns that have it.
     patterns: Vec<Vec<usize>>,
     /// For each pattern: its place, its reach, and true if it has words.
-    kinds: Vec<(Place, Reach, bool)>,
+    kinds: Vec<(MatchField, MatchExtent, bool)>,
 }
 
 impl Scanner {
@@ -64,13 +64,15 @@ impl Scanner {
 
     /// Returns where each pattern may match.
     pub(super) fn scan(&self, subject: &Subject<'_>) -> Vec<Possible> {
-        let start = |(_, _, has_words): &(Place, Reach, bool)| if *has_words { Possible::No } else { Possible::Whole };
+        let start = |(_, _, has_words): &(MatchField, MatchExtent, bool)| {
+            if *has_words { Possible::No } else { Possible::Whole }
+        };
         let mut possible: Vec<Possible> = self.kinds.iter().map(start).collect();
-        for place in Place::ALL {
+        for place in MatchField::ALL {
             let text: &str = match place {
-                Place::Text => &subject.text,
-                Place::Removed => &subject.removed,
-                Place::Intent => &subject.intent,
+                MatchField::Text => &subject.text,
+                MatchField::Removed => &subject.removed,
+                MatchField::Intent => &subject.intent,
             };
             let mut line = 0..0;
             // Overlapping, so that a word inside another one is found as well. Matches come in the order of their ends.
@@ -91,13 +93,13 @@ impl Scanner {
     }
 }
 
-fn add_line(possible: &mut Possible, line: &Range<usize>, reach: Reach) {
+fn add_line(possible: &mut Possible, line: &Range<usize>, reach: MatchExtent) {
     match (&mut *possible, reach) {
-        (_, Reach::Whole) => *possible = Possible::Whole,
-        (Possible::No, Reach::Line) => *possible = Possible::Lines(vec![line.clone()]),
-        (Possible::Lines(lines), Reach::Line) if lines.last() == Some(line) => {}
-        (Possible::Lines(lines), Reach::Line) if lines.len() < MAX_LINES => lines.push(line.clone()),
-        (Possible::Lines(_) | Possible::Whole, Reach::Line) => *possible = Possible::Whole,
+        (_, MatchExtent::Whole) => *possible = Possible::Whole,
+        (Possible::No, MatchExtent::Line) => *possible = Possible::Lines(vec![line.clone()]),
+        (Possible::Lines(lines), MatchExtent::Line) if lines.last() == Some(line) => {}
+        (Possible::Lines(lines), MatchExtent::Line) if lines.len() < MAX_LINES => lines.push(line.clone()),
+        (Possible::Lines(_) | Possible::Whole, MatchExtent::Line) => *possible = Possible::Whole,
     }
 }
 
@@ -124,8 +126,10 @@ mod tests {
     use mcp_contracts::guardrails::ActionKind;
 
     fn possible(patterns: &[&str], text: &str) -> Vec<Possible> {
-        let patterns: Vec<Pattern> =
-            patterns.iter().map(|pattern| Pattern::new(pattern, Place::Text, Reach::Line).unwrap()).collect();
+        let patterns: Vec<Pattern> = patterns
+            .iter()
+            .map(|pattern| Pattern::new(pattern, MatchField::Text, MatchExtent::Line).unwrap())
+            .collect();
         Scanner::new(patterns.iter(), SetUse::AllOrganisations)
             .unwrap()
             .scan(&Subject::bare(ActionKind::Edit).with_text(text))

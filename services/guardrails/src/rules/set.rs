@@ -3,7 +3,7 @@
 
 use super::check::{Check, RuleParts};
 use super::model::{Rule, Size, SubjectKind};
-use super::pattern::{Place, Reach};
+use super::pattern::{MatchExtent, MatchField};
 use super::scan::{Possible, Scanner, SetUse};
 use super::subject::Subject;
 use crate::detect;
@@ -42,7 +42,7 @@ pub struct EffectiveRule {
 
 /// A rule that a subject breaks.
 #[derive(Debug, Clone)]
-pub struct Broken<'s> {
+pub struct RuleViolation<'s> {
     pub rule: &'s EffectiveRule,
     pub places: Vec<String>,
 }
@@ -85,18 +85,18 @@ impl RuleSet {
     }
 
     /// Returns the rules that `subject` breaks, the most severe first.
-    pub fn broken(&self, subject: &Subject<'_>, plan: Plan) -> Vec<Broken<'_>> {
+    pub fn broken(&self, subject: &Subject<'_>, plan: Plan) -> Vec<RuleViolation<'_>> {
         let facts = Facts {
             subject,
             possible: self.scanner.scan(subject),
             matched: self.matched_globs(subject),
             detected: std::array::from_fn(|_| OnceCell::new()),
         };
-        let mut broken: Vec<Broken<'_>> = self
+        let mut broken: Vec<RuleViolation<'_>> = self
             .for_plan(plan, subject.kind)
             .filter_map(|rule| {
                 let mut places = Vec::new();
-                facts.holds(rule, &rule.compiled.check, &mut places).then_some(Broken { rule, places })
+                facts.holds(rule, &rule.compiled.check, &mut places).then_some(RuleViolation { rule, places })
             })
             .collect();
         broken.sort_by_key(|broken| (Reverse(broken.rule.severity), broken.rule.compiled.rule.id.as_str()));
@@ -163,23 +163,23 @@ impl Facts<'_> {
     fn matches(&self, rule: &EffectiveRule, number: usize, places: &mut Vec<String>) -> bool {
         let pattern = &rule.compiled.parts.patterns[number];
         let text: &str = match pattern.place {
-            Place::Text => &self.subject.text,
-            Place::Removed => &self.subject.removed,
-            Place::Intent => &self.subject.intent,
+            MatchField::Text => &self.subject.text,
+            MatchField::Removed => &self.subject.removed,
+            MatchField::Intent => &self.subject.intent,
         };
         let mut starts = BTreeSet::new();
         match (&self.possible[rule.patterns + number], pattern.reach) {
             (Possible::No, _) => {}
-            (Possible::Lines(lines), Reach::Line) => {
+            (Possible::Lines(lines), MatchExtent::Line) => {
                 starts.extend(pattern.lines(text, lines.iter().cloned(), MAX_PLACES))
             }
-            (Possible::Whole, Reach::Line) => {
+            (Possible::Whole, MatchExtent::Line) => {
                 // One search over the whole text; the lines are searched only if it matches.
                 if pattern.regex.is_match(text.as_bytes()) {
                     starts.extend(pattern.lines(text, super::scan::lines(text), MAX_PLACES));
                 }
             }
-            (Possible::Lines(_) | Possible::Whole, Reach::Whole) => {
+            (Possible::Lines(_) | Possible::Whole, MatchExtent::Whole) => {
                 starts.extend(pattern.regex.find(text.as_bytes()).map(|found| found.start()));
             }
         }
@@ -187,9 +187,9 @@ impl Facts<'_> {
         for start in &starts {
             let line = 1 + text.as_bytes()[..*start].iter().filter(|byte| **byte == b'\n').count();
             add_place(places, || match pattern.place {
-                Place::Text => format!("{label}, line {line}"),
-                Place::Removed => format!("{label}, removed line {line}"),
-                Place::Intent => "intent".to_owned(),
+                MatchField::Text => format!("{label}, line {line}"),
+                MatchField::Removed => format!("{label}, removed line {line}"),
+                MatchField::Intent => "intent".to_owned(),
             });
         }
         !starts.is_empty()

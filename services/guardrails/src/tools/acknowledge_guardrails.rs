@@ -3,7 +3,7 @@
 use super::{SINGLE_USE, validate};
 use crate::acknowledge::{self, Acknowledgement};
 use crate::judge::{Judge, Judged, broken_rule};
-use crate::rules::{Broken, SubjectKind};
+use crate::rules::{RuleViolation, SubjectKind};
 use mcp_contracts::guardrails::{AcknowledgeGuardrails, Decision, Verdict, VerdictKind, tool};
 use mcp_contracts::{ErrorCode, Scope, ToolError};
 use mcp_kit::{CallContext, Tool, ToolInfo};
@@ -55,7 +55,7 @@ async fn acknowledge(
     }
     // The token has only the ids of the broken rules, so their texts come from the set, which has the same version.
     let in_force = rules.set.rules().iter().filter(|rule| claims.rules.contains(&rule.compiled.rule.id));
-    let mut broken: Vec<_> = in_force.map(|rule| broken_rule(&Broken { rule, places: Vec::new() })).collect();
+    let mut broken: Vec<_> = in_force.map(|rule| broken_rule(&RuleViolation { rule, places: Vec::new() })).collect();
     broken.sort_by_key(|rule| std::cmp::Reverse(rule.severity));
     let judged = Judged {
         decision: Decision::Acknowledge,

@@ -110,7 +110,8 @@ fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
 
 /// Returns a question if the verdict needs acknowledgement, the client can ask its user, and the token may acknowledge; else the verdict.
 fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
-    let supports_elicitation = context.dialogue.supports_elicitation && context.claims.allows(Scope::GuardrailsAcknowledge);
+    let supports_elicitation =
+        context.dialogue.supports_elicitation && context.claims.allows(Scope::GuardrailsAcknowledge);
     match &reply.verdict_token {
         Some(state) if supports_elicitation && reply.verdict == Decision::Acknowledge => Answer::Ask(Question {
             key: QUESTION,

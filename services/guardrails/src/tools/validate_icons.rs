@@ -67,7 +67,7 @@ fn problems(rules: &Rules, plan: Plan, icon: &IconUse) -> Vec<IconProblem> {
         labelled: icon.decorative || icon.label.as_deref().is_some_and(|label| !label.trim().is_empty()),
         ..Subject::bare(ActionKind::Edit)
     };
-    let problem = |broken: crate::rules::Broken<'_>| {
+    let problem = |broken: crate::rules::RuleViolation<'_>| {
         let rule = &broken.rule.compiled.rule;
         IconProblem {
             icon: icon.name.clone(),

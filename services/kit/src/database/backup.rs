@@ -30,7 +30,7 @@ pub enum BackupError {
     #[error("`{file}` exists\nhint: name a new file, or pass `--replace`")]
     Exists { file: String },
     #[error(
-        "`{file}` is a complete backup, but the service does not learn of it: its time cannot be written beside `{database}`: {why}"
+        "`{file}` is a complete backup, but the service cannot report its time, because the time cannot be written next to `{database}`: {why}"
     )]
     Unnoted { file: String, database: String, why: String },
     #[error("`{file}` is not a valid backup: {why}")]

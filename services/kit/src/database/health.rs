@@ -2,7 +2,7 @@
 //! end of a trouble.
 
 use super::error::DatabaseError;
-use super::place::Place;
+use super::place::DatabaseFile;
 use super::trouble::Trouble;
 use super::{Writer, open};
 use crate::readiness::{Degraded, Latch, Readiness};
@@ -104,7 +104,7 @@ impl Health {
 pub(super) struct Probe {
     pub(super) writer: Arc<Mutex<Option<Writer>>>,
     pub(super) health: Arc<Health>,
-    pub(super) place: Arc<Place>,
+    pub(super) place: Arc<DatabaseFile>,
     pub(super) application_id: i32,
 }
 
@@ -189,7 +189,7 @@ impl Probe {
 }
 
 /// Reads the schema; returns true if the disk has room.
-fn read_header(place: &Place) -> Result<bool, Trouble> {
+fn read_header(place: &DatabaseFile) -> Result<bool, Trouble> {
     let connection = open::reader(place.file()).map_err(|_| Trouble::Unreadable)?;
     let count = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
     match count {

@@ -16,7 +16,7 @@ const RESERVE_SHARE: u64 = 10;
 type Identity = (u64, u64);
 
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct DatabaseFile {
     file: PathBuf,
     wal: PathBuf,
     identity: Option<Identity>,
@@ -24,7 +24,7 @@ pub(super) struct Place {
     wal_identity: OnceLock<Identity>,
 }
 
-impl Place {
+impl DatabaseFile {
     /// Describes `file`, which must be open.
     pub(super) fn new(file: &Path) -> Self {
         let mut wal = file.as_os_str().to_owned();
@@ -90,14 +90,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (file, wal) = (folder.path().join("x.db"), folder.path().join("x.db-wal"));
         std::fs::write(&file, "one").unwrap();
-        let place = Place::new(&file);
+        let place = DatabaseFile::new(&file);
         assert!(place.is_unchanged());
         std::fs::write(&wal, "log").unwrap();
         assert!(place.is_unchanged(), "a new WAL is no change");
         std::fs::remove_file(&wal).unwrap();
         assert!(!place.is_unchanged(), "the WAL is gone");
         std::fs::write(&file, "two").unwrap();
-        let place = Place::new(&file);
+        let place = DatabaseFile::new(&file);
         std::fs::write(folder.path().join("y.db"), "other").unwrap();
         std::fs::rename(folder.path().join("y.db"), &file).unwrap();
         assert!(!place.is_unchanged(), "the file was replaced");

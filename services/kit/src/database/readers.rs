@@ -35,7 +35,7 @@ pub(super) struct Readers {
 }
 
 /// The permits of a read: that of its owner, and that of its connection.
-type Places = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+type ReadPermits = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
 
 /// Interrupts the read when its caller drops the future.
 struct InterruptOnDrop(Arc<AtomicBool>);
@@ -78,7 +78,7 @@ impl Readers {
         reading.await.unwrap_or_else(|_| Err(DatabaseError::Failed("the read panicked".to_owned())))
     }
 
-    async fn places(&self, owner: Option<&str>) -> Result<Places, DatabaseError> {
+    async fn places(&self, owner: Option<&str>) -> Result<ReadPermits, DatabaseError> {
         let acquire =
             |permits: Arc<Semaphore>| async move { permits.acquire_owned().await.map_err(|_| DatabaseError::Closed) };
         // The owner's permit comes first: a read that waits for it must not occupy a connection.

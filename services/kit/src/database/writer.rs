@@ -7,7 +7,7 @@
 
 use super::error::{DatabaseError, is_busy};
 use super::health::Health;
-use super::place::Place;
+use super::place::DatabaseFile;
 use super::queue::{Queue, Refused, Turn};
 use super::trouble::Trouble;
 use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
@@ -28,7 +28,7 @@ pub(super) struct Writer {
 /// What the thread of the writer uses.
 pub(super) struct Work {
     pub(super) connection: Connection,
-    pub(super) place: Arc<Place>,
+    pub(super) place: Arc<DatabaseFile>,
     pub(super) health: Arc<Health>,
     pub(super) on_commit: fn(usize, Duration),
 }

@@ -70,7 +70,11 @@ struct CallParams<'a> {
 
 impl<'a> Call<'a> {
     /// Parses the parameters of `tools/call`. An unknown tool fails as a JSON-RPC error, not as a result of a tool.
-    pub(super) fn parse(envelope: &Envelope<'_>, tools: &'a ToolSet, supports_elicitation: bool) -> Result<Self, Failure> {
+    pub(super) fn parse(
+        envelope: &Envelope<'_>,
+        tools: &'a ToolSet,
+        supports_elicitation: bool,
+    ) -> Result<Self, Failure> {
         let bad = |status, message: String| Failure::new(status, rpc::INVALID_PARAMS, message);
         let params = envelope.params.map_or("{}", RawValue::get);
         let params: CallParams<'_> = serde_json::from_str(params)

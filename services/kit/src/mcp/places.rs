@@ -38,7 +38,7 @@ impl Kind {
 type Amounts = [usize; Kind::COUNT];
 
 #[derive(Clone)]
-pub(super) struct Places {
+pub(super) struct RequestCapacity {
     inner: Arc<Inner>,
 }
 
@@ -56,7 +56,7 @@ struct Totals {
 }
 
 /// A part of a bound, held until it is dropped.
-pub(super) struct Place {
+pub(super) struct CapacityHold {
     inner: Arc<Inner>,
     organisation: Arc<str>,
     kind: Kind,
@@ -70,7 +70,7 @@ pub(super) enum Full {
     Organisation(Kind),
 }
 
-impl Places {
+impl RequestCapacity {
     /// Creates the bounds of a service with this number of concurrent requests; an organisation may have three quarters of them.
     pub(super) fn new(concurrent_requests: usize) -> Self {
         let organisation = (concurrent_requests - concurrent_requests / 4).max(1);
@@ -85,7 +85,7 @@ impl Places {
     }
 
     /// Takes a place; fails at once if it is above a bound, so that the client or the load balancer can choose another instance.
-    pub(super) fn take(&self, organisation: &str, kind: Kind, amount: usize) -> Result<Place, Full> {
+    pub(super) fn take(&self, organisation: &str, kind: Kind, amount: usize) -> Result<CapacityHold, Full> {
         let at = kind as usize;
         let mut held = self.inner.held.lock();
         let (name, own) = match held.organisations.get_key_value(organisation) {
@@ -101,7 +101,7 @@ impl Places {
         }
         held.service[at] += amount;
         held.organisations.entry(Arc::clone(&name)).or_default()[at] += amount;
-        Ok(Place { inner: Arc::clone(&self.inner), organisation: name, kind, amount })
+        Ok(CapacityHold { inner: Arc::clone(&self.inner), organisation: name, kind, amount })
     }
 
     /// Returns what all organisations hold together.
@@ -118,7 +118,7 @@ impl Places {
 
 struct CountedReply {
     reply: Bytes,
-    _place: Place,
+    _place: CapacityHold,
 }
 
 impl AsRef<[u8]> for CountedReply {
@@ -127,7 +127,7 @@ impl AsRef<[u8]> for CountedReply {
     }
 }
 
-impl Drop for Place {
+impl Drop for CapacityHold {
     fn drop(&mut self) {
         let at = self.kind as usize;
         let mut held = self.inner.held.lock();
@@ -163,19 +163,19 @@ mod tests {
 
     #[test]
     fn an_organisation_is_refused_before_the_service_is_full() {
-        let places = Places::new(8);
-        let mut held: Vec<Place> = (0..6).map(|_| places.take("acme", Kind::Running, 1).ok().unwrap()).collect();
+        let places = RequestCapacity::new(8);
+        let mut held: Vec<CapacityHold> = (0..6).map(|_| places.take("acme", Kind::Running, 1).ok().unwrap()).collect();
         assert_eq!(places.take("acme", Kind::Running, 1).err(), Some(Full::Organisation(Kind::Running)));
         held.extend((0..2).map(|_| places.take("zeta", Kind::Running, 1).ok().unwrap()));
         assert_eq!(places.take("zeta", Kind::Running, 1).err(), Some(Full::Service(Kind::Running)));
         held.remove(0);
         assert!(places.take("zeta", Kind::Running, 1).is_ok());
-        assert!(Places::new(1).take("acme", Kind::Running, 1).is_ok());
+        assert!(RequestCapacity::new(1).take("acme", Kind::Running, 1).is_ok());
     }
 
     #[test]
     fn a_reply_is_counted_until_its_last_part_is_gone() {
-        let places = Places::new(8);
+        let places = RequestCapacity::new(8);
         let mut reply = places.hold("acme", Bytes::from(vec![1; 20 << 20])).unwrap();
         assert_eq!(reply.len(), 20 << 20);
         assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bound_is_ever_exceeded_and_nothing_stays(steps in proptest::collection::vec((0usize..3, 0usize..6, any::<bool>()), 1..200)) {
-            let places = Places::with([10; 3], [6; 3]);
+            let places = RequestCapacity::with([10; 3], [6; 3]);
             let mut held = Vec::new();
             for (organisation, amount, give_back) in steps {
                 if give_back && !held.is_empty() {
@@ -202,7 +202,7 @@ mod tests {
                     held.push(place);
                 }
                 let sum = |of: Option<&str>| -> usize {
-                    held.iter().filter(|place: &&Place| of.is_none_or(|of| &*place.organisation == of)).map(|place| place.amount).sum()
+                    held.iter().filter(|place: &&CapacityHold| of.is_none_or(|of| &*place.organisation == of)).map(|place| place.amount).sum()
                 };
                 prop_assert!(sum(None) <= 10 && ["a", "b", "c"].iter().all(|of| sum(Some(of)) <= 6));
             }

@@ -187,7 +187,7 @@ impl RedisLink {
     }
 
     /// Claims a name that was issued then, once over all instances and services.
-    pub(super) async fn claim(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
+    pub(super) async fn use_once(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
         let claimed = self.run(async |run_id, connection| {
             let mut claim = self.shared.claim.key(MARK);
             // The entry may end with the verdict, because an expired verdict is refused anyway.

@@ -20,7 +20,7 @@ pub struct Block {
 
 /// A memory that contains a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct Posting<'a> {
     /// Number of the memory.
     pub memory: i64,
     pub frequency: u64,
@@ -34,29 +34,29 @@ pub struct Place<'a> {
 
 /// Reads the places of a block in order.
 #[derive(Debug, Clone)]
-pub struct Places<'a> {
+pub struct Postings<'a> {
     reader: Numbers<'a>,
     memory: i64,
     day: i64,
 }
 
 /// Reads the places of the block that begins with the memory `first`.
-pub fn places(first: i64, bytes: &[u8]) -> Places<'_> {
-    Places { reader: Numbers::new(bytes), memory: first, day: 0 }
+pub fn places(first: i64, bytes: &[u8]) -> Postings<'_> {
+    Postings { reader: Numbers::new(bytes), memory: first, day: 0 }
 }
 
-impl<'a> Iterator for Places<'a> {
-    type Item = Place<'a>;
+impl<'a> Iterator for Postings<'a> {
+    type Item = Posting<'a>;
 
     #[inline]
-    fn next(&mut self) -> Option<Place<'a>> {
+    fn next(&mut self) -> Option<Posting<'a>> {
         self.memory += self.reader.number()?.cast_signed();
         let head = self.reader.number()?;
         let length = self.reader.number()?;
         self.day += self.reader.signed()?;
         let forms = if head & 1 == 0 { 1 } else { usize::try_from(self.reader.number()?).ok()? };
         let forms = self.reader.take(forms)?;
-        Some(Place { memory: self.memory, frequency: head >> 1, length, day: self.day, forms })
+        Some(Posting { memory: self.memory, frequency: head >> 1, length, day: self.day, forms })
     }
 }
 
@@ -75,7 +75,7 @@ impl Writer {
         Self { blocks: vec![block], memory, day }
     }
 
-    fn push(&mut self, place: Place<'_>) {
+    fn push(&mut self, place: Posting<'_>) {
         let is_full = |block: &Block| block.places >= MAX_PLACES || block.bytes.len() >= MAX_BYTES;
         if self.blocks.last().is_none_or(is_full) {
             let (first, bytes) = (place.memory, Vec::new());
@@ -100,14 +100,14 @@ impl Writer {
 }
 
 /// Returns the blocks of places, which are in order.
-pub fn blocks(places: &[Place<'_>]) -> Vec<Block> {
+pub fn blocks(places: &[Posting<'_>]) -> Vec<Block> {
     let mut writer = Writer::default();
     places.iter().for_each(|place| writer.push(*place));
     writer.blocks
 }
 
 /// Adds places, which are in order, to a block. A memory that is there already gets the new place.
-pub fn added(block: Block, new: &[Place<'_>]) -> Vec<Block> {
+pub fn added(block: Block, new: &[Posting<'_>]) -> Vec<Block> {
     // New memories have the highest numbers, so most places go behind those of the block.
     let last = places(block.first, &block.bytes).last().map(|last| (last.memory, last.day));
     if let (Some((memory, day)), Some(first)) = (last, new.first())
@@ -152,10 +152,10 @@ mod tests {
         prop::collection::btree_map(from..from + 1_000_000, place, 1..300)
     }
 
-    fn borrowed(model: &Model) -> Vec<Place<'_>> {
+    fn borrowed(model: &Model) -> Vec<Posting<'_>> {
         model
             .iter()
-            .map(|(memory, (frequency, length, day, forms))| Place {
+            .map(|(memory, (frequency, length, day, forms))| Posting {
                 memory: *memory,
                 frequency: *frequency,
                 length: *length,

@@ -1,7 +1,7 @@
 //! Finds the best memories for a query without reading every place (MaxScore, Turtle and Flood 1995, with bounds for each block). The result is
 //! that of scoring every memory; a test compares both.
 
-use super::block::{Block, Place, Places, places};
+use super::block::{Block, Posting, Postings, places};
 use crate::ranking::{Weight, recency};
 use crate::store::Rank;
 use std::cmp::Ordering;
@@ -46,7 +46,7 @@ pub struct Question {
 
 /// A memory whose terms are not in blocks: the number of the concept, its frequency and its spellings for each concept that it has.
 #[derive(Debug, Clone)]
-pub struct Single {
+pub struct UnblockedCandidate {
     pub memory: i64,
     pub length: u64,
     pub day: i64,
@@ -108,7 +108,11 @@ impl Top {
     ///
     /// # Errors
     /// Fails if `accept` fails.
-    pub fn add<E>(&mut self, single: &Single, accept: &mut impl FnMut(i64) -> Result<bool, E>) -> Result<(), E> {
+    pub fn add<E>(
+        &mut self,
+        single: &UnblockedCandidate,
+        accept: &mut impl FnMut(i64) -> Result<bool, E>,
+    ) -> Result<(), E> {
         let mut parts = vec![0.0; self.question.scorers.len()];
         for (concept, frequency, forms) in &single.matches {
             parts[*concept] = self.question.scorers[*concept].score(*frequency, single.length, forms);
@@ -251,8 +255,8 @@ struct List<'a> {
     blocks: &'a [Block],
     /// Index of the block of `current`.
     block: usize,
-    places: Places<'a>,
-    current: Option<Place<'a>>,
+    places: Postings<'a>,
+    current: Option<Posting<'a>>,
     /// The most that a memory gets from this list.
     bound: f64,
     /// Blocks whose bound is lower are left out.
@@ -272,7 +276,7 @@ impl<'a> List<'a> {
         self.current.map(|place| place.memory)
     }
 
-    fn score(&self, place: &Place<'_>, parts: &mut [f64]) -> f64 {
+    fn score(&self, place: &Posting<'_>, parts: &mut [f64]) -> f64 {
         let score = self.scorer.score(place.frequency, place.length, place.forms);
         parts[self.concept] = score;
         score
@@ -333,7 +337,7 @@ mod tests {
     fn lists(memories: &[([u64; 4], u64, i64)]) -> Vec<Vec<Block>> {
         let list = |concept: usize| {
             let has = memories.iter().enumerate().filter(|(_, (frequencies, ..))| frequencies[concept] > 0);
-            let place = |(number, (frequencies, length, day)): (usize, &([u64; 4], u64, i64))| Place {
+            let place = |(number, (frequencies, length, day)): (usize, &([u64; 4], u64, i64))| Posting {
                 memory: number as i64 + 1,
                 frequency: frequencies[concept],
                 length: *length,
@@ -363,7 +367,7 @@ mod tests {
             let forms = FORMS[number % 3];
             let matches = (0..4).filter(|concept| frequencies[*concept] > 0);
             let matches = matches.map(|concept| (concept, frequencies[concept], forms.to_vec())).collect();
-            let single = Single { memory: number as i64 + 1, length: *length, day: *day, matches };
+            let single = UnblockedCandidate { memory: number as i64 + 1, length: *length, day: *day, matches };
             if !question.excluded.contains(&single.memory) {
                 top.add(&single, &mut |memory| Ok::<_, ()>(memory % 5 != 0)).unwrap();
             }

@@ -3,7 +3,7 @@
 use super::lexicon::{Cues, LEXICON};
 use super::source::{MAX_STATEMENT_CHARS, Source, capitalised, clean, cut, sentences, without_bullet};
 use super::words::topic;
-use super::{AgentInput, Evidence, NewMemory, Related, counted, related, remembered};
+use super::{AgentInput, Evidence, MemoryDraft, Related, counted, related, remembered};
 use mcp_contracts::memory::Visibility;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -132,12 +132,12 @@ fn open_questions(statements: &[Evidence], no_requirement: bool) -> Vec<String> 
     open
 }
 
-pub(crate) fn remember(brief: &Brief, input: &AgentInput<'_>) -> Vec<NewMemory> {
+pub(crate) fn remember(brief: &Brief, input: &AgentInput<'_>) -> Vec<MemoryDraft> {
     let mut content = format!("Task: {}\n{}\n", brief.goal, brief.summary);
     for step in &brief.steps {
         content.push_str(&format!("Step: {step}\n"));
     }
     let content = remembered(content, input);
     let (kind, intent, visibility) = ("brief", topic(input.intent), Visibility::Private);
-    vec![NewMemory { content, tags: vec!["brief".to_owned()], kind, intent, visibility }]
+    vec![MemoryDraft { content, tags: vec!["brief".to_owned()], kind, intent, visibility }]
 }

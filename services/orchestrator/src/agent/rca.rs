@@ -13,7 +13,7 @@ use super::lexicon::{FactorRule, LEXICON};
 use super::source::{Source, capitalised, clean, cut};
 use super::timestamp::TimestampParser;
 use super::words::topic;
-use super::{AgentInput, NewMemory, RCA_TAG, Related, counted, related, remembered};
+use super::{AgentInput, MemoryDraft, RCA_TAG, Related, counted, related, remembered};
 use facts::Facts;
 use mcp_contracts::memory::{Memory, Visibility};
 use phases::Phases;
@@ -85,7 +85,7 @@ fn similar_incidents(input: &AgentInput<'_>) -> Vec<Related> {
 }
 
 /// Returns a memory of the report, with which later incidents are compared.
-pub(crate) fn remember(report: &RootCauseReport, input: &AgentInput<'_>) -> Vec<NewMemory> {
+pub(crate) fn remember(report: &RootCauseReport, input: &AgentInput<'_>) -> Vec<MemoryDraft> {
     let (title, summary, trigger) = (&report.title, &report.summary, &report.trigger.statement);
     let mut content = format!("Incident: {title}\n{summary}\nTrigger: {trigger}\n");
     for factor in &report.factors {
@@ -96,5 +96,5 @@ pub(crate) fn remember(report: &RootCauseReport, input: &AgentInput<'_>) -> Vec<
         content.push_str(&format!("Action: {} ({}, due {})\n", action.what, action.owner, action.due));
     }
     let (content, visibility) = (remembered(content, input), Visibility::Workspace);
-    vec![NewMemory { content, tags: vec![RCA_TAG.to_owned()], kind: KIND, intent: topic(input.intent), visibility }]
+    vec![MemoryDraft { content, tags: vec![RCA_TAG.to_owned()], kind: KIND, intent: topic(input.intent), visibility }]
 }

@@ -13,7 +13,7 @@ pub use plan::*;
 
 use super::source::{Source, clean, cut};
 use super::words::topic;
-use super::{AgentInput, NewMemory, RETRO_ACTION_TAG, RETRO_TAG, counted, remembered};
+use super::{AgentInput, MemoryDraft, RETRO_ACTION_TAG, RETRO_TAG, counted, remembered};
 use mcp_contracts::memory::Visibility;
 
 /// Kind of a remembered plan.
@@ -71,8 +71,8 @@ fn summary(plan: &RetrospectivePlan) -> String {
 }
 
 /// Returns the memories of a plan: each new item for the next retrospective, each item that is reported done, and a digest of the plan.
-pub(crate) fn remember(plan: &RetrospectivePlan, input: &AgentInput<'_>) -> Vec<NewMemory> {
-    let item = |content: String, visibility| NewMemory {
+pub(crate) fn remember(plan: &RetrospectivePlan, input: &AgentInput<'_>) -> Vec<MemoryDraft> {
+    let item = |content: String, visibility| MemoryDraft {
         content,
         tags: vec![RETRO_ACTION_TAG.to_owned()],
         kind: ACTION_KIND,
@@ -88,13 +88,13 @@ pub(crate) fn remember(plan: &RetrospectivePlan, input: &AgentInput<'_>) -> Vec<
         source.map_or(Visibility::Workspace, |memory| memory.visibility)
     };
     let done = done.map(|action| item(carried::done_memory(action, input.today), seen_by(action)));
-    let mut memories: Vec<NewMemory> = new.chain(done).collect();
+    let mut memories: Vec<MemoryDraft> = new.chain(done).collect();
     let mut content = format!("Retrospective: {}\n{}\n", plan.title, plan.summary);
     for theme in &plan.themes {
         content.push_str(&format!("Theme: {} ({} notes)\n", theme.title, theme.well + theme.badly + theme.ideas));
     }
     content.push_str(&format!("Held: {}\n", input.today));
-    memories.push(NewMemory {
+    memories.push(MemoryDraft {
         content: remembered(content, input),
         tags: vec![RETRO_TAG.to_owned()],
         kind: KIND,

@@ -177,7 +177,9 @@ impl Breaker {
         self.calls += 1;
         let bad_row = self.in_a_row.count >= MAX_FAILURES_IN_A_ROW;
         let bad_share = self.calls >= MIN_JUDGED_CALLS && self.failures.count * 2 >= self.calls;
-        if (bad_row && self.in_a_row.involve_several_callers()) || (bad_share && self.failures.involve_several_callers()) {
+        if (bad_row && self.in_a_row.involve_several_callers())
+            || (bad_share && self.failures.involve_several_callers())
+        {
             self.enter(State::Open, now);
         } else if self.in_a_row.count >= SUSPECT_FAILURES || bad_share {
             self.suspect.get_or_insert(0);

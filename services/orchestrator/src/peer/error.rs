@@ -114,7 +114,7 @@ impl PeerError {
         match self {
             // After an internal error the same call may succeed, for example after a restart of the peer.
             Self::Tool(error) => !error.retryable && error.code != ErrorCode::Internal,
-            // `Denied` is not permanent: the peer does not accept the orchestrator's token, which an operator mends.
+            // `Denied` is not permanent: the peer does not accept the orchestrator's token, which an operator has to fix.
             Self::Rpc(code) => *code != rpc::INTERNAL_ERROR,
             _ => false,
         }

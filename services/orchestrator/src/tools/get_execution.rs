@@ -1,7 +1,7 @@
 //! `get_execution`: one execution of the user; with the scope `admin` one of the organisation.
 
 use super::{READS, SCOPES, sees_organisation};
-use crate::store::{ReadableExecution, Owner, Store};
+use crate::store::{Owner, ReadableExecution, Store};
 use crate::workflow;
 use mcp_contracts::memory::Visibility;
 use mcp_contracts::orchestrator::{Execution, GetExecution, tool};

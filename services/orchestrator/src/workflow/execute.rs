@@ -5,7 +5,7 @@ use super::WorkflowRequest;
 use super::memory::RecalledMemories;
 use super::steps::{StepResult, StepTimer};
 use super::{Run, Workflow};
-use crate::agent::{self, AgentInput, AgentDraft, NewMemory};
+use crate::agent::{self, AgentDraft, AgentInput, MemoryDraft};
 use mcp_contracts::memory::Memory;
 use mcp_contracts::orchestrator::{Artefact, ModelUsage, StepName, StepOutcome, UsedPattern};
 use mcp_contracts::{ErrorCode, ToolError};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) struct AgentOutput {
     pub(super) artefact: Artefact,
     pub(super) usage: Option<ModelUsage>,
-    pub(super) remember: Vec<NewMemory>,
+    pub(super) remember: Vec<MemoryDraft>,
     pub(super) step: StepResult,
 }
 

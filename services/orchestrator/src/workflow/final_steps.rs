@@ -4,7 +4,7 @@
 use super::execute::AgentOutput;
 use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
-use crate::agent::NewMemory;
+use crate::agent::MemoryDraft;
 use crate::peer::PeerError;
 use crate::peers::{LOG_USAGE, REMEMBER};
 use crate::store::{Delivery, DeliveryKind};
@@ -102,9 +102,9 @@ fn defer(
     }
 }
 
-fn memories(run: &Run<'_>, remember: &[NewMemory]) -> ImportMemories {
+fn memories(run: &Run<'_>, remember: &[MemoryDraft]) -> ImportMemories {
     let key = if run.id.len() <= MAX_PLAIN_KEY_BYTES { run.id.to_owned() } else { hex::encode(Sha256::digest(run.id)) };
-    let of = |(place, memory): (usize, &NewMemory)| StoreMemory {
+    let of = |(place, memory): (usize, &MemoryDraft)| StoreMemory {
         content: memory.content.clone(),
         tags: memory.tags.clone(),
         kind: Some(memory.kind.to_owned()),

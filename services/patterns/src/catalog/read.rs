@@ -5,7 +5,7 @@ use crate::template::{Template, is_name};
 use mcp_contracts::Plan;
 use mcp_contracts::patterns::{Level, PatternVariable};
 use mcp_kit::data::yaml::{Node, Value};
-use mcp_kit::data::{Fields, ValueReader, Problem, did_you_mean};
+use mcp_kit::data::{Fields, Problem, ValueReader, did_you_mean};
 use std::collections::BTreeSet;
 
 const MAX_ID_BYTES: usize = 64;

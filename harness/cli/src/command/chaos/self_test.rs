@@ -7,7 +7,7 @@ use serde_json::json;
 
 pub(super) fn run(seed: Option<u64>, context: &Context) -> Result<Exit, Failure> {
     let seed = seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
-    context.tell(&format!("seed {seed}; this takes about 15 s"));
+    context.print_note(&format!("seed {seed}; this takes about 15 s"));
     let rows = context.runtime.block_on(harness_core::fidelity::measure(seed));
     for row in &rows {
         if context.output.json {

@@ -27,7 +27,7 @@ pub(super) fn run(
             break;
         }
         for played in play(vec![plan], &arguments.record.runs, context) {
-            exits.push(turned(played.exit));
+            exits.push(inverted(played.exit));
             let (because, run) = match &played.result {
                 Ok(outcome) => (because(&outcome.judgement), outcome.run_dir.file_name()),
                 Err(failure) => (failure.to_string(), None),
@@ -42,7 +42,7 @@ pub(super) fn run(
     }
     let page = trial::write(&arguments.record.runs, &rows)
         .map_err(|error| Failure::internal(format!("{error}\nhint: check the folder of the runs")))?;
-    context.tell(&format!("{} of {} lies caught; table: {}", trial::caught(&rows), rows.len(), page.display()));
+    context.print_note(&format!("{} of {} lies caught; table: {}", trial::caught(&rows), rows.len(), page.display()));
     Ok(Exit::merge(exits))
 }
 
@@ -67,7 +67,7 @@ fn trials(
 }
 
 /// Returns the exit code of a trial. A run against a lie must fail, so *fail* becomes pass and *pass* becomes fail.
-const fn turned(exit: Exit) -> Exit {
+const fn inverted(exit: Exit) -> Exit {
     match exit {
         Exit::Fail => Exit::Pass,
         Exit::Pass => Exit::Fail,
@@ -105,14 +105,14 @@ fn service_of(name: &str) -> Option<Service> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Exit, turned};
+    use super::{Exit, inverted};
 
     #[test]
     fn only_a_run_that_is_proven_bad_catches_a_lie() {
-        assert_eq!(Exit::merge([Exit::Fail, Exit::Fail].map(turned)), Exit::Pass);
+        assert_eq!(Exit::merge([Exit::Fail, Exit::Fail].map(inverted)), Exit::Pass);
         for (missed, expected) in [(Exit::Pass, Exit::Fail), (Exit::Unknown, Exit::Unknown), (Exit::Stack, Exit::Stack)]
         {
-            assert_eq!(Exit::merge([Exit::Fail, missed, Exit::Fail].map(turned)), expected);
+            assert_eq!(Exit::merge([Exit::Fail, missed, Exit::Fail].map(inverted)), expected);
         }
         assert_ne!(Exit::merge([]), Exit::Pass, "no trial proves nothing");
     }

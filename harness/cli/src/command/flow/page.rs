@@ -1,6 +1,6 @@
 //! A call as a browser makes it for a web page: a preflight, the call, and a reply that the page may not be allowed to read.
 
-use harness_core::drive::client::{Client, MessageReply, Message, check_reply, headers_of_page, hidden_headers};
+use harness_core::drive::client::{Client, Message, MessageReply, check_reply, headers_of_page, hidden_headers};
 use harness_history::Outcome;
 use serde_json::{Value, json};
 

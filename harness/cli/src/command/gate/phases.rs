@@ -4,7 +4,7 @@ use crate::arguments::{
     Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Ownership, Profile, RecordArguments,
     ScenarioArguments, ServerArguments, TargetArguments,
 };
-use crate::command::load::{stack_options, lie_and_delay_options};
+use crate::command::load::{lie_and_delay_options, stack_options};
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
@@ -171,7 +171,8 @@ fn hardening(
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };
-    let command = format!("harness harden{}{}", stack_options(&arguments.place), lie_and_delay_options(&arguments.lies.lie, &[]));
+    let command =
+        format!("harness harden{}{}", stack_options(&arguments.place), lie_and_delay_options(&arguments.lies.lie, &[]));
     let (plan, secret) = harden::resolve_from(name, &checks, &wish, command, context)?;
     Ok(Some(Step { name: plan.subject.name().to_owned(), about: format!("{} checks", checks.len()), plan, secret }))
 }

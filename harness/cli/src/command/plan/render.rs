@@ -7,7 +7,7 @@ use harness_core::plan::Script;
 use harness_core::plan::hardening::Hardening;
 use harness_core::plan::target::Target;
 use harness_core::plan::topology::EdgeMode;
-use harness_core::plan::workload::{Beside, Model, Workload};
+use harness_core::plan::workload::{Model, SideArrivals, Workload};
 
 /// Prints what each run would do.
 pub(crate) fn show(plans: &[Plan], context: &Context) {
@@ -92,7 +92,7 @@ fn load_lines(workload: &Workload, stack: String) -> Vec<String> {
         format!("measured     {} s", workload.duration.as_secs_f64()),
         format!("deadline     {} ms for each call", workload.call_deadline.as_millis()),
     ];
-    if let Some(Beside { rate, users }) = &workload.beside {
+    if let Some(SideArrivals { rate, users }) = &workload.beside {
         lines.push(format!("arrivals     {rate}/s by {users} further users, whose latency is judged"));
     }
     let share = |weight: u32| f64::from(weight) * 100.0 / f64::from(weights.max(1));

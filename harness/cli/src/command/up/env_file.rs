@@ -14,14 +14,14 @@ const DECIDED: [&str; 6] =
 const FOLDERS: [&str; 2] = [env::RULES_DIR, env::CATALOG_DIR];
 
 /// A stack as it is configured by its settings file.
-pub(super) struct Wanted {
+pub(super) struct ConfiguredStack {
     pub(super) topology: Topology,
     /// The key of the tokens, if the file sets one.
     pub(super) secret: Option<String>,
 }
 
 /// Reads a file and applies it to a topology.
-pub(super) fn read(path: &Path, topology: Topology) -> Result<Wanted, Failure> {
+pub(super) fn read(path: &Path, topology: Topology) -> Result<ConfiguredStack, Failure> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!("`{file}` cannot be read: {error}\nhint: cp .env.mcp.local.example .env.mcp.local"))
@@ -30,8 +30,8 @@ pub(super) fn read(path: &Path, topology: Topology) -> Result<Wanted, Failure> {
         .map_err(|problems| Failure::usage(format!("the settings cannot be used:{}", problem_lines(&problems))))
 }
 
-fn apply(file: &str, text: &str, topology: Topology) -> Result<Wanted, Vec<Problem>> {
-    let mut wanted = Wanted { topology, secret: None };
+fn apply(file: &str, text: &str, topology: Topology) -> Result<ConfiguredStack, Vec<Problem>> {
+    let mut wanted = ConfiguredStack { topology, secret: None };
     let mut problems = Vec::new();
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
@@ -43,7 +43,7 @@ fn apply(file: &str, text: &str, topology: Topology) -> Result<Wanted, Vec<Probl
     if problems.is_empty() { Ok(wanted) } else { Err(problems) }
 }
 
-impl Wanted {
+impl ConfiguredStack {
     /// Applies one setting. An error has the problem and the allowed values.
     fn take(&mut self, name: &str, value: &str) -> Result<(), (String, String)> {
         let Some(variable) = env::ALL.iter().find(|variable| variable.name == name) else {

@@ -69,7 +69,7 @@ pub(in crate::command) fn start(folder: &Path, arguments: &WatchArguments, conte
         }
         std::thread::sleep(PAUSE);
     }
-    context.tell(&format!("watching the sources; log: `{}`", path.display()));
+    context.print_note(&format!("watching the sources; log: `{}`", path.display()));
     Ok(())
 }
 

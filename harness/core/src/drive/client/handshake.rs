@@ -1,7 +1,7 @@
 //! The handshake of a client with a server: 2026-07-28 if the server speaks it, else `initialize` with the session that the server may open. Its time is
 //! recorded apart from the calls.
 
-use super::open::{self, Era, MessageReply, Message};
+use super::open::{self, Era, Message, MessageReply};
 use super::session::{Protocol, SESSION_ID};
 use super::{Client, framing, malformed, request_meta};
 use harness_history::{ErrorKind, Outcome};

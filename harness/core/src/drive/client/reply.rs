@@ -66,7 +66,7 @@ const MAX_CODE_BYTES: usize = 64;
 const INTERNAL_ERROR: i64 = -32603;
 
 /// A reply that was judged.
-pub(super) struct Judged<'a> {
+pub(super) struct JudgedReply<'a> {
     pub(super) outcome: Outcome,
     /// `structuredContent` as JSON text.
     pub(super) structured: Option<&'a str>,
@@ -77,15 +77,15 @@ pub(super) struct Judged<'a> {
 }
 
 /// Judges the reply to request `id`.
-pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> Judged<'a> {
+pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> JudgedReply<'a> {
     let body = message(buffer, received);
     let raw: &'a [u8] = buffer;
     match body.and_then(|body| envelope(&raw[body], id)) {
         Ok(result) => {
             let (outcome, structured) = tool_result(&result);
-            Judged { outcome, structured, content: result.content.map(RawValue::get), raw }
+            JudgedReply { outcome, structured, content: result.content.map(RawValue::get), raw }
         }
-        Err(outcome) => Judged { outcome, structured: None, content: None, raw },
+        Err(outcome) => JudgedReply { outcome, structured: None, content: None, raw },
     }
 }
 

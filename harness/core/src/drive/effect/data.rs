@@ -1,7 +1,7 @@
 //! The effect of a call to a target: its profile says where a call has the key and the value of a record. The same pointers read the reply of every
 //! server, so nothing here knows a tool.
 
-use super::{Sent, malformed};
+use super::{SentEffect, malformed};
 use crate::drive::canary::{Names, state_of};
 use crate::plan::operation::{Expected, ListPlace, OperationData, ReadPlace, WritePlace};
 use harness_history::op::Visibility;
@@ -21,7 +21,7 @@ pub(crate) struct DataReply<'a> {
 }
 
 /// The outcome and the effect of a call.
-pub(crate) struct Done {
+pub(crate) struct DataEffect {
     pub(crate) outcome: Outcome,
     pub(crate) effect: Effect,
     /// True if the server gave a new record a number as its key.
@@ -57,9 +57,15 @@ impl DataReply<'_> {
 }
 
 /// Returns the outcome and the effect of a call; `sent` is what the operation made of its template.
-pub(crate) fn of(data: &OperationData, sent: &Sent, outcome: &Outcome, reply: DataReply<'_>, names: &Names) -> Done {
-    let without_effect = |outcome| Done { outcome, effect: Effect::None, key_is_number: false };
-    let Sent::Data { arguments, existing } = sent else { return without_effect(outcome.clone()) };
+pub(crate) fn of(
+    data: &OperationData,
+    sent: &SentEffect,
+    outcome: &Outcome,
+    reply: DataReply<'_>,
+    names: &Names,
+) -> DataEffect {
+    let without_effect = |outcome| DataEffect { outcome, effect: Effect::None, key_is_number: false };
+    let SentEffect::Data { arguments, existing } = sent else { return without_effect(outcome.clone()) };
     let value = if *outcome == Outcome::Ok { reply.value() } else { Value::Null };
     let outcome = match missed(&data.expect, arguments, &value).filter(|_| *outcome == Outcome::Ok) {
         Some(why) => malformed(&why),
@@ -100,7 +106,7 @@ fn write(
     reply: &Value,
     outcome: Outcome,
     names: &Names,
-) -> Done {
+) -> DataEffect {
     let (key, value) = (writes.key.find(arguments, reply), writes.value.find(arguments, reply));
     let lacking = [(&writes.key, key), (&writes.value, value)].into_iter().find(|(_, found)| found.is_none());
     let outcome = match lacking {
@@ -116,7 +122,7 @@ fn write(
         // Recorded without its key unless it was acknowledged: the record may be there or not.
         key => Effect::Write { key: key.filter(|_| outcome == Outcome::Ok), value: state, existing: false },
     };
-    Done { outcome, effect, key_is_number }
+    DataEffect { outcome, effect, key_is_number }
 }
 
 fn read(
@@ -126,7 +132,7 @@ fn read(
     outcome: Outcome,
     answer: DataReply<'_>,
     names: &Names,
-) -> Done {
+) -> DataEffect {
     let key = reads.key.find(arguments, reply).map(text);
     let is_missing = match outcome.error() {
         Some(ErrorKind::Tool(_)) => answer.has_any(&reads.missing),
@@ -139,17 +145,17 @@ fn read(
         Some(key) => Effect::Read { key, value: reads.value.find(arguments, reply).map(|value| state(value, names)) },
         None => Effect::None,
     };
-    Done { outcome, effect, key_is_number: false }
+    DataEffect { outcome, effect, key_is_number: false }
 }
 
 /// A whole list on one page. Of records with a value only those with a mark of this run are kept, because the store of a target may have others.
-fn list(lists: &ListPlace, arguments: &Value, reply: &Value, outcome: Outcome, names: &Names) -> Done {
+fn list(lists: &ListPlace, arguments: &Value, reply: &Value, outcome: Outcome, names: &Names) -> DataEffect {
     if outcome != Outcome::Ok {
-        return Done { outcome, effect: Effect::None, key_is_number: false };
+        return DataEffect { outcome, effect: Effect::None, key_is_number: false };
     }
     let Some(items) = lists.items.find(arguments, reply).and_then(Value::as_array) else {
         let outcome = malformed(&format!("a reply without a list at `{}`", lists.items));
-        return Done { outcome, effect: Effect::None, key_is_number: false };
+        return DataEffect { outcome, effect: Effect::None, key_is_number: false };
     };
     let hit = |item: &Value| {
         let key = text(item.pointer(&lists.key)?);
@@ -158,7 +164,7 @@ fn list(lists: &ListPlace, arguments: &Value, reply: &Value, outcome: Outcome, n
         value.canary.as_ref().is_some_and(|canary| names.has(&canary.tenant)).then_some((key, value))
     };
     let effect = Effect::Scan { hits: items.iter().filter_map(hit).collect(), query: Some(Box::default()) };
-    Done { outcome, effect, key_is_number: false }
+    DataEffect { outcome, effect, key_is_number: false }
 }
 
 fn state(value: &Value, names: &Names) -> RecordState {
@@ -174,7 +180,7 @@ fn text(key: &Value) -> Arc<str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DataReply, Done, Sent, of};
+    use super::{DataEffect, DataReply, SentEffect, of};
     use crate::drive::canary::Names;
     use crate::plan::operation::OperationData;
     use harness_history::op::Visibility;
@@ -196,8 +202,9 @@ mod tests {
         .unwrap()
     }
 
-    fn done(data: &OperationData, existing: bool, outcome: &Outcome, reply: DataReply<'_>) -> Done {
-        let sent = Sent::Data { arguments: Box::new(json!({ "key": "k", "text": "a canary:o/u/w/1/" })), existing };
+    fn done(data: &OperationData, existing: bool, outcome: &Outcome, reply: DataReply<'_>) -> DataEffect {
+        let sent =
+            SentEffect::Data { arguments: Box::new(json!({ "key": "k", "text": "a canary:o/u/w/1/" })), existing };
         of(data, &sent, outcome, reply, &Names::default())
     }
 
@@ -278,7 +285,8 @@ mod tests {
             (ErrorKind::JsonRpc(-32_602), false),
             (ErrorKind::Timeout, false),
         ] {
-            let Done { outcome, effect, .. } = done(&data, true, &Outcome::Unknown(kind.clone()), DataReply::default());
+            let DataEffect { outcome, effect, .. } =
+                done(&data, true, &Outcome::Unknown(kind.clone()), DataReply::default());
             let found_none = outcome == Outcome::Ok && matches!(effect, Effect::Read { value: None, .. });
             assert_eq!(found_none, is_missing, "{kind:?}");
         }
@@ -304,7 +312,7 @@ mod tests {
         let data = json!({ "name": "list", "place": "p", "tool": "list", "arguments": {}, "lists": lists });
         let data: OperationData = serde_json::from_value(data).unwrap();
         let reply = r#"{"items":[{"id":"k","text":"a canary:o/u/w/1/"},{"id":"old","text":"a canary:old/u/w/1/"},{"id":"other","text":"b"}]}"#;
-        let sent = Sent::Data { arguments: Box::new(json!({})), existing: false };
+        let sent = SentEffect::Data { arguments: Box::new(json!({})), existing: false };
         let names = Names::from_iter(["o".into()]);
         let Effect::Scan { hits, query: Some(query) } =
             of(&data, &sent, &Outcome::Ok, structured(reply), &names).effect

@@ -1,6 +1,6 @@
 //! The effect of the tools that decide and act: verdicts of the guardrails, injections of patterns, and workflows.
 
-use super::sent::Sent;
+use super::sent::SentEffect;
 use super::{fitting, malformed};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,9 +46,9 @@ fn received(claims: &VerdictClaims) -> Effect {
     }
 }
 
-pub(super) fn inject(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+pub(super) fn inject(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
     let injected = fitting::<InjectedPattern>(outcome, reply);
-    let Sent::Inject { pattern, execution, request } = sent else {
+    let SentEffect::Inject { pattern, execution, request } = sent else {
         return (injected.map_or_else(|outcome| outcome, |_| Outcome::Ok), Effect::None);
     };
     let injected = injected.and_then(|injected| {
@@ -69,13 +69,13 @@ fn verdict_id(reply: Option<&str>) -> Option<Arc<str>> {
     reply["verdictId"].as_str().map(Arc::from)
 }
 
-pub(super) fn workflow(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+pub(super) fn workflow(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
     let execution = match fitting::<Execution>(outcome, reply) {
         Ok(execution) => execution,
         Err(outcome) => return (outcome, Effect::None),
     };
     let key = match sent {
-        Sent::Workflow { key } => key.clone(),
+        SentEffect::Workflow { key } => key.clone(),
         _ => None,
     };
     (Outcome::Ok, Effect::Workflow(ended(execution, key)))

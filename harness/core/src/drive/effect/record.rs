@@ -2,7 +2,7 @@
 //! calls. The structs here have the fields of the contract's replies; a test compares them.
 
 use super::digest::{digest_of_tags, visibility};
-use super::sent::Sent;
+use super::sent::SentEffect;
 use super::shape::{AnyObject, AnyText, Each};
 use super::{fitting, malformed};
 use crate::drive::canary::{Names, state_of};
@@ -99,9 +99,9 @@ struct Page<'a> {
     next_cursor: Option<AnyText>,
 }
 
-pub(super) fn store(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+pub(super) fn store(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
     let stored = fitting::<Stored<'_>>(outcome, reply);
-    let Sent::Write(value) = sent else { return (ended(stored), Effect::None) };
+    let SentEffect::Write(value) = sent else { return (ended(stored), Effect::None) };
     let mut value = value.clone();
     match stored {
         Ok(stored) => {
@@ -114,9 +114,9 @@ pub(super) fn store(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Out
     }
 }
 
-pub(super) fn import(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+pub(super) fn import(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
     let imported = fitting::<memory::ImportedMemories>(outcome, reply);
-    let Sent::Writes(states) = sent else { return (ended(imported), Effect::None) };
+    let SentEffect::Writes(states) = sent else { return (ended(imported), Effect::None) };
     let imported = imported.and_then(|imported| {
         let complete = imported.ids.len() == states.len();
         if complete { Ok(imported.ids) } else { Err(malformed("an import whose ids are not one for each memory")) }
@@ -131,9 +131,9 @@ pub(super) fn import(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Ou
     (outcome, if records.is_empty() { Effect::None } else { Effect::Writes { records } })
 }
 
-pub(super) fn update(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+pub(super) fn update(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
     let updated = fitting::<Memory<'_>>(outcome, reply);
-    let Sent::Update { key, value, expected } = sent else { return (ended(updated), Effect::None) };
+    let SentEffect::Update { key, value, expected } = sent else { return (ended(updated), Effect::None) };
     let (outcome, version) = match updated {
         Ok(updated) if *updated.id.0 == **key => (Outcome::Ok, Some(updated.version)),
         Ok(_) => (another_record(), None),
@@ -143,9 +143,9 @@ pub(super) fn update(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Ou
     (outcome, Effect::Update { key: Arc::clone(key), value, expected: *expected })
 }
 
-pub(super) fn delete(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
+pub(super) fn delete(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>) -> (Outcome, Effect) {
     let deleted = fitting::<Deleted<'_>>(outcome, reply);
-    let Sent::Delete { key } = sent else { return (ended(deleted), Effect::None) };
+    let SentEffect::Delete { key } = sent else { return (ended(deleted), Effect::None) };
     let outcome = match deleted {
         Ok(deleted) if *deleted.id.0 == **key && deleted.deleted => Outcome::Ok,
         Ok(deleted) if deleted.deleted => another_record(),
@@ -156,9 +156,9 @@ pub(super) fn delete(sent: &Sent, outcome: &Outcome, reply: Option<&str>) -> (Ou
 }
 
 /// Returns the outcome and the effect of a read. `not_found` is a valid answer: for this reader, the record does not exist.
-pub(super) fn get(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+pub(super) fn get(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
     let memory = fitting::<Memory<'_>>(outcome, reply);
-    let Sent::Read { key } = sent else { return (ended(memory), Effect::None) };
+    let SentEffect::Read { key } = sent else { return (ended(memory), Effect::None) };
     let key = Arc::clone(key);
     match memory {
         Ok(memory) if *memory.id.0 == *key => {
@@ -179,12 +179,12 @@ pub(super) fn get(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names: &N
 }
 
 /// Returns the outcome and the effect of a list or an export.
-pub(super) fn list(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+pub(super) fn list(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
     let page = fitting::<Page<'_>>(outcome, reply).map(|page| (page.memories, page.next_cursor.is_some()));
     scan(sent, page, names)
 }
 
-pub(super) fn search(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+pub(super) fn search(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
     let page = fitting::<Hits<'_>>(outcome, reply).and_then(|page| {
         let scored = page.hits.iter().all(|hit| hit.score.is_some());
         if scored { Ok((page.hits, page.next_cursor.is_some())) } else { Err(malformed("a hit without `score`")) }
@@ -192,9 +192,9 @@ pub(super) fn search(sent: &Sent, outcome: &Outcome, reply: Option<&str>, names:
     scan(sent, page, names)
 }
 
-fn scan(sent: &Sent, page: Result<(Vec<Listed<'_>>, bool), Outcome>, names: &Names) -> (Outcome, Effect) {
+fn scan(sent: &SentEffect, page: Result<(Vec<Listed<'_>>, bool), Outcome>, names: &Names) -> (Outcome, Effect) {
     let query = match sent {
-        Sent::Scan(query) => query.clone(),
+        SentEffect::Scan(query) => query.clone(),
         _ => Default::default(),
     };
     let (page, more) = match page {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The part of an effect that is in the request.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) enum Sent {
+pub(crate) enum SentEffect {
     /// Nothing that a check follows.
     #[default]
     Nothing,
@@ -70,7 +70,7 @@ impl Arguments {
     }
 }
 
-impl Sent {
+impl SentEffect {
     /// Reads a request from its arguments, a JSON text. Invalid arguments, which a scenario may send on purpose, ask for nothing.
     pub(crate) fn parse(tool: &str, arguments: &str, names: &Names) -> Self {
         match tool {
@@ -103,15 +103,15 @@ impl Sent {
     }
 }
 
-fn inject(arguments: &str) -> Sent {
+fn inject(arguments: &str) -> SentEffect {
     let arguments: Value = serde_json::from_str(arguments).unwrap_or_default();
     let text = |name: &str| arguments[name].as_str().unwrap_or_default();
     injection(text("patternId"), text("executionId"), &arguments["request"])
 }
 
 /// Returns the request to inject a pattern for the request that the guardrails judged.
-pub(crate) fn injection(pattern: &str, execution: &str, request: &Value) -> Sent {
+pub(crate) fn injection(pattern: &str, execution: &str, request: &Value) -> SentEffect {
     let request = serde_json::from_value::<ActionRequest>(request.clone());
     let hash = request.map(|request| hex::encode(Sha256::digest(request.canonical()))).unwrap_or_default();
-    Sent::Inject { pattern: pattern.into(), execution: execution.into(), request: hash.into() }
+    SentEffect::Inject { pattern: pattern.into(), execution: execution.into(), request: hash.into() }
 }

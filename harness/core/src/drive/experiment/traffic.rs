@@ -10,7 +10,7 @@ use crate::drive::traffic::clock::RealClock;
 use crate::drive::traffic::directory::{Identity, has_second_client, owner_of, users_of_target};
 use crate::drive::traffic::final_read::{Read, Walk, read_back, walk_all, walk_by};
 use crate::drive::traffic::mix::Mix;
-use crate::drive::traffic::pace::{Pace, UnscheduledPace, Turn};
+use crate::drive::traffic::pace::{Pace, Turn, UnscheduledPace};
 use crate::drive::traffic::tally::Tally;
 use crate::drive::traffic::user::{TrafficContext, User};
 use crate::plan::operation::OperationData;

@@ -111,7 +111,8 @@ mod tests {
         let (sent, whole) = (String::from_utf8_lossy(adapted.body()).into_owned(), HttpRequest::tools_list());
         assert!(!sent.contains("2026-07-28"), "{sent} contradicts its header");
         assert_eq!(sent.len(), whole.body().len(), "a check of a limit counts the bytes");
-        let id = |request: &HttpRequest| serde_json::from_slice::<serde_json::Value>(request.body()).unwrap()["id"].clone();
+        let id =
+            |request: &HttpRequest| serde_json::from_slice::<serde_json::Value>(request.body()).unwrap()["id"].clone();
         let ids = [id(&adapted), id(&access.adapted(&HttpRequest::tools_list()))];
         assert_eq!(ids, [100, 101], "a session that gets one id twice at the same time answers only one");
         let changed = access.adapted(&HttpRequest::tools_list().with(MCP_PROTOCOL_VERSION, "latest"));

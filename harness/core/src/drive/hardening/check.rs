@@ -25,8 +25,8 @@ pub struct HardeningCheck {
     pub needs: &'static [Need],
     pub how: &'static str,
     pub remedy: &'static str,
-    /// Files that mend a failure, the first one first.
-    pub mend: &'static [&'static str],
+    /// Files in which a failure is fixed, the most likely one first.
+    pub fix_in: &'static [&'static str],
     /// Checks whose failure is the cause of a failure of this one, so that both are one finding.
     pub follows: &'static [&'static str],
     /// True if it disturbs others: it restarts parts or compares what a part holds.
@@ -129,7 +129,7 @@ impl HardeningCheck {
             sources: texts(self.sources),
             how: self.how.to_owned(),
             remedy: self.remedy.to_owned(),
-            mend: texts(self.mend),
+            fix_in: texts(self.fix_in),
             follows: texts(self.follows),
         }
     }

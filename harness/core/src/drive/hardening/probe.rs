@@ -6,7 +6,7 @@ use super::mask::masked;
 use super::record::{ExchangeText, ViolationRecord};
 use super::request::HttpRequest;
 use crate::drive::client::exchange;
-use crate::drive::scenario::{Broken, Stage};
+use crate::drive::scenario::{Stage, StepFailed};
 use crate::drive::token::Grant;
 use crate::plan::target::TARGET;
 use base64::Engine;
@@ -39,8 +39,8 @@ pub enum Stop {
     Unclear(String),
 }
 
-impl From<Broken> for Stop {
-    fn from(Broken(why): Broken) -> Self {
+impl From<StepFailed> for Stop {
+    fn from(StepFailed(why): StepFailed) -> Self {
         Self::Unclear(why)
     }
 }

@@ -1,6 +1,6 @@
 //! An actor: a user of a scenario. It has its own token, and one connection to each part that it calls.
 
-use super::{Ask, Reply, Stage};
+use super::{Reply, ScenarioRequest, Stage};
 use crate::drive::canary::{Names, append, state_of, strays};
 use crate::drive::client::{Client, ClientOptions, Endpoint, MessageReply};
 use crate::drive::effect;
@@ -83,7 +83,7 @@ impl<'s> Actor<'s> {
     }
 
     /// Returns the bytes of a request with the actor's token, for a [`RawConnection`](super::RawConnection).
-    pub fn request_bytes(&self, part: &str, ask: &Ask) -> Vec<u8> {
+    pub fn request_bytes(&self, part: &str, ask: &ScenarioRequest) -> Vec<u8> {
         let mut client = Client::new(self.stage.endpoint(part), ClientOptions::default());
         if let Some(token) = &self.token {
             client.set_token(token);
@@ -144,11 +144,11 @@ impl<'s> Actor<'s> {
 
     /// Calls a tool of the service that has it.
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Reply<'s> {
-        self.send(Ask::tool(tool, arguments)).await
+        self.send(ScenarioRequest::tool(tool, arguments)).await
     }
 
     /// Sends a request once; it is never repeated.
-    pub async fn send(&mut self, ask: Ask) -> Reply<'s> {
+    pub async fn send(&mut self, ask: ScenarioRequest) -> Reply<'s> {
         let heard = match self.stage.target(&ask).await {
             Some(part) => self.client(&part).await.ask(&ask.message).await,
             None => no_connection(self.stage.ledger().now_us()),
@@ -164,7 +164,7 @@ impl<'s> Actor<'s> {
     ///
     /// # Errors
     /// Returns why a browser would not send it.
-    pub async fn preflight(&mut self, ask: &Ask, origin: &str) -> Result<(), String> {
+    pub async fn preflight(&mut self, ask: &ScenarioRequest, origin: &str) -> Result<(), String> {
         match self.stage.target(ask).await {
             Some(part) => self.client(&part).await.preflight(&ask.message, origin).await,
             None => Err("no instance can be called".to_owned()),
@@ -220,7 +220,7 @@ impl<'s> Actor<'s> {
         self.stage.ledger().record(&op);
     }
 
-    fn op(&self, ask: &Ask, heard: &MessageReply) -> Op {
+    fn op(&self, ask: &ScenarioRequest, heard: &MessageReply) -> Op {
         let reply = &heard.result["structuredContent"];
         let (outcome, effect) = match ask.tool_name() {
             Some(tool::DELETE_BY_TAG) => (heard.outcome.clone(), self.deletes(ask, reply, &heard.outcome)),
@@ -251,7 +251,7 @@ impl<'s> Actor<'s> {
     }
 
     /// Returns the effect of a deletion by tag, which deletes the actor's own records with these tags.
-    fn deletes(&self, ask: &Ask, reply: &Value, outcome: &Outcome) -> Effect {
+    fn deletes(&self, ask: &ScenarioRequest, reply: &Value, outcome: &Outcome) -> Effect {
         // The reply counts too, because a scenario may send `dryRun` as a text.
         let is_dry = ask.arguments()["dryRun"] == true || reply["dryRun"] == true;
         if is_dry || matches!(outcome, Outcome::Failed(_)) {
@@ -266,7 +266,7 @@ impl<'s> Actor<'s> {
 }
 
 /// Returns the tags that a call writes or selects by. For an import, these are the tags of its first memory.
-fn tags_of(ask: &Ask) -> Vec<String> {
+fn tags_of(ask: &ScenarioRequest) -> Vec<String> {
     let arguments = ask.arguments();
     let tags = if arguments["memories"].is_array() { &arguments["memories"][0]["tags"] } else { &arguments["tags"] };
     tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()

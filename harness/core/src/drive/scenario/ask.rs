@@ -7,18 +7,18 @@ use mcp_contracts::{Service, headers};
 use serde_json::{Map, Value, json};
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ask {
+pub struct ScenarioRequest {
     pub(super) service: Service,
     pub(super) part: Option<String>,
     pub(super) ready_one: bool,
     pub(super) message: Message,
 }
 
-impl Ask {
+impl ScenarioRequest {
     /// Calls a tool of the service that has a tool with this name.
     ///
     /// # Panics
-    /// Panics if no service has that tool. [`Ask::tool_of`] calls a tool that does not exist.
+    /// Panics if no service has that tool. [`ScenarioRequest::tool_of`] calls a tool that does not exist.
     pub fn tool(name: &str, arguments: Value) -> Self {
         let service = service_of_tool(name).unwrap_or_else(|| panic!("no service has a tool `{name}`"));
         Self::tool_of(service, name, arguments)
@@ -124,14 +124,14 @@ impl Ask {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ask, Service};
+    use super::{ScenarioRequest, Service};
     use serde_json::json;
 
     #[test]
     fn a_tool_finds_its_service() {
-        assert_eq!(Ask::tool("store_memory", json!({})).service, Service::Memory);
-        assert_eq!(Ask::tool("inject_pattern", json!({})).service, Service::Patterns);
-        assert_eq!(Ask::tool("run_workflow", json!({})).name(), "run_workflow");
-        assert_eq!(Ask::resource(Service::Guardrails, "guardrail://rules").name(), "resources/read");
+        assert_eq!(ScenarioRequest::tool("store_memory", json!({})).service, Service::Memory);
+        assert_eq!(ScenarioRequest::tool("inject_pattern", json!({})).service, Service::Patterns);
+        assert_eq!(ScenarioRequest::tool("run_workflow", json!({})).name(), "run_workflow");
+        assert_eq!(ScenarioRequest::resource(Service::Guardrails, "guardrail://rules").name(), "resources/read");
     }
 }

@@ -1,7 +1,7 @@
 //! Methods by which a scenario stops, pauses and restarts parts of its stack and changes their files. The history records when the last
 //! instance of a service stops and when the first is back, so that checks know when the service was unavailable.
 
-use super::{Broken, Stage};
+use super::{Stage, StepFailed};
 use crate::stack::{Ended, ProgramEnd};
 use harness_history::{Effect, Op, Outcome, Phase};
 use mcp_contracts::Service;
@@ -16,7 +16,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The part is not running.
-    pub async fn kill(&self, part: &str) -> Result<(), Broken> {
+    pub async fn kill(&self, part: &str) -> Result<(), StepFailed> {
         // Read before the kill, because a call may fail from that moment on.
         let since = self.ledger().now_us();
         self.stack.kill(part).await?;
@@ -28,7 +28,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The part is not running, or it had to be killed.
-    pub async fn terminate(&self, part: &str) -> Result<Ended, Broken> {
+    pub async fn terminate(&self, part: &str) -> Result<Ended, StepFailed> {
         let ended = self.end(part).await?;
         self.expect(&format!("`{part}` exits by itself with code 0"), ended.cleanly(), format!("{ended:?}"), &[]);
         Ok(ended)
@@ -38,7 +38,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The part is not running, or it had to be killed.
-    pub async fn end(&self, part: &str) -> Result<Ended, Broken> {
+    pub async fn end(&self, part: &str) -> Result<Ended, StepFailed> {
         let since = self.ledger().now_us();
         let ended = self.stack.terminate(part).await?;
         self.gone(part, "stop", since);
@@ -50,8 +50,8 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// There is no such part.
-    pub fn reconfigure(&self, part: &str, changes: &[(&str, Option<&str>)]) -> Result<(), Broken> {
-        self.stack.reconfigure(part, changes).map_err(Broken::from)
+    pub fn reconfigure(&self, part: &str, changes: &[(&str, Option<&str>)]) -> Result<(), StepFailed> {
+        self.stack.reconfigure(part, changes).map_err(StepFailed::from)
     }
 
     /// Runs the program of a part with other arguments, such as `backup FILE`, while the part runs. It is killed at its
@@ -59,8 +59,8 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The program cannot be run.
-    pub async fn program(&self, part: &str, arguments: &[&str], deadline: Duration) -> Result<ProgramEnd, Broken> {
-        self.stack.program(part, arguments, deadline).await.map_err(Broken::from)
+    pub async fn program(&self, part: &str, arguments: &[&str], deadline: Duration) -> Result<ProgramEnd, StepFailed> {
+        self.stack.program(part, arguments, deadline).await.map_err(StepFailed::from)
     }
 
     /// Returns the path of a file of this name in the data folder of the stack; the file need not exist.
@@ -72,7 +72,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The part does not become ready.
-    pub async fn start_again(&self, part: &str) -> Result<(), Broken> {
+    pub async fn start_again(&self, part: &str) -> Result<(), StepFailed> {
         let since = self.ledger().now_us();
         self.stack.start_again(part).await?;
         self.back(part, "start", since);
@@ -83,7 +83,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The part is not running.
-    pub async fn pause(&self, part: &str) -> Result<(), Broken> {
+    pub async fn pause(&self, part: &str) -> Result<(), StepFailed> {
         let since = self.ledger().now_us();
         self.stack.pause(part).await?;
         self.gone(part, "pause", since);
@@ -94,7 +94,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The part is not running.
-    pub async fn resume(&self, part: &str) -> Result<(), Broken> {
+    pub async fn resume(&self, part: &str) -> Result<(), StepFailed> {
         let since = self.ledger().now_us();
         self.stack.resume(part).await?;
         self.back(part, "resume", since);
@@ -105,7 +105,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// See [`Stage::terminate`] and [`Stage::start_again`].
-    pub async fn restart(&self, part: &str) -> Result<(), Broken> {
+    pub async fn restart(&self, part: &str) -> Result<(), StepFailed> {
         self.terminate(part).await?;
         self.start_again(part).await
     }
@@ -114,16 +114,16 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The service has no such folder in this scenario.
-    pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), Broken> {
-        self.stack.write_file(service, name, text).map_err(Broken::from)
+    pub fn write_file(&self, service: Service, name: &str, text: &str) -> Result<(), StepFailed> {
+        self.stack.write_file(service, name, text).map_err(StepFailed::from)
     }
 
     /// Removes a file of rules or patterns from the folder that the service watches.
     ///
     /// # Errors
     /// There is no such file.
-    pub fn remove_file(&self, service: Service, name: &str) -> Result<(), Broken> {
-        self.stack.remove_file(service, name).map_err(Broken::from)
+    pub fn remove_file(&self, service: Service, name: &str) -> Result<(), StepFailed> {
+        self.stack.remove_file(service, name).map_err(StepFailed::from)
     }
 
     /// Returns the names of the instances of a service.

@@ -1,8 +1,8 @@
 //! What a scenario can observe from outside: the log lines of a part since a mark, and its metrics.
 
-use super::{Broken, Stage};
+use super::{Stage, StepFailed};
 use crate::observe::children;
-use crate::observe::machine::{Look, is_crowded, look};
+use crate::observe::machine::{MachineTotals, is_crowded, look};
 use serde_json::Value;
 
 impl Stage<'_> {
@@ -10,7 +10,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// Its log cannot be read.
-    pub async fn log_mark(&self, part: &str) -> Result<usize, Broken> {
+    pub async fn log_mark(&self, part: &str) -> Result<usize, StepFailed> {
         Ok(self.stack.log(part).await?.len())
     }
 
@@ -18,7 +18,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// Its log cannot be read.
-    pub async fn log_since(&self, part: &str, mark: usize) -> Result<Vec<Value>, Broken> {
+    pub async fn log_since(&self, part: &str, mark: usize) -> Result<Vec<Value>, StepFailed> {
         let log = self.stack.log(part).await?;
         let lines = log.get(mark..).unwrap_or_default().lines();
         Ok(lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| Value::from(line))).collect())
@@ -28,7 +28,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// Its log cannot be read.
-    pub async fn log_bytes(&self, part: &str) -> Result<u64, Broken> {
+    pub async fn log_bytes(&self, part: &str) -> Result<u64, StepFailed> {
         Ok(self.stack.log(part).await?.len() as u64)
     }
 
@@ -47,13 +47,13 @@ impl Stage<'_> {
     }
 
     /// Returns the figures of the machine now, for [`Stage::was_machine_busy_since`]; `None` if it does not show them.
-    pub fn machine(&self) -> Option<Look> {
+    pub fn machine(&self) -> Option<MachineTotals> {
         look(self.stack, &[], self.epoch_us())
     }
 
     /// Returns true if processes that do not belong to the run have used much of the machine since then. A limit of time
     /// that was broken meanwhile proves nothing.
-    pub fn was_machine_busy_since(&self, before: &Look) -> bool {
+    pub fn was_machine_busy_since(&self, before: &MachineTotals) -> bool {
         self.machine().is_some_and(|now| is_crowded(before, &now))
     }
 
@@ -61,7 +61,7 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// Its metrics cannot be read.
-    pub async fn metric(&self, part: &str, name: &str, labels: &[(&str, &str)]) -> Result<f64, Broken> {
+    pub async fn metric(&self, part: &str, name: &str, labels: &[(&str, &str)]) -> Result<f64, StepFailed> {
         Ok(sum(&self.stack.metrics(part).await?, name, labels))
     }
 }

@@ -1,7 +1,7 @@
 //! An identity provider on loopback: keys that sign tokens (ES256), and the page of its keys (JWKS). It can replace its keys, stop, and start again
 //! at its address.
 
-use super::Broken;
+use super::StepFailed;
 use crate::drive::token::{Grant, wall_clock_s};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -37,7 +37,7 @@ impl SigningKey {
     ///
     /// # Errors
     /// The library cannot generate it.
-    pub fn generate(id: &str) -> Result<Self, Broken> {
+    pub fn generate(id: &str) -> Result<Self, StepFailed> {
         let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| broken("generate a key", &error))?;
         Ok(Self { id: id.to_owned(), key: EncodingKey::from_ec_der(&pair.serialize_der()) })
     }
@@ -46,13 +46,13 @@ impl SigningKey {
     ///
     /// # Errors
     /// The library cannot sign it.
-    pub fn sign(&self, claims: &Value) -> Result<String, Broken> {
+    pub fn sign(&self, claims: &Value) -> Result<String, StepFailed> {
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::ES256) };
         encode(&header, claims, &self.key).map_err(|error| broken("sign a token", &error))
     }
 
     /// Returns the public half, as a provider publishes it.
-    fn published(&self) -> Result<Value, Broken> {
+    fn published(&self) -> Result<Value, StepFailed> {
         let mut key =
             Jwk::from_encoding_key(&self.key, Algorithm::ES256).map_err(|error| broken("publish a key", &error))?;
         key.common.key_id = Some(self.id.clone());
@@ -83,7 +83,7 @@ impl IdentityProvider {
     ///
     /// # Errors
     /// No port can be used.
-    pub async fn start(keys: &[&SigningKey]) -> Result<Self, Broken> {
+    pub async fn start(keys: &[&SigningKey]) -> Result<Self, StepFailed> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut provider = Self { address, page: Arc::default(), serving: JoinSet::new() };
         provider.publish(keys)?;
@@ -95,7 +95,7 @@ impl IdentityProvider {
     ///
     /// # Errors
     /// The library cannot read the public half of a key.
-    pub fn publish(&self, keys: &[&SigningKey]) -> Result<(), Broken> {
+    pub fn publish(&self, keys: &[&SigningKey]) -> Result<(), StepFailed> {
         let keys = keys.iter().map(|key| key.published()).collect::<Result<Vec<_>, _>>()?;
         *self.page.lock() = json!({ "keys": keys }).to_string();
         Ok(())
@@ -110,7 +110,7 @@ impl IdentityProvider {
     ///
     /// # Errors
     /// Another program has taken the port.
-    pub async fn start_again(&mut self) -> Result<(), Broken> {
+    pub async fn start_again(&mut self) -> Result<(), StepFailed> {
         self.serve().await
     }
 
@@ -124,7 +124,7 @@ impl IdentityProvider {
         ]
     }
 
-    async fn serve(&mut self) -> Result<(), Broken> {
+    async fn serve(&mut self) -> Result<(), StepFailed> {
         let listener = TcpListener::bind(self.address).await;
         let listener = listener.map_err(|error| broken("listen on loopback", &error))?;
         self.address = listener.local_addr().map_err(|error| broken("listen on loopback", &error))?;
@@ -156,8 +156,8 @@ async fn answer(mut stream: TcpStream, document: &str) -> io::Result<()> {
     stream.shutdown().await
 }
 
-fn broken(what: &str, why: &dyn std::error::Error) -> Broken {
-    Broken(format!("the identity provider of the harness cannot {what}: {why}"))
+fn broken(what: &str, why: &dyn std::error::Error) -> StepFailed {
+    StepFailed(format!("the identity provider of the harness cannot {what}: {why}"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Connections on which a scenario sends bytes as it likes: part of a request, many at once, or without reading the
 //! replies. Their requests are not in the history, because no check judges a client that breaks off.
 
-use super::{Broken, Stage};
+use super::{Stage, StepFailed};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,8 +43,8 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The part has no address, or it does not accept the connection.
-    pub async fn connect(&self, part: &str, receive_buffer: Option<u32>) -> Result<RawConnection, Broken> {
-        let broken = |why: String| Broken(format!("no connection to `{part}`: {why}"));
+    pub async fn connect(&self, part: &str, receive_buffer: Option<u32>) -> Result<RawConnection, StepFailed> {
+        let broken = |why: String| StepFailed(format!("no connection to `{part}`: {why}"));
         let address = self.endpoint(part).address().ok_or_else(|| broken("its host is a name".to_owned()))?;
         let opening = tokio::time::timeout(DEADLINE, open(address, receive_buffer)).await;
         let opened = opening.map_err(|_| broken("it did not accept one in time".to_owned()))?;

@@ -1,7 +1,7 @@
 //! The reply to one request, and the expectations on it. Each expectation is recorded with the operation that shows it.
 
 use super::ledger::Ledger;
-use super::{Broken, Stage};
+use super::{Stage, StepFailed};
 use crate::drive::client::MessageReply;
 use harness_history::{ErrorKind, Outcome, Verdict};
 use mcp_contracts::ErrorCode;
@@ -90,8 +90,8 @@ impl<'s> Reply<'s> {
     ///
     /// # Errors
     /// The reply has no result.
-    pub fn or_stop(self) -> Result<Self, Broken> {
-        if self.is_ok() { Ok(self) } else { Err(Broken(format!("`{}` answered {}", self.asked, self.describe()))) }
+    pub fn or_stop(self) -> Result<Self, StepFailed> {
+        if self.is_ok() { Ok(self) } else { Err(StepFailed(format!("`{}` answered {}", self.asked, self.describe()))) }
     }
 
     fn expect(self, expected: &str, held: bool) -> Self {

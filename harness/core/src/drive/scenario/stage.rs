@@ -3,7 +3,7 @@
 use super::actor::endpoints;
 use super::ledger::Ledger;
 use super::reply::word;
-use super::{Actor, Ask};
+use super::{Actor, ScenarioRequest};
 use crate::drive::client::Endpoint;
 use crate::drive::target::TargetAccess;
 use crate::drive::token::{Grant, Minter};
@@ -33,7 +33,7 @@ const READ_BACK_DEADLINE: Duration = Duration::from_secs(20);
 const READ_BACK_LANES: u32 = 4;
 /// Attempts to read a record whose organisation has reached its limit of calls in a second.
 const READ_BACK_ATTEMPTS: u32 = 5;
-/// What was not observed for this long, by at least this number of probes, is held against the stack on a crowded machine too.
+/// If at least this number of probes did not observe the expected state for this long, the expectation fails even on a busy machine.
 const NEVER: Duration = Duration::from_secs(10);
 const MANY_PROBES: u32 = 10;
 /// Maximum number of calls of one actor in [`Stage::meanwhile`].
@@ -220,7 +220,7 @@ impl<'a> Stage<'a> {
     /// Records whether an expectation held after this time and number of probes.
     pub(crate) fn expect_by(&self, expected: &str, held: bool, waited: (Duration, u32), seen: &str, ops: &[u64]) {
         let (took, probes) = waited;
-        // No crowd delays every one of many probes for this long.
+        // Load of other processes does not delay every one of many probes for this long.
         if took >= NEVER && probes >= MANY_PROBES {
             self.ledger.expect(expected, word(held), seen, ops.to_vec());
         } else {
@@ -298,7 +298,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Returns the part that a request goes to.
-    pub(super) async fn target(&self, ask: &Ask) -> Option<String> {
+    pub(super) async fn target(&self, ask: &ScenarioRequest) -> Option<String> {
         if let Some(part) = &ask.part {
             return self.endpoints.contains_key(part).then(|| part.clone());
         }

@@ -1,7 +1,7 @@
 //! The tool calls on a tapped edge between two parts. They prove which calls were made and which were not. Verdicts and
 //! injections become operations of the history.
 
-use super::{Broken, Stage};
+use super::{Stage, StepFailed};
 use crate::drive::canary::Names;
 use crate::drive::effect;
 use chaos_proxy::Exchange;
@@ -35,13 +35,13 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The edge is not tapped, or the tap lost calls. A tap that lost calls cannot prove that a call was not made.
-    pub fn wire(&self, from: &str, to: &str) -> Result<Vec<WireCall>, Broken> {
+    pub fn wire(&self, from: &str, to: &str) -> Result<Vec<WireCall>, StepFailed> {
         let (exchanges, missed) = self
             .stack
             .tapped(from, to)
-            .ok_or_else(|| Broken(format!("the edge from `{from}` to `{to}` is not tapped")))?;
+            .ok_or_else(|| StepFailed(format!("the edge from `{from}` to `{to}` is not tapped")))?;
         if missed > 0 {
-            return Err(Broken(format!("the tap from `{from}` to `{to}` lost {missed} exchanges")));
+            return Err(StepFailed(format!("the tap from `{from}` to `{to}` lost {missed} exchanges")));
         }
         let mut heard = self.heard_on_edges.lock();
         let heard = heard.entry((from.to_owned(), to.to_owned())).or_default();

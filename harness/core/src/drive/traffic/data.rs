@@ -3,7 +3,7 @@
 
 use super::operation::{Draw, Operation, Request, ToolReply};
 use crate::drive::canary::Names;
-use crate::drive::effect::{self, DataReply, Sent};
+use crate::drive::effect::{self, DataReply, SentEffect};
 use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::target::TARGET;
 use harness_history::{Effect, Outcome};
@@ -56,7 +56,7 @@ impl DataOperation {
     /// Returns the outcome and the effect of a call.
     pub(super) fn effect(
         &self,
-        sent: &Sent,
+        sent: &SentEffect,
         outcome: &Outcome,
         reply: DataReply<'_>,
         names: &Names,
@@ -79,7 +79,7 @@ impl DataOperation {
             repeats: 0,
             pause: Duration::ZERO,
             context: Value::Null,
-            sent: Sent::Data { arguments: Box::new(arguments), existing: filler.existing },
+            sent: SentEffect::Data { arguments: Box::new(arguments), existing: filler.existing },
         }
     }
 }
@@ -177,10 +177,10 @@ impl Filler<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DataOperation, Draw, Keys, Operation as _, Sent};
+    use super::{DataOperation, Draw, Keys, Operation as _, SentEffect};
     use crate::drive::traffic::content::Corpus;
     use crate::drive::traffic::directory::{Identity, users_of_target};
-    use crate::drive::traffic::ledger::{Known, Ledger, Ring};
+    use crate::drive::traffic::ledger::{Known, KnownRecords, Ring};
     use crate::plan::operation::OperationData;
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
@@ -196,14 +196,14 @@ mod tests {
     /// The world of three users: two of one token and one of another, whose records are named after them.
     struct World {
         users: Vec<Identity>,
-        ledger: Ledger,
+        ledger: KnownRecords,
         rings: Vec<Ring>,
     }
 
     impl World {
         fn new(run: &str) -> Self {
             let users = users_of_target(run, 3, 2);
-            Self { ledger: Ledger::new(2), rings: users.iter().map(|_| Ring::default()).collect(), users }
+            Self { ledger: KnownRecords::new(2), rings: users.iter().map(|_| Ring::default()).collect(), users }
         }
 
         fn keep(&mut self, user: usize, id: &str) {
@@ -218,7 +218,7 @@ mod tests {
             let (identity, own, ledger) = (&self.users[user], &self.rings[user], &self.ledger);
             let mut draw = Draw { rng: &mut rng, number: seed, identity, corpus: &corpus, own, ledger };
             let request = operation(arguments).request(&mut draw);
-            let Sent::Data { existing, .. } = request.sent else { panic!("{request:?}") };
+            let SentEffect::Data { existing, .. } = request.sent else { panic!("{request:?}") };
             (serde_json::from_str(&request.arguments).unwrap(), existing)
         }
     }

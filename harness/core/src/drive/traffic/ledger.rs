@@ -75,7 +75,7 @@ impl Ring {
 
 /// The place in a list that a user may go on from, and the last record before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PagePosition {
     pub tag: Arc<str>,
     pub cursor: Arc<str>,
     pub last: Arc<str>,
@@ -91,16 +91,16 @@ struct Workspace {
     /// The first shared records of users with two clients, each with its user. They are updated for the whole run and never deleted.
     hot: Mutex<Vec<(Arc<str>, Ring)>>,
     /// The last cursor that a list returned.
-    place: Mutex<Option<Place>>,
+    place: Mutex<Option<PagePosition>>,
 }
 
 /// The latest records of every workspace.
 #[derive(Debug)]
-pub struct Ledger {
+pub struct KnownRecords {
     organisations: Vec<[Workspace; WORKSPACES]>,
 }
 
-impl Ledger {
+impl KnownRecords {
     pub(super) fn new(organisations: usize) -> Self {
         Self { organisations: (0..organisations).map(|_| Default::default()).collect() }
     }
@@ -166,11 +166,11 @@ impl Ledger {
     }
 
     /// Returns a cursor that a list of another organisation returned.
-    pub(super) fn foreign_place(&self, identity: &Identity, other: u32) -> Option<Place> {
+    pub(super) fn foreign_place(&self, identity: &Identity, other: u32) -> Option<PagePosition> {
         self.other(identity, other)?.place.lock().clone()
     }
 
-    pub(super) fn keep_place(&self, identity: &Identity, place: Place) {
+    pub(super) fn keep_place(&self, identity: &Identity, place: PagePosition) {
         *self.of(identity).place.lock() = Some(place);
     }
 
@@ -193,7 +193,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOT, Identity, Known, Ledger, Place, RING, Ring};
+    use super::{HOT, Identity, Known, KnownRecords, PagePosition, RING, Ring};
     use crate::drive::traffic::directory::users_of_load;
 
     fn record(id: &str, shared: bool) -> Known {
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn private_records_are_offered_to_probes_alone() {
-        let (ledger, [ann, annexed, zoe]) = (Ledger::new(2), people());
+        let (ledger, [ann, annexed, zoe]) = (KnownRecords::new(2), people());
         ledger.keep(&zoe, &record("private", false));
         assert_eq!((ledger.shared(&zoe, 0), ledger.foreign(&ann, 0, 0).unwrap().id.as_ref()), (None, "private"));
         ledger.keep(&zoe, &record("shared", true));
@@ -239,15 +239,15 @@ mod tests {
         ledger.keep(&ann, &record("near", true));
         assert_eq!((ledger.shared(&annexed, 0), ledger.elsewhere(&annexed, 0).unwrap().id.as_ref()), (None, "near"));
         assert_eq!(ledger.elsewhere(&ann, 0), None);
-        let place = Place { tag: "t".into(), cursor: "c".into(), last: "k".into() };
+        let place = PagePosition { tag: "t".into(), cursor: "c".into(), last: "k".into() };
         ledger.keep_place(&zoe, place.clone());
         assert_eq!((ledger.foreign_place(&ann, 0), ledger.foreign_place(&zoe, 0)), (Some(place), None));
-        assert_eq!(Ledger::new(1).foreign(&ann, 3, 0), None);
+        assert_eq!(KnownRecords::new(1).foreign(&ann, 3, 0), None);
     }
 
     #[test]
     fn the_first_shared_records_of_a_user_with_two_clients_are_hot() {
-        let (ledger, users) = (Ledger::new(2), users_of_load(1, 12, 2));
+        let (ledger, users) = (KnownRecords::new(2), users_of_load(1, 12, 2));
         let (one, two, colleague) = (&users[0], &users[2], &users[6]);
         assert!(one.has_second_client && one.user == two.user);
         assert!(!ledger.keep(colleague, &record("calm", true)) && !ledger.keep(one, &record("private", false)));

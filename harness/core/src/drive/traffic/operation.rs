@@ -4,9 +4,9 @@
 
 use super::content::Corpus;
 use super::directory::Identity;
-use super::ledger::{Known, Ledger, Ring};
+use super::ledger::{Known, KnownRecords, Ring};
 use crate::drive::canary::{append, state_of_mark, word_of};
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use harness_history::{Canary, Outcome, RecordState};
 use mcp_contracts::Service;
 use rand::{Rng as _, RngExt as _};
@@ -108,7 +108,7 @@ pub struct Request {
     /// Data that a later request of the operation needs.
     pub context: Value,
     /// What it asks for, in the terms of the history. Reading it back from `arguments` made a call 9 % dearer.
-    pub(crate) sent: Sent,
+    pub(crate) sent: SentEffect,
 }
 
 impl Request {
@@ -123,13 +123,13 @@ impl Request {
             repeats: 0,
             pause: Duration::ZERO,
             context: Value::Null,
-            sent: Sent::Nothing,
+            sent: SentEffect::Nothing,
         }
     }
 
     /// Sets what the request asks for.
     #[must_use]
-    pub(crate) fn sending(self, sent: Sent) -> Self {
+    pub(crate) fn sending(self, sent: SentEffect) -> Self {
         Self { sent, ..self }
     }
 
@@ -192,7 +192,7 @@ pub struct Draw<'a> {
     /// Records of the user itself.
     pub own: &'a Ring,
     /// Records of all organisations.
-    pub ledger: &'a Ledger,
+    pub ledger: &'a KnownRecords,
 }
 
 impl Draw<'_> {

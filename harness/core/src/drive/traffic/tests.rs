@@ -2,12 +2,12 @@
 
 use super::content::Corpus;
 use super::directory::users_of_load;
-use super::ledger::{Known, Ledger, Place, Ring};
+use super::ledger::{Known, KnownRecords, PagePosition, Ring};
 use super::mix::Mix;
 use super::operation::{Draw, Operation, Request, ToolReply};
 use super::operations::{OPERATIONS, names, service_of};
 use crate::drive::canary::Names;
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use harness_history::{Canary, ErrorKind, Outcome, Query};
 use mcp_contracts::{guardrails, memory, orchestrator, patterns};
 use serde::de::DeserializeOwned;
@@ -16,13 +16,13 @@ use std::collections::{BTreeMap, HashSet};
 
 /// Runs `act` with a draw of a user that has one record.
 fn with_draw<T>(number: u64, act: impl FnOnce(&mut Draw<'_>) -> T) -> T {
-    let (identities, ledger) = (users_of_load(1, 2, 2), Ledger::new(2));
+    let (identities, ledger) = (users_of_load(1, 2, 2), KnownRecords::new(2));
     let mut own = Ring::default();
     let canary = Canary { tenant: "o".into(), user: "u".into(), workspace: None, shared: false, number: 1 };
     own.keep(Known { id: "k".into(), version: Some(4), shared: true, canary: None });
     let foreign = Known { id: "foreign".into(), version: Some(1), shared: false, canary: Some(canary) };
     ledger.keep(&identities[1], &foreign);
-    ledger.keep_place(&identities[1], Place { tag: "t".into(), cursor: "c".into(), last: "foreign".into() });
+    ledger.keep_place(&identities[1], PagePosition { tag: "t".into(), cursor: "c".into(), last: "foreign".into() });
     let mut rng = Mix::new(1, &BTreeMap::new(), &[]).numbers_of(number);
     let (identity, corpus) = (&identities[0], &Corpus::built_in());
     act(&mut Draw { rng: &mut rng, number, identity, corpus, own: &own, ledger: &ledger })
@@ -93,10 +93,10 @@ fn requests_are_those_of_the_contract_and_go_to_the_service_of_their_tool() {
 fn the_recorded_request_matches_the_arguments() {
     for operation in OPERATIONS {
         for request in requests(*operation, &Outcome::Ok) {
-            let read = Sent::parse(&request.tool, &request.arguments, &Names::default());
+            let read = SentEffect::parse(&request.tool, &request.arguments, &Names::default());
             // Which record an attempt aims at is not in its arguments.
             let sent = match &request.sent {
-                Sent::Scan(query) => Sent::Scan(Query { target: None, ..query.clone() }),
+                SentEffect::Scan(query) => SentEffect::Scan(Query { target: None, ..query.clone() }),
                 other => other.clone(),
             };
             assert_eq!(sent, read, "{request:?}");
@@ -147,7 +147,7 @@ fn attempts_name_the_record_that_they_aim_at() {
     for name in ["probe_foreign_search", "probe_foreign_cursor"] {
         let operation = OPERATIONS.iter().find(|operation| operation.name() == name).unwrap();
         let request = with_draw(3, |draw| operation.request(draw));
-        let Sent::Scan(query) = &request.sent else { panic!("{request:?}") };
+        let SentEffect::Scan(query) = &request.sent else { panic!("{request:?}") };
         assert_eq!(query.target.as_deref(), Some("foreign"), "{name}");
     }
 }

@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::content::Corpus;
 use super::directory::Identity;
-use super::ledger::{Known, Ledger, Place, Ring};
+use super::ledger::{Known, KnownRecords, PagePosition, Ring};
 use super::mix::{Choice, Mix};
 use super::operation::{Draw, Request, ToolReply};
 use super::operations::{get_memory, store_memory, walk_memories};
@@ -30,7 +30,7 @@ pub struct TrafficContext {
     /// Number of the first call of the mix. The calls before the load have the smaller numbers.
     first_call: u64,
     corpus: Corpus,
-    ledger: Ledger,
+    ledger: KnownRecords,
     names: Names,
     options: ClientOptions,
 }
@@ -51,7 +51,7 @@ impl TrafficContext {
             users: identities.len() as u64,
             first_call: seeds,
             corpus: Corpus::built_in(),
-            ledger: Ledger::new(organisations),
+            ledger: KnownRecords::new(organisations),
             names: names.chain(operations).collect(),
             options,
         }
@@ -285,7 +285,7 @@ impl User {
             && let Effect::Scan { hits, .. } = &op.effect
             && let Some((last, _)) = hits.last()
         {
-            let place = Place { tag: tag.into(), cursor: cursor.into(), last: Arc::clone(last) };
+            let place = PagePosition { tag: tag.into(), cursor: cursor.into(), last: Arc::clone(last) };
             scene.ledger.keep_place(&self.identity, place);
         }
         self.follow_up = next.map(|request| Call { operation, request });

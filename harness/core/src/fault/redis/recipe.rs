@@ -32,7 +32,7 @@ pub(super) struct Recipe {
     /// Commands that undo the fault. They may run twice.
     pub(super) restore: Vec<Command>,
     /// Number of connections that the harness keeps open during the fault.
-    pub(super) places: usize,
+    pub(super) reserved_connections: usize,
     /// A file that Redis writes because of the fault.
     pub(super) leaves: Option<PathBuf>,
     /// The password that Redis requires during the fault.
@@ -48,7 +48,7 @@ impl Recipe {
             closes_other_connections: false,
             then: Vec::new(),
             restore,
-            places: 0,
+            reserved_connections: 0,
             leaves: None,
             password: None,
             symptom,

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// Number of connections that the harness opens in [`RedisState::MaxClients`], so that Redis accepts no others. If the
 /// harness dies, all of them close, so the watchdog gets a connection although the services compete for them.
-const PLACES: usize = 32;
+const RESERVED_CONNECTIONS: usize = 32;
 /// Time after which Redis ends a fault by itself, in milliseconds, if neither the harness nor the watchdog has ended
 /// it: resumes paused writes, and removes the keys of [`RedisState::Loading`].
 const PAUSED_MS: u32 = 600_000;
@@ -125,9 +125,14 @@ impl RedisState {
                 // The limit becomes exactly the number of connections that the harness has open: the places and the
                 // admin's. It does not stay 1: if the harness died, the watchdog would compete with the services for
                 // one place.
-                let then = vec![command(&["CONFIG", "SET", "maxclients", &(PLACES + 1).to_string()])];
+                let then = vec![command(&["CONFIG", "SET", "maxclients", &(RESERVED_CONNECTIONS + 1).to_string()])];
                 let symptom = Symptom::Greeting { contains: "max number of clients" };
-                Recipe { closes_other_connections: true, then, places: PLACES, ..Recipe::new(inject, restore, symptom) }
+                Recipe {
+                    closes_other_connections: true,
+                    then,
+                    reserved_connections: RESERVED_CONNECTIONS,
+                    ..Recipe::new(inject, restore, symptom)
+                }
             }
             Self::NoScripts => {
                 let forbid = command(&["ACL", "SETUSER", "default", "-@scripting"]);

@@ -11,7 +11,7 @@ pub(crate) const CPU: &str = "cpu";
 pub(crate) const MEMORY: &str = "memory";
 
 /// The place of a process in the hierarchy of a controller.
-struct Place {
+struct ControlGroup {
     /// Folder of the present group of the process.
     from: PathBuf,
     /// Folder in which a new group can be made.
@@ -38,7 +38,7 @@ impl Squeezed {
             Limit::Cpu { .. } => CPU,
             Limit::Memory { .. } => MEMORY,
         };
-        let Place { from, parent, version } = place(pid, controller)?;
+        let ControlGroup { from, parent, version } = place(pid, controller)?;
         let group = parent.join(format!("harness-{}", uuid::Uuid::new_v4().simple()));
         Ok(Self { undo: GroupUndo { pid, started, from, group }, version, limit })
     }
@@ -92,7 +92,7 @@ pub(crate) fn impossible(controller: &str) -> Option<String> {
     place(std::process::id(), controller).err()
 }
 
-fn place(pid: u32, controller: &str) -> Result<Place, String> {
+fn place(pid: u32, controller: &str) -> Result<ControlGroup, String> {
     let read = |error: procfs::ProcError| format!("the control groups of process {pid} cannot be read: {error}");
     let process = Process::new(pid.cast_signed()).map_err(read)?;
     let groups = process.cgroups().map_err(read)?;
@@ -131,7 +131,7 @@ fn place(pid: u32, controller: &str) -> Result<Place, String> {
         access(folder, AccessFlags::W_OK)
             .map_err(|error| format!("`{}` cannot be written: {}", folder.display(), error.desc()))?;
     }
-    Ok(Place { from, parent, version })
+    Ok(ControlGroup { from, parent, version })
 }
 
 /// Returns the folder of a group below a mount. In a container, a mount may show only a part of the hierarchy, so its

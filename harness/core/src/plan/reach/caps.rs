@@ -78,7 +78,7 @@ fn most_per_second(workload: &Workload) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::Caps;
-    use crate::plan::workload::{Beside, Model, RateStage, Workload};
+    use crate::plan::workload::{Model, RateStage, SideArrivals, Workload};
     use std::collections::BTreeMap;
     use std::time::Duration;
 
@@ -133,7 +133,7 @@ mod tests {
             assert!(problems[0].contains(what) && problems[0].contains(key), "{problems:?}");
         }
         let mut beside = workload(50, closed(500), 60);
-        beside.beside = Some(Beside { rate: 101.0, users: 51 });
+        beside.beside = Some(SideArrivals { rate: 101.0, users: 51 });
         let problems = Caps::default().problems("host", &beside);
         assert_eq!(problems.len(), 2, "users and arrivals of both kinds count: {problems:?}");
     }

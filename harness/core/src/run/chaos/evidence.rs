@@ -6,7 +6,7 @@ use crate::drive::scenario::sum;
 use crate::plan::topology::Part;
 use crate::stack::Stack;
 use harness_history::Quota;
-use harness_history::experiment::{Counter, Fault, Span, Way};
+use harness_history::experiment::{Counter, EdgeRecord, Fault, Span};
 use mcp_contracts::{Service, metric};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -176,11 +176,11 @@ impl EdgeTraffic {
     }
 
     /// Returns the requests and connections since then. `calls` is filled in later, from the history.
-    pub(super) fn after(self, stack: &Stack, span: Span) -> Vec<Way> {
+    pub(super) fn after(self, stack: &Stack, span: Span) -> Vec<EdgeRecord> {
         let counted = self.ways.into_iter().filter_map(|Passed { from, to, before }| {
             let (requests, connects) = before?;
             let (now, opened) = passed(stack, &from, &to)?;
-            Some(Way { from, to, span, requests: now - requests, calls: 0, connects: opened - connects })
+            Some(EdgeRecord { from, to, span, requests: now - requests, calls: 0, connects: opened - connects })
         });
         counted.collect()
     }

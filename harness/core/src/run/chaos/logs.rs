@@ -72,7 +72,8 @@ mod tests {
 
     #[test]
     fn keys_tokens_and_contents_are_found_and_ordinary_lines_are_not() {
-        let of = |line: &str, key: &'static str| secret_in(line, &LogSecrets { key, tokens: Vec::new(), contents: true });
+        let of =
+            |line: &str, key: &'static str| secret_in(line, &LogSecrets { key, tokens: Vec::new(), contents: true });
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4iLCJvcmdJZCI6ImFjbWUifQ.c2lnbmF0dXJlLW9mLWEtdG9rZW4";
         assert_eq!(of("{\"message\":\"started with sesame-sesame\"}", "sesame-sesame"), Some("key of tokens"));
         assert_eq!(of(&format!("authorization: Bearer {token}"), "k"), Some("token"));

@@ -131,7 +131,11 @@ impl<'h> RecordIndex<'h> {
     }
 
     /// Returns the records with these tags that this reader may see, the newest first.
-    pub(super) fn visible<'s>(&'s self, reader: OpRef<'s>, tags: Option<u32>) -> impl Iterator<Item = &'s IndexedRecord<'h>> {
+    pub(super) fn visible<'s>(
+        &'s self,
+        reader: OpRef<'s>,
+        tags: Option<u32>,
+    ) -> impl Iterator<Item = &'s IndexedRecord<'h>> {
         let groups = [true, false].map(|shared| self.groups.get(&(readers(reader, shared), tags)));
         let mut rest = groups.map(|group| group.map(Vec::as_slice).unwrap_or_default());
         std::iter::from_fn(move || {

@@ -26,10 +26,10 @@ const KNOWN: [&str; 12] = [
 const VERSIONS: [&str; 8] = ["version", "versions", "ver", "v", "release", "build", "upgrade", "upgraded"];
 
 pub(super) fn read(number: &Number<'_>) -> Option<Personal> {
-    four(number).or_else(|| six(number))
+    ipv4(number).or_else(|| ipv6(number))
 }
 
-fn four(number: &Number<'_>) -> Option<Personal> {
+fn ipv4(number: &Number<'_>) -> Option<Personal> {
     if number.run > 3
         || !number.is_free() && number.previous() != b'-' && number.previous() != b'/'
         || number.previous() == b'/' && !number.text[..number.start].ends_with("//")
@@ -83,7 +83,7 @@ fn number_closes(number: &Number<'_>, end: usize) -> bool {
 }
 
 /// Reads an IPv6 address. Assigned public addresses begin with 2 or 3.
-fn six(number: &Number<'_>) -> Option<Personal> {
+fn ipv6(number: &Number<'_>) -> Option<Personal> {
     let first = number.text.as_bytes()[number.start];
     if !matches!(first, b'2' | b'3')
         || number.previous().is_ascii_alphanumeric()

@@ -2,7 +2,7 @@
 //! value must look like a generated key or a password, and must not be a reference, an identifier or a placeholder.
 
 use super::Secret;
-use super::entropy::{Mix, bits, changes};
+use super::entropy::{CharacterKinds, bits, changes};
 use super::placeholder::is_placeholder;
 use super::words::WORDS;
 use crate::detect::near::{before, byte, window};
@@ -167,7 +167,7 @@ fn is_plain(value: &str) -> bool {
 
 /// A chosen or generated password.
 fn is_a_password(value: &str, form: Form) -> bool {
-    let mix = Mix::of(value);
+    let mix = CharacterKinds::of(value);
     let fits = (6..=128).contains(&value.len()) && !value.contains(char::is_whitespace) && bits(value) >= 2.2;
     let mixed = mix.digit > 0 && mix.letters() > 0;
     let real = match form {
@@ -180,7 +180,7 @@ fn is_a_password(value: &str, form: Form) -> bool {
 
 /// A generated key.
 fn is_a_key(value: &str, form: Form) -> bool {
-    let mix = Mix::of(value);
+    let mix = CharacterKinds::of(value);
     let least = if form == Form::Said { 16 } else { 12 };
     let fits = (least..=MAX_VALUE).contains(&value.len()) && !value.contains(char::is_whitespace);
     let mixed = mix.digit > 0 && mix.letters() > 0 && changes(value) * 8 >= value.len();
@@ -214,7 +214,7 @@ fn is_code(value: &str, form: Form) -> bool {
 
 /// The name of a constant, a type or a variable, as it stands without quotes before a comma or a bracket.
 fn is_name(value: &str) -> bool {
-    let mix = Mix::of(value);
+    let mix = CharacterKinds::of(value);
     let wordy = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let one_case = value.contains('_') && (mix.small == 0 || mix.capital == 0) && mix.letters() >= mix.digit;
     wordy && !value.starts_with(|first: char| first.is_ascii_digit()) && (one_case || breaks(value) * 4 <= value.len())

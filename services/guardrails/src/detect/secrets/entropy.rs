@@ -15,14 +15,14 @@ pub(super) fn bits(text: &str) -> f64 {
 
 /// The kinds of characters in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mix {
+pub(super) struct CharacterKinds {
     pub(super) small: usize,
     pub(super) capital: usize,
     pub(super) digit: usize,
     pub(super) other: usize,
 }
 
-impl Mix {
+impl CharacterKinds {
     pub(super) fn of(text: &str) -> Self {
         let mut mix = Self { small: 0, capital: 0, digit: 0, other: 0 };
         for byte in text.bytes() {

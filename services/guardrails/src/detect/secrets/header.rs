@@ -1,7 +1,7 @@
 //! Secrets where requests carry them: `Authorization` headers, and the login of a command.
 
 use super::Secret;
-use super::entropy::{Mix, bits};
+use super::entropy::{CharacterKinds, bits};
 use super::placeholder::is_placeholder;
 use crate::detect::near::{byte, window};
 use base64::Engine;
@@ -34,7 +34,7 @@ pub(super) fn read(text: &str, word: Range<usize>) -> Option<Secret> {
         let real = password.len() >= 4 && !is_placeholder(password) && !decoded.contains(char::is_control);
         return real.then_some(Secret { kind: "basic_auth", severity: Critical, place });
     }
-    let mix = Mix::of(token);
+    let mix = CharacterKinds::of(token);
     let real = token.len() >= 20
         && mix.digit >= 2
         && mix.letters() >= 4
@@ -58,7 +58,7 @@ pub(super) fn login(text: &str, option: Range<usize>) -> Option<Secret> {
         .find(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\''))
         .unwrap_or(ahead_trimmed.len())];
     let (user, password) = login.split_once(':')?;
-    let mix = Mix::of(password);
+    let mix = CharacterKinds::of(password);
     let real = user.len() >= 2
         && password.len() >= 8
         && mix.kinds() >= 2

@@ -30,7 +30,7 @@ struct Table {
 pub(super) struct Token {
     kind: String,
     marks: Vec<String>,
-    signs: Signs,
+    signs: TokenAlphabet,
     length: (usize, usize),
     before: Option<Before>,
     #[serde(default)]
@@ -44,16 +44,16 @@ pub(super) struct Token {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Before {
-    signs: Signs,
+    signs: TokenAlphabet,
     length: (usize, usize),
 }
 
 /// Which ASCII characters belong to a token.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
-struct Signs([bool; 128]);
+struct TokenAlphabet([bool; 128]);
 
-impl TryFrom<String> for Signs {
+impl TryFrom<String> for TokenAlphabet {
     type Error = &'static str;
 
     /// Reads a class such as `A-Za-z0-9_-`; a hyphen at the end is one of the characters.
@@ -71,7 +71,7 @@ impl TryFrom<String> for Signs {
     }
 }
 
-impl Signs {
+impl TokenAlphabet {
     fn has(&self, byte: u8) -> bool {
         self.0.get(usize::from(byte)).copied().unwrap_or_default()
     }
@@ -169,9 +169,9 @@ mod tests {
 
     #[test]
     fn classes_are_read_as_in_a_regular_expression() {
-        let signs = Signs::try_from("a-f0-9_-".to_owned()).unwrap();
+        let signs = TokenAlphabet::try_from("a-f0-9_-".to_owned()).unwrap();
         let has: String = (0..128).map(char::from).filter(|sign| signs.has(*sign as u8)).collect();
         assert_eq!(has, "-0123456789_abcdef");
-        assert!(Signs::try_from("é".to_owned()).is_err());
+        assert!(TokenAlphabet::try_from("é".to_owned()).is_err());
     }
 }

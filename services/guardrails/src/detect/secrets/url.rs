@@ -1,7 +1,7 @@
 //! Addresses with a password in them, such as those of databases and queues.
 
 use super::Secret;
-use super::entropy::Mix;
+use super::entropy::CharacterKinds;
 use super::placeholder::is_placeholder;
 use crate::detect::near::window;
 use mcp_contracts::guardrails::Severity::Critical;
@@ -62,7 +62,8 @@ pub(super) fn read(text: &str, separator: Range<usize>) -> Option<Secret> {
         || password.eq_ignore_ascii_case(user);
     let template = password.contains(['{', '$', '<', '*', '(', '['])
         && (password.contains(['}', '>', ')', ']']) || password.starts_with(['$', '*']));
-    let words = Mix::of(password).kinds() == 1 && Mix::of(password).letters() > 0 && password.len() < 8;
+    let words =
+        CharacterKinds::of(password).kinds() == 1 && CharacterKinds::of(password).letters() > 0 && password.len() < 8;
     let start = separator.end + user.len() + 1;
     (!known && !template && !words && !is_placeholder(password)).then_some(Secret {
         kind: "connection_string",

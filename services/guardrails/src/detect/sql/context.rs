@@ -11,7 +11,7 @@ const BEFORE_BYTES: usize = 400;
 
 /// Where a verb stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct VerbPosition {
     /// The innermost open quote; the statement ends at its closing quote at the latest.
     pub(super) quote: Option<u8>,
     /// True if a word precedes the verb on the same line, as in a sentence.
@@ -54,7 +54,7 @@ impl<'t> Context<'t> {
     }
 
     /// Returns the place of the verb at `at`, or the reason why it does not begin a statement.
-    pub(super) fn at(&self, at: usize) -> Result<Place, Hidden> {
+    pub(super) fn at(&self, at: usize) -> Result<VerbPosition, Hidden> {
         let next = self.comments.partition_point(|comment| comment.end <= at);
         let line = before(self.text, at, BEFORE_BYTES);
         let quotes = Quotes::of(command(line));
@@ -68,7 +68,7 @@ impl<'t> Context<'t> {
             return Err(Hidden::Explained);
         }
         let after_word = word_before(line).is_some();
-        Ok(Place { quote: quotes.innermost(), after_word, text: TextKind::Mixed, dialect: Dialect::MIXED })
+        Ok(VerbPosition { quote: quotes.innermost(), after_word, text: TextKind::Mixed, dialect: Dialect::MIXED })
     }
 }
 
@@ -174,7 +174,7 @@ impl Quotes {
 mod tests {
     use super::*;
 
-    fn place(text: &str) -> Option<Place> {
+    fn place(text: &str) -> Option<VerbPosition> {
         Context::new(text).at(text.find("DROP").unwrap()).ok()
     }
 

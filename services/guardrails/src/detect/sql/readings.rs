@@ -1,7 +1,7 @@
 //! Interpretations of one text: as mixed text and, if it looks like SQL, as SQL of each dialect. A verb begins a statement if one of them
 //! accepts it. This module does not know what a statement does.
 
-use super::context::{Context, Hidden, Place, TextKind, is_explained, word_before};
+use super::context::{Context, Hidden, TextKind, VerbPosition, is_explained, word_before};
 use super::dialect::{Dialect, Span, spans};
 use super::words::{WORDS, is_one};
 use crate::detect::near::{before, has_word, window};
@@ -40,7 +40,7 @@ impl<'t> Readings<'t> {
     }
 
     /// Returns the interpretations in which the verb at `at` may begin a statement.
-    pub(super) fn places(&self, at: usize) -> Vec<Place> {
+    pub(super) fn places(&self, at: usize) -> Vec<VerbPosition> {
         let mixed = self.mixed.at(at);
         if self.kind == TextKind::Mixed {
             return match mixed {
@@ -58,7 +58,7 @@ impl<'t> Readings<'t> {
         places
     }
 
-    fn in_dialects(&self, at: usize) -> Vec<Place> {
+    fn in_dialects(&self, at: usize) -> Vec<VerbPosition> {
         let line = before(self.text, at, EXPLAIN_BYTES);
         let word = word_before(line);
         if word.is_some_and(|word| is_one(&WORDS.clauses, word)) || is_explained(around(self.text, at)) {
@@ -66,17 +66,17 @@ impl<'t> Readings<'t> {
         }
         let after_word = word.is_some_and(|word| !is_one(&WORDS.openers, word));
         let live = self.dialects.iter().filter(|(_, spans)| span(spans, at).is_none());
-        live.map(|(dialect, _)| Place { quote: None, after_word, text: self.kind, dialect: *dialect }).collect()
+        live.map(|(dialect, _)| VerbPosition { quote: None, after_word, text: self.kind, dialect: *dialect }).collect()
     }
 
     /// Returns the place of a verb inside a string, in the first dialect that reads a string or comment there; `None` for a comment.
-    fn in_string(&self, at: usize) -> Option<Place> {
+    fn in_string(&self, at: usize) -> Option<VerbPosition> {
         let (dialect, span) = self.dialects.iter().find_map(|(dialect, spans)| Some((*dialect, span(spans, at)?)))?;
         if span.comment {
             return None;
         }
         let quote = Some(self.text.as_bytes()[span.range.start]).filter(|quote| matches!(quote, b'\'' | b'"' | b'`'));
-        Some(Place { quote, after_word: false, text: self.kind, dialect })
+        Some(VerbPosition { quote, after_word: false, text: self.kind, dialect })
     }
 
     fn is_string(&self, at: usize) -> bool {

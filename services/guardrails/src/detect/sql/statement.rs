@@ -1,7 +1,7 @@
 //! Statements that delete or overwrite data or change access. Chooses the parser for each verb, and decides whether a match is a statement
 //! or prose.
 
-use super::context::{Place, TextKind};
+use super::context::{TextKind, VerbPosition};
 use super::dialect::Dialect;
 use super::lex::{Kind, MAX_TOKENS, tokens};
 use super::reader::{ACCESS, OVERWRITE, Reader};
@@ -45,7 +45,7 @@ pub(super) fn may_begin(text: &str, verb: Range<usize>) -> bool {
 }
 
 /// Reads the statement that begins with the verb.
-pub(super) fn read(text: &str, verb: Range<usize>, place: &Place, work: &mut usize) -> Option<Statement> {
+pub(super) fn read(text: &str, verb: Range<usize>, place: &VerbPosition, work: &mut usize) -> Option<Statement> {
     let word = &text[verb.clone()];
     let tokens = tokens(text, verb.end, place.quote, place.dialect, MAX_TOKENS);
     *work += READ_WORK + tokens.last().map_or(0, |last| last.end - verb.end);

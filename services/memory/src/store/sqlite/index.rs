@@ -1,7 +1,7 @@
 //! Keeps the full-text index. The terms of a new memory are one row of `recent`; when a scope has [`RECENT`] such terms, they move into the
 //! blocks of `posting` together, because a block that takes the places of several memories is written once. What a search reads is in `search`.
 
-use crate::index::block::{self, Block, Place};
+use crate::index::block::{self, Block, Posting};
 use crate::index::forward;
 use crate::ranking;
 use crate::terms::{self, Document};
@@ -174,11 +174,11 @@ fn move_to_blocks(transaction: &Transaction<'_>, scope: i64) -> rusqlite::Result
 
 /// Adds the terms of memories, which are in order of their numbers.
 fn add_to_blocks(transaction: &Transaction<'_>, scope: i64, memories: &[UnblockedMemory]) -> rusqlite::Result<()> {
-    let mut places: Vec<(&str, Place<'_>)> = Vec::new();
+    let mut places: Vec<(&str, Posting<'_>)> = Vec::new();
     for &UnblockedMemory { memory, length, day, ref words } in memories {
         for word in forward::words(words) {
             let term = std::str::from_utf8(word.term).unwrap_or_default();
-            places.push((term, Place { memory, frequency: word.frequency, length, day, forms: word.forms }));
+            places.push((term, Posting { memory, frequency: word.frequency, length, day, forms: word.forms }));
         }
     }
     // By term, so that each block is written once, and neighbours in the table one after the other. The sort is stable: the places of a term
@@ -186,7 +186,7 @@ fn add_to_blocks(transaction: &Transaction<'_>, scope: i64, memories: &[Unblocke
     places.sort_by_key(|(term, _)| *term);
     let mut blocks = Blocks::of(transaction, scope)?;
     for places in places.chunk_by(|(one, _), (other, _)| one == other) {
-        let of_term: Vec<Place<'_>> = places.iter().map(|(_, place)| *place).collect();
+        let of_term: Vec<Posting<'_>> = places.iter().map(|(_, place)| *place).collect();
         blocks.add(places[0].0, &of_term)?;
     }
     Ok(())
@@ -218,7 +218,7 @@ impl<'a> Blocks<'a> {
         self.read.query_row(params![self.scope, term, memory], parse_block).optional()
     }
 
-    fn add(&mut self, term: &str, places: &[Place<'_>]) -> rusqlite::Result<()> {
+    fn add(&mut self, term: &str, places: &[Posting<'_>]) -> rusqlite::Result<()> {
         let mut places = places;
         while let Some(first) = places.first() {
             let last = self.at(term, i64::MAX)?;

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::{index, read};
 use crate::index::block::Block;
 use crate::index::forward;
-use crate::index::top::{Question, Scorer, Single, Top};
+use crate::index::top::{Question, Scorer, Top, UnblockedCandidate};
 use crate::ranking::{self, Corpus, Weight};
 use crate::store::{SearchHit, SearchQuery, SearchWalk, Selection, StoreError};
 use crate::tenant::Tenant;
@@ -28,11 +28,11 @@ struct ScopeIndex {
     /// Blocks by concept.
     lists: Vec<Vec<Block>>,
     /// Memories that are not in blocks and have a concept.
-    recent: Vec<Single>,
+    recent: Vec<UnblockedCandidate>,
 }
 
 /// The concepts of a query as terms, to find them among those of a memory that is not in blocks.
-struct Wanted {
+struct QueryTerms {
     /// In order, each with the number of its concept.
     terms: Vec<(Vec<u8>, usize)>,
     /// True for the first byte of each term.
@@ -40,7 +40,7 @@ struct Wanted {
     first_bytes: [bool; 256],
 }
 
-impl Wanted {
+impl QueryTerms {
     fn new(terms: impl Iterator<Item = Vec<u8>>) -> Self {
         let mut terms: Vec<(Vec<u8>, usize)> = terms.enumerate().map(|(concept, term)| (term, concept)).collect();
         terms.sort_unstable();
@@ -56,18 +56,18 @@ impl Wanted {
     }
 
     /// Reads a row of a memory: its number, its length, its day and its terms.
-    fn single(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Single> {
+    fn single(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<UnblockedCandidate> {
         let words = forward::words(row.get_ref(3)?.as_blob()?);
         let matches = words.filter_map(|word| Some((self.concept(word.term)?, word.frequency, word.forms.to_vec())));
         let length = row.get::<_, i64>(1)?.unsigned_abs();
-        Ok(Single { memory: row.get(0)?, length, day: row.get(2)?, matches: matches.collect() })
+        Ok(UnblockedCandidate { memory: row.get(0)?, length, day: row.get(2)?, matches: matches.collect() })
     }
 }
 
 pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> Result<Vec<SearchHit>, Failure> {
     let (ids, corpus, forgotten) = scopes(connection, tenant)?;
     let concepts = &query.terms.concepts;
-    let plain = Wanted::new(concepts.iter().map(|concept| concept.term.clone().into_bytes()));
+    let plain = QueryTerms::new(concepts.iter().map(|concept| concept.term.clone().into_bytes()));
     let scopes: Vec<ScopeIndex> =
         ids.iter().map(|id| read_scope(connection, *id, &query.terms, &plain)).collect::<rusqlite::Result<_>>()?;
     let walk = match &query.after {
@@ -80,7 +80,7 @@ pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQue
     }
     let mut earlier = Earlier::default();
     if query.after.is_some() {
-        let digests = Wanted::new(concepts.iter().map(|concept| forward::digest(&concept.term).to_vec()));
+        let digests = QueryTerms::new(concepts.iter().map(|concept| forward::digest(&concept.term).to_vec()));
         earlier = read_earlier(connection, &ids, walk.changes, &digests)?;
     }
     let mut top = Top::new(question(query, &walk, earlier.changed.clone()));
@@ -159,7 +159,7 @@ fn scopes(connection: &Connection, tenant: &Tenant) -> rusqlite::Result<(Vec<i64
     Ok((scopes, corpus, forgotten))
 }
 
-fn read_scope(connection: &Connection, id: i64, query: &Query, wanted: &Wanted) -> rusqlite::Result<ScopeIndex> {
+fn read_scope(connection: &Connection, id: i64, query: &Query, wanted: &QueryTerms) -> rusqlite::Result<ScopeIndex> {
     let mut lists = Vec::with_capacity(query.concepts.len());
     for concept in &query.concepts {
         let sql = "SELECT first, places, max_frequency, min_length, block FROM posting WHERE scope = ?1 AND term = ?2 ORDER BY first";
@@ -185,13 +185,18 @@ fn read_scope(connection: &Connection, id: i64, query: &Query, wanted: &Wanted) 
 struct Earlier {
     changed: HashSet<i64>,
     /// As they were at the first page.
-    memories: Vec<Single>,
+    memories: Vec<UnblockedCandidate>,
 }
 
-fn read_earlier(connection: &Connection, scopes: &[i64], changes: i64, wanted: &Wanted) -> rusqlite::Result<Earlier> {
+fn read_earlier(
+    connection: &Connection,
+    scopes: &[i64],
+    changes: i64,
+    wanted: &QueryTerms,
+) -> rusqlite::Result<Earlier> {
     let sql = "SELECT memory, length, day, words, id FROM earlier WHERE scope = ?1 AND id > ?2";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows: Vec<(i64, Single)> = Vec::new();
+    let mut rows: Vec<(i64, UnblockedCandidate)> = Vec::new();
     for scope in scopes {
         let row = statement.query_map([*scope, changes], |row| Ok((row.get(4)?, wanted.single(row)?)))?;
         rows.extend(row.collect::<rusqlite::Result<Vec<_>>>()?);

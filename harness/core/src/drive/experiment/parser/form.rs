@@ -1,7 +1,7 @@
 //! The form of an experiment's file: its schema (docs/experiment.schema.json), its checks and its values all come from the structs below. A new
 //! key is one field.
 
-use crate::drive::experiment::{CounterName, Limited, WayWish};
+use crate::drive::experiment::{CountedEdge, CounterName, Limited};
 use crate::drive::traffic::operations::names;
 use crate::plan::ProvidedFile;
 use crate::plan::data_file::MAX_RATE;
@@ -63,7 +63,7 @@ pub(super) struct ExperimentForm {
     pub(super) evidence: Option<CounterName>,
     /// Edges whose requests are compared with the calls that need them.
     #[schemars(extend("default" = []))]
-    pub(super) ways: Vec<WayWish>,
+    pub(super) ways: Vec<CountedEdge>,
     /// Thresholds before the fault; if they do not hold, the experiment proves nothing.
     #[schemars(schema_with = "thresholds")]
     pub(super) before: Thresholds,

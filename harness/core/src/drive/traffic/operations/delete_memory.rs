@@ -1,7 +1,7 @@
 //! Deletes one of the user's own memories. A user without a memory stores one.
 
 use super::store_memory;
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
@@ -11,5 +11,5 @@ pub(super) const OPERATION: Coded = Coded::new(tool::DELETE, Service::Memory, re
 
 fn request(draw: &mut Draw<'_>) -> Request {
     let Some(record) = draw.own_record() else { return store_memory::request(draw, None) };
-    Request::new(Service::Memory, tool::DELETE, &json!({ "id": &*record.id })).sending(Sent::Delete { key: record.id })
+    Request::new(Service::Memory, tool::DELETE, &json!({ "id": &*record.id })).sending(SentEffect::Delete { key: record.id })
 }

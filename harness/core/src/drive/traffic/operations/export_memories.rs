@@ -1,6 +1,6 @@
 //! Exports the memories with a tag, page after page.
 
-use crate::drive::effect::{Sent, digest_of_tags};
+use crate::drive::effect::{SentEffect, digest_of_tags};
 use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
 use harness_history::Query;
 use mcp_contracts::Service;
@@ -18,7 +18,7 @@ fn request(draw: &mut Draw<'_>) -> Request {
 }
 
 fn page(tag: &str, cursor: Option<&str>) -> Request {
-    let sent = Sent::Scan(Query { tags: Some(digest_of_tags([tag].into_iter())), ..Query::default() });
+    let sent = SentEffect::Scan(Query { tags: Some(digest_of_tags([tag].into_iter())), ..Query::default() });
     let mut arguments = json!({ "tags": [tag], "limit": LIMIT });
     if let Some(cursor) = cursor {
         arguments["cursor"] = cursor.into();

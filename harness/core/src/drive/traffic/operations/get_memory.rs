@@ -1,6 +1,6 @@
 //! Reads one of the user's own memories.
 
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use crate::drive::traffic::operation::{Coded, Request, UNUSED_ID};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
@@ -17,5 +17,5 @@ struct Arguments<'a> {
 /// Returns a request for the memory with this id; `None` is an id that no memory has.
 pub(crate) fn request(id: Option<&str>) -> Request {
     let id = id.unwrap_or(UNUSED_ID);
-    Request::new(Service::Memory, tool::GET, &Arguments { id }).sending(Sent::Read { key: id.into() })
+    Request::new(Service::Memory, tool::GET, &Arguments { id }).sending(SentEffect::Read { key: id.into() })
 }

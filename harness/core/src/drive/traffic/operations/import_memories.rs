@@ -1,7 +1,7 @@
 //! Imports a few memories at once, all or none.
 
 use super::store_memory;
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
@@ -18,5 +18,5 @@ fn request(draw: &mut Draw<'_>) -> Request {
     // The number of a call is unique in the run and far below 2^40, so that these numbers are unique too.
     let entries = (1..=count).map(|entry| store_memory::entry(draw, number | entry << 40, None));
     let (memories, states): (Vec<_>, Vec<_>) = entries.collect::<Vec<_>>().into_iter().unzip();
-    Request::new(Service::Memory, tool::IMPORT, &json!({ "memories": memories })).sending(Sent::Writes(states))
+    Request::new(Service::Memory, tool::IMPORT, &json!({ "memories": memories })).sending(SentEffect::Writes(states))
 }

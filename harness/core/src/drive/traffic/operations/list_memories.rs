@@ -1,6 +1,6 @@
 //! Lists memories by a tag.
 
-use crate::drive::effect::{Sent, digest_of_tags};
+use crate::drive::effect::{SentEffect, digest_of_tags};
 use crate::drive::traffic::operation::{Coded, Request};
 use harness_history::Query;
 use mcp_contracts::Service;
@@ -23,6 +23,6 @@ struct Arguments<'a> {
 
 /// Returns a request for one page of the memories with this tag, or of all.
 pub(super) fn request(tag: Option<&str>, cursor: Option<&str>, limit: u32) -> Request {
-    let sent = Sent::Scan(Query { tags: tag.map(|tag| digest_of_tags([tag].into_iter())), ..Query::default() });
+    let sent = SentEffect::Scan(Query { tags: tag.map(|tag| digest_of_tags([tag].into_iter())), ..Query::default() });
     Request::new(Service::Memory, tool::LIST, &Arguments { tags: tag.map(|tag| [tag]), limit, cursor }).sending(sent)
 }

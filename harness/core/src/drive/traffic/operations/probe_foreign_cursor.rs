@@ -1,7 +1,7 @@
 //! Goes on from a cursor that a list of another organisation returned. The right answer is an error, or a page without a foreign memory.
 
 use super::{list_memories, probe_foreign};
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use harness_history::Query;
 use mcp_contracts::Service;
@@ -17,7 +17,7 @@ fn request(draw: &mut Draw<'_>) -> Request {
     let Some(place) = draw.ledger.foreign_place(draw.identity, other) else { return probe_foreign::request(draw) };
     let request = list_memories::request(Some(&place.tag), Some(&place.cursor), list_memories::LIMIT);
     let sent = match &request.sent {
-        Sent::Scan(query) => Sent::Scan(Query { target: Some(place.last), ..query.clone() }),
+        SentEffect::Scan(query) => SentEffect::Scan(Query { target: Some(place.last), ..query.clone() }),
         other => other.clone(),
     };
     request.named(NAME).sending(sent)

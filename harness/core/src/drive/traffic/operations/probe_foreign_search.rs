@@ -1,7 +1,7 @@
 //! Searches for the own word of a memory of another organisation, which must find nothing.
 
 use crate::drive::canary::word_of;
-use crate::drive::effect::{Sent, low_half};
+use crate::drive::effect::{SentEffect, low_half};
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use harness_history::Query;
 use mcp_contracts::Service;
@@ -21,6 +21,6 @@ fn request(draw: &mut Draw<'_>) -> Request {
     let target = record.as_ref().filter(|record| record.canary.is_some()).map(|record| record.id.clone());
     let word =
         record.and_then(|record| record.canary).map_or_else(|| UNUSED_WORD.to_owned(), |canary| word_of(&canary));
-    let sent = Sent::Scan(Query { words: Some(low_half(&word)), target, ..Query::default() });
+    let sent = SentEffect::Scan(Query { words: Some(low_half(&word)), target, ..Query::default() });
     Request::new(Service::Memory, tool::SEARCH, &json!({ "query": word, "limit": 10 })).named(NAME).sending(sent)
 }

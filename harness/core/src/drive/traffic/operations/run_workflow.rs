@@ -1,7 +1,7 @@
 //! Runs a workflow whose action is of low risk.
 
 use super::check_guardrails;
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::tool;
@@ -20,5 +20,5 @@ pub(super) fn arguments(draw: &mut Draw<'_>) -> Value {
 /// Returns a request to run a workflow.
 pub(super) fn request(arguments: &Value) -> Request {
     let key = arguments["idempotencyKey"].as_str().map(Into::into);
-    Request::new(Service::Orchestrator, tool::RUN_WORKFLOW, arguments).sending(Sent::Workflow { key })
+    Request::new(Service::Orchestrator, tool::RUN_WORKFLOW, arguments).sending(SentEffect::Workflow { key })
 }

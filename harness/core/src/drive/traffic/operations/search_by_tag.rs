@@ -1,7 +1,7 @@
 //! Searches for two words of a content among the memories with a tag. With a tag, the search does not return the
 //! memories that the orchestrator stores for its users, whose contents have no canary.
 
-use crate::drive::effect::{Sent, digest_of_tags, low_half};
+use crate::drive::effect::{SentEffect, digest_of_tags, low_half};
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use harness_history::Query;
 use mcp_contracts::Service;
@@ -15,7 +15,7 @@ const NAME: &str = "search_by_tag";
 fn request(draw: &mut Draw<'_>) -> Request {
     let (words, tag) = (draw.words(), draw.tag());
     let digest = Some(digest_of_tags([tag].into_iter()));
-    let sent = Sent::Scan(Query { words: Some(low_half(&words)), tags: digest, ..Query::default() });
+    let sent = SentEffect::Scan(Query { words: Some(low_half(&words)), tags: digest, ..Query::default() });
     let arguments = json!({ "query": words, "tags": [tag], "limit": 10 });
     Request::new(Service::Memory, tool::SEARCH, &arguments).named(NAME).sending(sent)
 }

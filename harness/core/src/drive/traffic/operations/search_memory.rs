@@ -1,6 +1,6 @@
 //! Searches for two words of a content.
 
-use crate::drive::effect::{Sent, low_half};
+use crate::drive::effect::{SentEffect, low_half};
 use crate::drive::traffic::operation::{Coded, Request};
 use harness_history::Query;
 use mcp_contracts::Service;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 pub(super) const OPERATION: Coded = Coded::new(tool::SEARCH, Service::Memory, |draw| {
     let query = draw.words();
-    let sent = Sent::Scan(Query { words: Some(low_half(&query)), ..Query::default() });
+    let sent = SentEffect::Scan(Query { words: Some(low_half(&query)), ..Query::default() });
     Request::new(Service::Memory, tool::SEARCH, &Arguments { query, limit: LIMIT }).sending(sent)
 });
 

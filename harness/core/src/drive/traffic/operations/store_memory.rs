@@ -1,6 +1,6 @@
 //! Stores a memory. One in three is for the whole workspace, so that colleagues have something to read.
 
-use crate::drive::effect::{self, Sent};
+use crate::drive::effect::{self, SentEffect};
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use harness_history::RecordState;
 use mcp_contracts::Service;
@@ -28,7 +28,7 @@ struct Arguments {
 /// Returns a request with a new content. A request with an idempotency key may be repeated.
 pub(super) fn request(draw: &mut Draw<'_>, idempotency_key: Option<String>) -> Request {
     let (arguments, state) = entry(draw, draw.number, idempotency_key);
-    Request::new(Service::Memory, tool::STORE, &arguments).sending(Sent::Write(state))
+    Request::new(Service::Memory, tool::STORE, &arguments).sending(SentEffect::Write(state))
 }
 
 /// Returns a new memory with this number, and what the history stores of it.

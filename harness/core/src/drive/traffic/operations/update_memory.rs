@@ -1,7 +1,7 @@
 //! Replaces the content of one of the user's own memories, regardless of its version.
 
 use super::store_memory;
-use crate::drive::effect::Sent;
+use crate::drive::effect::SentEffect;
 use crate::drive::traffic::operation::{Coded, Draw, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
@@ -34,5 +34,5 @@ pub(super) fn request(draw: &mut Draw<'_>, conditional: bool) -> Request {
     let (content, value) = draw.content(record.shared);
     let arguments = Arguments { id: &record.id, content, expected_version };
     let request = Request::new(Service::Memory, tool::UPDATE, &arguments);
-    request.sending(Sent::Update { key: record.id, value, expected: expected_version })
+    request.sending(SentEffect::Update { key: record.id, value, expected: expected_version })
 }

@@ -4,7 +4,7 @@ use super::{After, CancellationToken, Duration, Model, Pace, Phase, UnscheduledP
 use crate::drive::traffic::clock::virtual_time::{VirtualClock, run};
 use crate::drive::traffic::clock::{Clock as _, sleep_until};
 use crate::drive::traffic::tally::Tally;
-use crate::plan::workload::{Beside, RateStage};
+use crate::plan::workload::{RateStage, SideArrivals};
 use harness_history::{Effect, Op, Outcome};
 use parking_lot::Mutex;
 use std::pin::Pin;
@@ -176,7 +176,7 @@ fn a_user_whose_connection_is_refused_does_not_spin() {
 fn arrivals_beside_closed_users_have_numbers_that_no_closed_user_has() {
     let mut workload = open(100.0, 10);
     workload.model = Model::Closed { think_time: Duration::ZERO };
-    workload.beside = Some(Beside { rate: 100.0, users: 7 });
+    workload.beside = Some(SideArrivals { rate: 100.0, users: 7 });
     let window = Window::new(&workload, 0);
     let pace = Pace::beside(&workload, window, CancellationToken::new()).unwrap();
     assert_eq!(pace.planned_arrivals(), Some(1_000));
