@@ -65,7 +65,7 @@ pub struct Rule {
     /// Share of the operations, from 0 to 1.
     #[serde(default = "all")]
     pub share: f64,
-    #[serde(default, skip_serializing_if = "Only::is_all")]
+    #[serde(default, skip_serializing_if = "RequestFilter::is_all")]
     pub only: RequestFilter,
 }
 

@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a failed setup is a failed test")]
 
 #[path = "support/foreign.rs"]
-#[expect(dead_code, reason = "other tests of a target use the rest")]
 mod foreign;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "the report is read here, not the exit code")]

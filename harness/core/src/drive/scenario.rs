@@ -194,7 +194,7 @@ pub async fn play(scenario: &Scenario, stage: &Stage<'_>, cancel: &CancellationT
     let (ended, why) = tokio::select! {
         played = tokio::time::timeout(scenario.deadline, playing) => match played {
             Ok(Ok(Ok(()))) => (ScenarioEnd::Completed, None),
-            Ok(Ok(Err(Broken(why)))) => (ScenarioEnd::Broken, Some(why)),
+            Ok(Ok(Err(StepFailed(why)))) => (ScenarioEnd::Broken, Some(why)),
             Ok(Err(panic)) => (ScenarioEnd::Panicked, Some(panic_text(&*panic))),
             Err(_) => (ScenarioEnd::DeadlineExceeded, Some(format!("{} s", scenario.deadline.as_secs()))),
         },

@@ -110,7 +110,7 @@ fn not_judged(recorded: &Recorded) -> Option<String> {
         Subject::Load(_) | Subject::Experiment(_) | Subject::Scenario(_) | Subject::Hardening(_) => return None,
     };
     let not_judged = Coverage::of(calls).not_judged;
-    (!not_judged.is_empty()).then(|| format!("; not checked: {}" (docs/mcp/ANY_SERVER.md names the text), not_judged.join(", ")))
+    (!not_judged.is_empty()).then(|| format!("; not looked at: {}", not_judged.join(", ")))
 }
 
 /// Returns how many users listed everything at the end; `None` if every user did.

@@ -126,8 +126,7 @@ fn blind_spot(history: &History) -> Option<&'static str> {
         && !listed.any(|(key, value)| {
             history.changes(key).is_some() && (value.digest().is_none() || !history.writers(value).is_empty())
         });
-    is_blind
-        .then_some("no list had a written record at the pointers of `lists`, so the profile may be wrong")
+    is_blind.then_some("no list had a written record at the pointers of `lists`, so the profile may be wrong")
 }
 
 fn is_list(op: &OpRef<'_>) -> bool {
@@ -138,8 +137,7 @@ fn is_list(op: &OpRef<'_>) -> bool {
 fn no_list(history: &History) -> Option<&'static str> {
     let is_marked = |op: OpRef<'_>| op.effect().returned().any(|(_, value)| value.canary().is_some());
     let mut lists = history.ops().filter(|op| op.phase() == Phase::Final && is_list(op));
-    (!lists.any(is_marked))
-        .then_some("no list after the load had a record with a mark, so duplicates were not checked")
+    (!lists.any(is_marked)).then_some("no list after the load had a record with a mark, so duplicates were not checked")
 }
 
 /// Returns the doubt if every lost record that the finding shows was missing from a list alone, and the read by its key found it.

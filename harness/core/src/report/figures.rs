@@ -77,7 +77,7 @@ pub struct CheckFigures {
     pub sources: Vec<String>,
     /// How it is tested.
     pub how: String,
-    /// How to fix a failure. (the description in docs/report.schema.json is generated from it)
+    /// How to fix a failure.
     pub remedy: String,
     /// Files in which the failure is fixed. (generated into docs/report.schema.json)
     pub mend: Vec<String>,

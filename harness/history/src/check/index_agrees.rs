@@ -43,9 +43,9 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
     for (at, op) in history.answered() {
         if let EffectRef::Scan { query: Some(query), .. } = op.effect()
             && let Some(target) = query.target
-            && let Some(book) = record_index.target(target)
+            && let Some(entry) = record_index.target(target)
         {
-            searches += judge_search(history, &record_index, (at, op), book, finding);
+            searches += judge_search(history, &record_index, (at, op), entry, finding);
         }
     }
     let (mut lists, mut empty, mut full) = (0, 0, 0);
@@ -60,7 +60,7 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
             judge_walk(history, &record_index, &walk, finding);
         }
     }
-    if full == 0 && empty >= EMPTY_SEARCHES && !record_index.books.is_empty() {
+    if full == 0 && empty >= EMPTY_SEARCHES && !record_index.entries.is_empty() {
         finding.doubt(format!("{empty} searches by words returned nothing, and none returned a record"));
     }
     let (searches, lists) = (counted(searches, "search", "searches"), counted(lists, "list", "lists"));
@@ -72,17 +72,17 @@ fn judge_search(
     history: &History,
     record_index: &RecordIndex<'_>,
     (at, op): (u32, OpRef<'_>),
-    book: &IndexedRecord<'_>,
+    entry: &IndexedRecord<'_>,
     finding: &mut FindingBuilder,
 ) -> u64 {
     let (from_us, until_us) = (op.invoke_us(), op.complete_us());
-    let banned = book.reason_to_hide(op, from_us);
-    let due = book.is_due(op, from_us, until_us)
+    let banned = entry.reason_to_hide(op, from_us);
+    let due = entry.is_due(op, from_us, until_us)
         // The words were those of a content, which a change may have replaced.
-        && (op.phase() == Phase::Final || book.is_unchanged(until_us));
+        && (op.phase() == Phase::Final || entry.is_unchanged(until_us));
     let (mut is_hit, mut other) = (false, None);
     for (key, value) in op.effect().returned() {
-        if key.has_id_of(book.key) {
+        if key.has_id_of(entry.key) {
             is_hit = true;
         } else if record_index.listed(history, op, key, value).is_some() {
             other = Some(key);
@@ -90,13 +90,13 @@ fn judge_search(
     }
     let (user, name) = (op.user(), op.name());
     let wrong = match (banned, other) {
-        (Some(why), _) if is_hit => Some(format!("`{name}` of `{user}` returned `{}`, {why}", book.key)),
-        (None, _) if due && !is_hit => Some(format!("`{name}` of `{user}` did not return `{}`", book.key)),
-        (_, Some(other)) => Some(format!("`{name}` of `{user}` for `{}` alone returned `{other}`", book.key)),
+        (Some(why), _) if is_hit => Some(format!("`{name}` of `{user}` returned `{}`, {why}", entry.key)),
+        (None, _) if due && !is_hit => Some(format!("`{name}` of `{user}` did not return `{}`", entry.key)),
+        (_, Some(other)) => Some(format!("`{name}` of `{user}` for `{}` alone returned `{other}`", entry.key)),
         _ => None,
     };
     if let Some(wrong) = wrong {
-        finding.violation(|| wrong, &[book.created_at, at]);
+        finding.violation(|| wrong, &[entry.created_at, at]);
     } else if banned.is_none() && !due {
         return 0;
     }
@@ -112,25 +112,24 @@ fn judge_walk(history: &History, record_index: &RecordIndex<'_>, walk: &Walk, fi
     let mut before: Option<(u32, &IndexedRecord<'_>)> = None;
     for (at, key, value) in walk.hits(history) {
         hits.push(key.number());
-        let Some(book) = record_index.listed(history, first, key, value) else { continue };
-        if let Some(why) = book.reason_to_hide(first, history.op(at).invoke_us()) {
-            finding.violation(|| format!("a list of `{}` has `{key}`, {why}", first.user()), &[book.created_at, at]);
+        let Some(entry) = record_index.listed(history, first, key, value) else { continue };
+        if let Some(why) = entry.reason_to_hide(first, history.op(at).invoke_us()) {
+            finding.violation(|| format!("a list of `{}` has `{key}`, {why}", first.user()), &[entry.created_at, at]);
         }
         if let Some((_, newer)) = before
-            && newer.created_us.1.saturating_add(ORDER_US) < book.created_us.0
+            && newer.created_us.1.saturating_add(ORDER_US) < entry.created_us.0
         {
             let what = || format!("a list of `{}` has `{}` before `{key}`, which is newer", first.user(), newer.key);
-            finding.violation(what, &[newer.created_at, book.created_at, at]);
+            finding.violation(what, &[newer.created_at, entry.created_at, at]);
         }
-        before = Some((at, book));
+        before = Some((at, entry));
     }
     hits.sort_unstable();
     let again = hits.windows(2).filter(|pair| pair[0] == pair[1]);
     let mut twice: Vec<KeyRef<'_>> = again.map(|pair| history.key(pair[0])).collect();
     twice.sort_unstable_by_key(|key| key.name());
     for key in twice {
-        if record_index.indexed_record(key).is_some_and(|indexed_record| indexed_record.stays_listed(from_us, until_us))
-        {
+        if record_index.record(key).is_some_and(|indexed_record| indexed_record.stays_listed(from_us, until_us)) {
             finding.violation(|| format!("a list of `{}` has `{key}` twice", first.user()), &walk.pages);
         }
     }
@@ -141,11 +140,11 @@ fn judge_walk(history: &History, record_index: &RecordIndex<'_>, walk: &Walk, fi
         (false, None) => u64::MAX,
     };
     let tags = walk.query(history).and_then(|query| query.tags);
-    for book in record_index.visible(first, tags).take_while(|book| walk.is_whole || book.created_us.0 > since_us) {
-        if book.is_due(first, from_us, until_us) && hits.binary_search(&book.key.number()).is_err() {
-            let pages = [book.created_at].into_iter().chain(walk.pages.iter().copied().take(3));
+    for entry in record_index.visible(first, tags).take_while(|entry| walk.is_whole || entry.created_us.0 > since_us) {
+        if entry.is_due(first, from_us, until_us) && hits.binary_search(&entry.key.number()).is_err() {
+            let pages = [entry.created_at].into_iter().chain(walk.pages.iter().copied().take(3));
             let ops: Vec<u32> = pages.collect();
-            finding.violation(|| format!("a list of `{}` does not have `{}`", first.user(), book.key), &ops);
+            finding.violation(|| format!("a list of `{}` does not have `{}`", first.user(), entry.key), &ops);
         }
     }
 }

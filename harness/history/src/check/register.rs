@@ -65,7 +65,7 @@ fn describe(record: &Record<'_, '_>, op: OpRef<'_>) -> String {
         EffectRef::Delete { .. } | EffectRef::Deletes { .. } if op.is_ok() => "was acknowledged",
         EffectRef::Update { .. } | EffectRef::Delete { .. } => "was refused",
         EffectRef::Read { value: None, .. } => "did not find it",
-        _ => "had another result" (name the result instead),
+        _ => "had a result that fits no order",
     };
     format!("no order of the calls to `{}` explains that `{}` of `{}` {did}", record.key, op.name(), op.user())
 }

@@ -68,7 +68,9 @@ impl WorkflowRequest {
         let (verdict, resumes) = match (&request.verdict_token, &request.execution_id, &context.dialogue.answered) {
             (Some(token), Some(execution), _) => (check.acknowledged(token, execution)?, Some(execution.clone())),
             (Some(_), None, _) => {
-                return Err(invalid("`verdictToken` needs the `executionId` of the run that requested the acknowledgement"));
+                return Err(invalid(
+                    "`verdictToken` needs the `executionId` of the run that requested the acknowledgement",
+                ));
             }
             (None, named, Some(answered)) => {
                 let (verdict, asked) = check.answered(answered)?;

@@ -129,7 +129,7 @@ impl HardeningCheck {
             sources: texts(self.sources),
             how: self.how.to_owned(),
             remedy: self.remedy.to_owned(),
-            fix_in: texts(self.fix_in),
+            mend: texts(self.fix_in),
             follows: texts(self.follows),
         }
     }

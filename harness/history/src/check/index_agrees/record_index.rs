@@ -75,8 +75,8 @@ enum ReaderName<'h> {
 
 /// The records, by who may see them and by their tags.
 pub(super) struct RecordIndex<'h> {
-    pub(super) books: Vec<IndexedRecord<'h>>,
-    /// For each record of the history: the position of its book, or [`NO_RECORD`].
+    pub(super) entries: Vec<IndexedRecord<'h>>,
+    /// For each record of the history: the position of its entry, or [`NO_RECORD`].
     by_key: Vec<u32>,
     /// Records in the order in which their creations began; `None` stands for all tags.
     groups: HashMap<(Readers<'h>, Option<u32>), Vec<u32>>,
@@ -84,29 +84,29 @@ pub(super) struct RecordIndex<'h> {
 
 impl<'h> RecordIndex<'h> {
     pub(super) fn of(history: &'h History) -> Self {
-        let mut books = Vec::new();
-        timeline::for_each_record(history, |record| books.extend(book(history, record.key, record.events)));
-        books.sort_by_key(|book: &IndexedRecord<'_>| book.created_us);
+        let mut entries = Vec::new();
+        timeline::for_each_record(history, |record| entries.extend(index_record(history, record.key, record.events)));
+        entries.sort_by_key(|entry: &IndexedRecord<'_>| entry.created_us);
         let by_key = vec![NO_RECORD; history.key_count() as usize];
-        let mut record_index = Self { books: Vec::new(), by_key, groups: HashMap::new() };
-        for (number, book) in (0..).zip(&books) {
-            record_index.by_key[book.key.number() as usize] = number;
+        let mut record_index = Self { entries: Vec::new(), by_key, groups: HashMap::new() };
+        for (number, entry) in (0..).zip(&entries) {
+            record_index.by_key[entry.key.number() as usize] = number;
             // A record that may have been shared or taken back is certain only for its user.
-            let readers = readers(book.creator, book.is_shared() && book.keeps_visibility);
-            for tags in std::iter::once(None).chain(book.tags.filter(|_| book.keeps_tags).map(Some)) {
+            let readers = readers(entry.creator, entry.is_shared() && entry.keeps_visibility);
+            for tags in std::iter::once(None).chain(entry.tags.filter(|_| entry.keeps_tags).map(Some)) {
                 record_index.groups.entry((readers, tags)).or_default().push(number);
             }
         }
-        Self { books, ..record_index }
+        Self { entries, ..record_index }
     }
 
-    pub(super) fn book(&self, key: KeyRef<'_>) -> Option<&IndexedRecord<'h>> {
-        self.books.get(self.by_key[key.number() as usize] as usize)
+    pub(super) fn record(&self, key: KeyRef<'_>) -> Option<&IndexedRecord<'h>> {
+        self.entries.get(self.by_key[key.number() as usize] as usize)
     }
 
     /// Returns a record with the same id that belongs to another organisation.
     fn elsewhere(&self, key: KeyRef<'_>) -> Option<&IndexedRecord<'h>> {
-        key.elsewhere().find_map(|other| self.book(other))
+        key.elsewhere().find_map(|other| self.record(other))
     }
 
     /// Returns the record that a reply to the reader contains: one of another organisation only if the reader's own did not write the content.
@@ -119,12 +119,12 @@ impl<'h> RecordIndex<'h> {
     ) -> Option<&IndexedRecord<'h>> {
         let is_own = |at: &u32| history.op(*at).caller().tenant == reader.caller().tenant;
         let own_content = || history.writers(value).iter().any(is_own);
-        self.book(key).or_else(|| self.elsewhere(key).filter(|_| !own_content()))
+        self.record(key).or_else(|| self.elsewhere(key).filter(|_| !own_content()))
     }
 
     /// Returns the record that a search for one record is for; `None` if that may be a record of either of two organisations.
     pub(super) fn target(&self, key: KeyRef<'_>) -> Option<&IndexedRecord<'h>> {
-        match (self.book(key), self.elsewhere(key)) {
+        match (self.record(key), self.elsewhere(key)) {
             (Some(_), Some(_)) => None,
             (own, other) => own.or(other),
         }
@@ -142,7 +142,7 @@ impl<'h> RecordIndex<'h> {
             let newest = if rest[0].last() > rest[1].last() { 0 } else { 1 };
             let (number, before) = rest[newest].split_last()?;
             rest[newest] = before;
-            Some(&self.books[*number as usize])
+            Some(&self.entries[*number as usize])
         })
     }
 }
@@ -155,10 +155,14 @@ fn readers(op: OpRef<'_>, shared: bool) -> Readers<'_> {
 }
 
 /// Returns what is known of a record; `None` if it is not certain who created it.
-fn book<'h>(history: &'h History, key: KeyRef<'h>, events: &[timeline::Event<'h>]) -> Option<IndexedRecord<'h>> {
+fn index_record<'h>(
+    history: &'h History,
+    key: KeyRef<'h>,
+    events: &[timeline::Event<'h>],
+) -> Option<IndexedRecord<'h>> {
     let creation = events.iter().find(|event| matches!(event.kind, Kind::Create(_)) && event.is_certain())?;
     let Kind::Create(value) = creation.kind else { return None };
-    let mut book = IndexedRecord {
+    let mut entry = IndexedRecord {
         key,
         creator: history.op(creation.at),
         created_at: creation.at,
@@ -173,17 +177,17 @@ fn book<'h>(history: &'h History, key: KeyRef<'h>, events: &[timeline::Event<'h>
     for event in events {
         match event.kind {
             Kind::Delete { .. } => {
-                let (from_us, until_us) = book.deleted_us;
-                book.deleted_us = (from_us.min(event.from_us), until_us.min(event.until_us));
+                let (from_us, until_us) = entry.deleted_us;
+                entry.deleted_us = (from_us.min(event.from_us), until_us.min(event.until_us));
             }
             Kind::Update { value, .. } => {
-                let (from_us, until_us) = book.changed_us;
-                book.changed_us = (from_us.min(event.from_us), until_us.max(event.until_us));
-                book.keeps_visibility &= value.visibility().is_none();
-                book.keeps_tags &= value.tags().is_none();
+                let (from_us, until_us) = entry.changed_us;
+                entry.changed_us = (from_us.min(event.from_us), until_us.max(event.until_us));
+                entry.keeps_visibility &= value.visibility().is_none();
+                entry.keeps_tags &= value.tags().is_none();
             }
             _ => {}
         }
     }
-    Some(book)
+    Some(entry)
 }
