@@ -109,7 +109,7 @@ mod tests {
         std::fs::write(&path, "no certificate\n").unwrap();
         assert!(refused().contains("has no certificate") && refused().contains("hint:"));
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
-        assert!(refused().contains("no authority"), "{}", refused());
+        assert!(refused().contains("not a certificate authority"), "{}", refused());
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n").unwrap();
         assert!(refused().contains("is not a PEM file"), "{}", refused());
     }
