@@ -32,6 +32,7 @@ mod shutdown;
 mod slow_peer;
 mod tenant_isolation;
 mod trace_continuity;
+mod trace_export;
 mod unrecorded;
 mod visibility_flow;
 
@@ -46,6 +47,7 @@ pub const ALL: &[Scenario] = &[
     plan_gates::SCENARIO,
     rule_reload::SCENARIO,
     trace_continuity::SCENARIO,
+    trace_export::SCENARIO,
     idempotent_retry::SCENARIO,
     quota::SCENARIO,
     database_upgrade::SCENARIO,

@@ -1,7 +1,8 @@
 //! Shared by the scenarios of workflows: a stack with long deadlines, a request to which no rule applies, and access to
 //! the steps of an execution. This file is not a scenario, and has no code for a single fallback.
 
-use harness_core::drive::scenario::{Actor, Reply, Stage};
+use futures::future::try_join_all;
+use harness_core::drive::scenario::{Actor, Reply, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
 use mcp_contracts::service::READYZ_PATH;
 use mcp_contracts::{Service, env};
@@ -16,6 +17,16 @@ pub(crate) fn patient() -> Topology {
     let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
     let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
     full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
+}
+
+/// Restarts every service with changed settings.
+pub(crate) async fn reconfigure_all(stage: &Stage<'_>, settings: &[(&'static str, String)]) -> Result<(), StepFailed> {
+    let changes: Vec<(&str, Option<&str>)> = settings.iter().map(|(name, value)| (*name, Some(&**value))).collect();
+    let parts: Vec<String> = Service::ALL.into_iter().flat_map(|service| stage.instances(service)).collect();
+    for part in &parts {
+        stage.reconfigure(part, &changes)?;
+    }
+    try_join_all(parts.iter().map(|part| stage.restart(part))).await.map(drop)
 }
 
 /// Returns the arguments of a workflow to which no rule applies.

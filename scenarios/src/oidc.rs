@@ -3,8 +3,7 @@
 
 mod revoked;
 
-use crate::lifecycle::{RECOVERY, completes, fallbacks, patient};
-use futures::future::try_join_all;
+use crate::lifecycle::{RECOVERY, completes, fallbacks, patient, reconfigure_all};
 use harness_core::drive::scenario::{
     Actor, IdentityProvider, MAX_LIFETIME_SECS, Scenario, ScenarioRequest, SigningKey, Stage, StepFailed, claims_of,
 };
@@ -27,7 +26,7 @@ const FALLBACK: &str = "identity provider";
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (first, second) = (SigningKey::generate("first")?, SigningKey::generate("second")?);
     let mut provider = IdentityProvider::start(&[&first]).await?;
-    use_provider(stage, &provider).await?;
+    reconfigure_all(stage, &provider.settings()).await?;
     let ann = stage.user("ann", "acme");
 
     let token = first.sign(&claims_of(ann.grant()))?;
@@ -45,18 +44,6 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 
     expect_outage_bridged(stage, &mut provider, &second, &ann, &renewed).await?;
     revoked::play(stage, &second, &ann).await
-}
-
-/// Restarts every service with the settings of the provider.
-async fn use_provider(stage: &Stage<'_>, provider: &IdentityProvider) -> Result<(), StepFailed> {
-    let settings = provider.settings();
-    let changes: Vec<(&str, Option<&str>)> = settings.iter().map(|(name, value)| (*name, Some(&**value))).collect();
-    let parts = Service::ALL.into_iter().flat_map(|service| stage.instances(service));
-    let parts: Vec<String> = parts.collect();
-    for part in &parts {
-        stage.reconfigure(part, &changes)?;
-    }
-    try_join_all(parts.iter().map(|part| stage.restart(part))).await.map(drop)
 }
 
 /// Sends a token to a service, in a request that needs no scope. Returns the status.

@@ -4,6 +4,8 @@
 
 mod content;
 
+pub(crate) use content::SECRET_WORDS;
+
 use crate::lifecycle;
 use harness_core::drive::scenario::{Actor, Scenario, ScenarioRequest, Stage, StepFailed};
 use mcp_contracts::{Service, headers};
@@ -21,7 +23,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 .requires(&["degraded-is-declared"]);
 
 /// The calls that one workflow causes in the log of each service.
-const CALLS: [(Service, &[&str]); 4] = [
+pub(crate) const CALLS: [(Service, &[&str]); 4] = [
     (Service::Orchestrator, &["run_workflow"]),
     (Service::Guardrails, &["check_guardrails"]),
     (Service::Memory, &["search_memory", "import_memories"]),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 /// Words from memories, requests and texts, and the prefix of every token.
 // Rare words, because a common one could occur in a log for another reason.
-const NEVER_LOGGED: [&str; 4] = ["quokka", "wombat", "numbat", "eyJ"];
+pub(crate) const SECRET_WORDS: [&str; 4] = ["quokka", "wombat", "numbat", "eyJ"];
 
 /// Makes calls that are rejected: an invalid token, a blocked statement, a forged verdict, a reserved tag. Expects that each is logged.
 pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFailed> {
@@ -42,7 +42,7 @@ pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(
 
 pub(super) async fn expect_no_content(stage: &Stage<'_>, start: &[usize]) -> Result<(), StepFailed> {
     let lines = since(stage, start).await?;
-    let reveals = |(_, line): &&(Service, Value)| NEVER_LOGGED.iter().any(|word| line.to_string().contains(word));
+    let reveals = |(_, line): &&(Service, Value)| SECRET_WORDS.iter().any(|word| line.to_string().contains(word));
     let revealing: Vec<_> = lines.iter().filter(reveals).collect();
     let expected = "no log line of any service holds a token or content";
     stage.expect(

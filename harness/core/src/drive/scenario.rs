@@ -3,8 +3,10 @@
 
 mod actor;
 mod ask;
+mod collector;
 mod control;
 mod ledger;
+mod loopback;
 mod observe;
 mod provider;
 mod raw;
@@ -14,6 +16,7 @@ mod wire;
 
 pub use actor::Actor;
 pub use ask::ScenarioRequest;
+pub use collector::{Span, TraceCollector};
 pub(crate) use observe::sum;
 pub use provider::{IdentityProvider, MAX_LIFETIME_SECS, SigningKey, claims_of};
 pub use raw::{RawConnection, RawReply};

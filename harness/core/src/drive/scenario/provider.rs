@@ -2,6 +2,7 @@
 //! at its address.
 
 use super::StepFailed;
+use super::loopback::Loopback;
 use crate::drive::token::{Grant, wall_clock_s};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -9,22 +10,13 @@ use mcp_contracts::env;
 use parking_lot::Mutex;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 const ISSUER: &str = "https://provider.harness.example";
 const AUDIENCE: &str = "mcp-stack";
 /// Longest lifetime of a token that the stack accepts, in seconds.
 pub const MAX_LIFETIME_SECS: u64 = 3_600;
-/// Deadline for one request for the keys.
-const REQUEST_DEADLINE: Duration = Duration::from_secs(2);
-/// Largest head of a request, in bytes.
-const MAX_HEAD_BYTES: usize = 16 << 10;
 
 /// A key pair of a provider.
 pub struct SigningKey {
@@ -73,9 +65,8 @@ pub fn claims_of(grant: &Grant) -> Value {
 
 /// The page of keys. It ends when this is dropped.
 pub struct IdentityProvider {
-    address: SocketAddr,
     page: Arc<Mutex<String>>,
-    serving: JoinSet<()>,
+    server: Loopback,
 }
 
 impl IdentityProvider {
@@ -84,10 +75,9 @@ impl IdentityProvider {
     /// # Errors
     /// No port can be used.
     pub async fn start(keys: &[&SigningKey]) -> Result<Self, StepFailed> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut provider = Self { address, page: Arc::default(), serving: JoinSet::new() };
+        let page = Arc::default();
+        let provider = Self { server: serve(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &page).await?, page };
         provider.publish(keys)?;
-        provider.serve().await?;
         Ok(provider)
     }
 
@@ -103,7 +93,7 @@ impl IdentityProvider {
 
     /// Closes the port, so that connections are refused.
     pub async fn stop(&mut self) {
-        self.serving.shutdown().await;
+        self.server.stop().await;
     }
 
     /// Serves again at the same address.
@@ -111,49 +101,26 @@ impl IdentityProvider {
     /// # Errors
     /// Another program has taken the port.
     pub async fn start_again(&mut self) -> Result<(), StepFailed> {
-        self.serve().await
+        self.server = serve(self.server.address(), &self.page).await?;
+        Ok(())
     }
 
     /// Returns the variables with which a service accepts tokens of this provider.
     pub fn settings(&self) -> [(&'static str, String); 4] {
         [
-            (env::JWKS_URL, format!("http://{}/keys", self.address)),
+            (env::JWKS_URL, format!("http://{}/keys", self.server.address())),
             (env::JWT_ISSUER, ISSUER.to_owned()),
             (env::JWT_AUDIENCE, AUDIENCE.to_owned()),
             (env::JWT_MAX_LIFETIME_SECS, MAX_LIFETIME_SECS.to_string()),
         ]
     }
-
-    async fn serve(&mut self) -> Result<(), StepFailed> {
-        let listener = TcpListener::bind(self.address).await;
-        let listener = listener.map_err(|error| broken("listen on loopback", &error))?;
-        self.address = listener.local_addr().map_err(|error| broken("listen on loopback", &error))?;
-        let page = Arc::clone(&self.page);
-        self.serving.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let document = page.lock().clone();
-                // A client that breaks off asks again.
-                let _ = tokio::time::timeout(REQUEST_DEADLINE, answer(stream, &document)).await;
-            }
-        });
-        Ok(())
-    }
 }
 
-/// Answers one request with the document, whatever its path.
-async fn answer(mut stream: TcpStream, document: &str) -> io::Result<()> {
-    let mut head = Vec::new();
-    while memchr::memmem::find(&head, b"\r\n\r\n").is_none() {
-        if head.len() > MAX_HEAD_BYTES || stream.read_buf(&mut head).await? == 0 {
-            return Ok(());
-        }
-    }
-    let length = document.len();
-    let reply = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{document}"
-    );
-    stream.write_all(reply.as_bytes()).await?;
-    stream.shutdown().await
+/// Serves the page at an address.
+async fn serve(address: SocketAddr, page: &Arc<Mutex<String>>) -> Result<Loopback, StepFailed> {
+    let page = Arc::clone(page);
+    let server = Loopback::listen(address, "application/json", move |_| page.lock().clone()).await;
+    server.map_err(|error| broken("listen on loopback", &error))
 }
 
 fn broken(what: &str, why: &dyn std::error::Error) -> StepFailed {
