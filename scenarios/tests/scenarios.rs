@@ -101,6 +101,7 @@ scenarios! {
     plan_gates,
     rule_reload,
     trace_continuity,
+    trace_export,
     idempotent_retry,
     quota,
     database_upgrade,
