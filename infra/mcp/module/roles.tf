@@ -104,6 +104,7 @@ resource "aws_iam_role_policy" "rotate" {
     { Effect = "Allow", Action = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], Resource = aws_secretsmanager_secret.keys.arn },
     { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = aws_kms_key.key.arn },
     { Effect = "Allow", Action = ["ecs:UpdateService", "ecs:ListServiceDeployments"], Resource = "arn:aws:ecs:${local.region}:${local.account}:service/${var.name}/*" },
+    { Effect = "Allow", Action = ["ecs:ListTasks", "ecs:DescribeTasks"], Resource = "*", Condition = { ArnEquals = { "ecs:cluster" = aws_ecs_cluster.cluster.arn } } },
     { Effect = "Allow", Action = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}-rotate:*" },
   ] })
 }
