@@ -62,8 +62,9 @@ def wait_for(condition, process, what):
 class Machine:
     """Use it in a `with`: at the end everything is stopped, and removed if the drill succeeded."""
 
-    def __init__(self, programs):
-        self.programs = programs
+    def __init__(self, programs, needs_redis=True):
+        self.programs, self.needs_redis = programs, needs_redis
+        self.bake_seconds, self.drain_seconds = 5, 15
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="drill-"))
         self.settings, self.secrets = self.work / "deploy.toml", self.work / "secrets"
         self.ports = {service: dict(zip(["live", "test", "blue", "green"], free_ports(4), strict=True)) for service in SERVICES}
@@ -75,6 +76,8 @@ class Machine:
         self.redis = None
 
     def __enter__(self):
+        if not self.needs_redis:
+            return self
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.redis_port), "--save", "", "--appendonly", "no", "--dir", str(self.work)]
         with open(self.work / "redis.log", "w") as log:
             self.redis = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -86,8 +89,9 @@ class Machine:
                 load.send_signal(signal.SIGINT)
                 load.wait(timeout=PATIENCE)
         self.run("stop")
-        self.redis.terminate()
-        self.redis.wait(timeout=PATIENCE)
+        if self.redis:
+            self.redis.terminate()
+            self.redis.wait(timeout=PATIENCE)
         if kind is None:
             shutil.rmtree(self.work)
         else:
@@ -99,9 +103,9 @@ class Machine:
 state = "state"
 harness = "{self.programs / 'harness'}"
 smoke_seconds = {PATIENCE}
-bake_seconds = 5
+bake_seconds = {self.bake_seconds}
 start_seconds = 30
-drain_seconds = 15
+drain_seconds = {self.drain_seconds}
 [ports]
 {ports}
 [data]
@@ -155,8 +159,9 @@ required = ["{required}"]
         """Starts a load on all four services through HAProxy, and waits until its calls arrive."""
         number, before = len(self.loads), self.calls()
         runs = self.work / f"load-{number}"
-        command = [self.programs / "harness", "load", "smoke", "--think-time", "100ms", "--duration", f"{seconds}s", "--seed", "7",
-                   "--threshold", "error_rate<0.1%", "--runs", runs]
+        command = [self.programs / "harness", "load", "smoke", "--think-time", "100ms", "--duration", f"{seconds}s",
+                   # A seed of its own, so that no load meets the organisations of an earlier one in the same database.
+                   "--seed", str(7 + number), "--threshold", "error_rate<0.1%", "--runs", runs]
         for service in SERVICES:
             command += ["--url", f"{service}={self.url(service)}"]
         with open(self.work / f"load-{number}.log", "w") as log:

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 #[path = "support/observe.rs"]
-#[expect(dead_code, reason = "end_to_end.rs reads its queries")]
+#[expect(dead_code, reason = "end_to_end/loads.rs reads its queries")]
 mod observe;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "commands here are whole lines of documents")]
@@ -40,7 +40,7 @@ const RUN: &[&str] = &[
     "harness down",
 ];
 
-const SHORTER: &str = "end_to_end.rs runs it with fewer users and for less time";
+const SHORTER: &str = "end_to_end/loads.rs runs it with fewer users and for less time";
 const BUILDS: &str = "it builds the workspace, which this test is part of";
 const GATE: &str = "it is a step of `.ci/run`, or all of it";
 const PORTS: &str = "it needs the ports of the services, which another program may use on this machine";
@@ -77,8 +77,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("harness chaos tenant-mix --url", "external.rs runs a shorter one on a stack of its own"),
     ("harness harden", "harness/harden/tests/trips.rs makes the whole catalogue"),
     ("harness bench", "its figures are for people, on a quiet machine"),
-    ("harness check", "end_to_end.rs judges a run again"),
-    ("harness report", "end_to_end.rs writes the reports of a run again"),
+    ("harness check", "end_to_end/loads.rs judges a run again"),
+    ("harness report", "end_to_end/loads.rs writes the reports of a run again"),
     ("infra/local/with-settings", PORTS),
     ("infra/operate/restore-drill", "`make operate-drills` runs it every night"),
     (

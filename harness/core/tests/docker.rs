@@ -5,6 +5,8 @@
 mod callers;
 #[path = "support/stack.rs"]
 mod stack;
+#[path = "support/wait.rs"]
+mod wait;
 
 use callers::client;
 use harness_core::drive::client::Endpoint;
@@ -15,10 +17,7 @@ use harness_core::stack::labelled;
 use harness_history::Outcome;
 use stack::start;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-/// Deadline for the reaper to remove everything.
-const REAP_DEADLINE: Duration = Duration::from_secs(30);
+use wait::wait_until;
 
 fn request(dir: &Path) -> StackRequest {
     stack::request(dir, Backend::Docker, Topology::memory())
@@ -86,9 +85,9 @@ async fn a_stack_that_is_dropped_without_a_stop_is_reaped() {
     let label = stack.label().unwrap().to_owned();
     // As after a panic: `stop` is not called.
     drop(stack);
-    let since = Instant::now();
-    while labelled::count(&label).await.unwrap() > 0 {
-        assert!(since.elapsed() < REAP_DEADLINE, "containers or networks remain");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    wait_until("containers or networks remain", async || match labelled::count(&label).await.unwrap() {
+        0 => Ok(()),
+        count => Err(count),
+    })
+    .await;
 }

@@ -3,6 +3,8 @@
 
 #[path = "support/stack.rs"]
 mod stack;
+#[path = "support/wait.rs"]
+mod wait;
 
 use bollard::Docker;
 use bollard::models::HostConfig;
@@ -11,14 +13,13 @@ use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
 use harness_core::stack::Stack;
 use harness_core::stack::labelled;
-use redis::AsyncConnectionConfig;
+use redis::{AsyncConnectionConfig, RedisResult};
 use stack::{request, start};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use wait::wait_until;
 
 /// Deadline of a reply; longer than a service waits for one.
 const ANSWER: Duration = Duration::from_secs(1);
-/// Deadline for the watchdog to undo a fault.
-const UNDONE: Duration = Duration::from_secs(10);
 
 async fn only_redis() -> (tempfile::TempDir, Stack) {
     let dir = tempfile::tempdir().unwrap();
@@ -28,12 +29,12 @@ async fn only_redis() -> (tempfile::TempDir, Stack) {
     (dir, stack)
 }
 
-async fn answers(stack: &Stack) -> bool {
+async fn answer(stack: &Stack) -> RedisResult<()> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(ANSWER)).set_response_timeout(Some(ANSWER));
     let client = redis::Client::open(stack.part("redis").unwrap().url).unwrap();
-    let Ok(mut connection) = client.get_multiplexed_async_connection_with_config(&config).await else { return false };
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
     let write = redis::cmd("EVAL").arg("return redis.call('INCR', KEYS[1])").arg(1).arg("counted").to_owned();
-    write.query_async::<u64>(&mut connection).await.is_ok()
+    write.query_async::<u64>(&mut connection).await.map(drop)
 }
 
 async fn limits(docker: &Docker, stack: &Stack) -> HostConfig {
@@ -55,18 +56,12 @@ async fn a_container_that_was_ended_or_paused_is_back_after_the_fault() {
         FaultKind::Pause(Pause { part: redis_part() }),
     ] {
         let active = injector.inject(&fault).await.unwrap();
-        assert!(!answers(&stack).await, "{}", fault.name());
+        assert!(answer(&stack).await.is_err(), "{}", fault.name());
         active.heal().await.unwrap();
-        let start = Instant::now();
-        while !answers(&stack).await {
-            assert!(start.elapsed() < UNDONE, "{} is not healed", fault.name());
-        }
+        wait_until(&format!("{} is not healed", fault.name()), async || answer(&stack).await).await;
     }
     drop(injector.inject(&FaultKind::Pause(Pause { part: redis_part() })).await.unwrap());
-    let start = Instant::now();
-    while !answers(&stack).await {
-        assert!(start.elapsed() < UNDONE, "the watchdog did not resume it");
-    }
+    wait_until("the watchdog did not resume it", async || answer(&stack).await).await;
     stack.pause("redis").await.unwrap();
     let label = stack.label().unwrap().to_owned();
     stack.stop().await.unwrap();
@@ -80,9 +75,9 @@ async fn a_redis_in_a_container_reaches_every_state_and_is_restored() {
     for &state in RedisState::ALL {
         let active = injector.inject(&FaultKind::Redis(Redis { state })).await.unwrap();
         let serves = matches!(state, RedisState::ScriptsFlushed | RedisState::CountersLost);
-        assert_eq!(answers(&stack).await, serves, "during {state:?}");
+        assert_eq!(answer(&stack).await.is_ok(), serves, "during {state:?}");
         active.heal().await.unwrap();
-        assert!(answers(&stack).await, "after {state:?}");
+        assert!(answer(&stack).await.is_ok(), "after {state:?}");
     }
     stack.stop().await.unwrap();
 }
@@ -106,6 +101,6 @@ async fn a_squeezed_container_has_no_limit_after_the_fault() {
         limits(&docker, &stack).await.memory.unwrap() >= machine,
         "a limit above the memory of the machine does not limit"
     );
-    assert!(answers(&stack).await);
+    assert!(answer(&stack).await.is_ok());
     stack.stop().await.unwrap();
 }

@@ -5,6 +5,8 @@
 mod callers;
 #[path = "support/stack.rs"]
 mod stack;
+#[path = "support/wait.rs"]
+mod wait;
 
 use callers::{client, client_with};
 use harness_core::drive::client::{Client, ClientOptions};
@@ -20,12 +22,11 @@ use harness_core::stack::{Fixture, Stack, StackRequest};
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
 use stack::{SECRET, request, start};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use wait::wait_until;
 
 /// Deadline of a call: long enough for a part that answers, and short, because a paused part answers nothing.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// Deadline for an effect to appear.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn memory() -> String {
     "memory".to_owned()
@@ -198,16 +199,13 @@ async fn a_changed_rule_file_is_in_force_until_it_is_restored() {
     let mut client = client(&stack, "guardrails");
     client.set_token(&Minter::new(SECRET).mint(&Grant::everything("acme", "ann")).unwrap());
     let mut expect_verdict = async |expected: &str| {
-        let start = Instant::now();
         let about = json!({ "action": "answer", "intent": "p99 of checkout rose", "text": "a note" });
-        loop {
+        wait_until(expected, async || {
             let call = client.call("check_guardrails", &about).await;
             let reply: Value = call.structured.map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default();
-            if reply["verdict"] == expected {
-                return;
-            }
-            assert!(start.elapsed() < PATIENCE, "{expected}: {reply}");
-        }
+            if reply["verdict"] == expected { Ok(()) } else { Err(reply) }
+        })
+        .await;
     };
     expect_verdict("allow").await;
     let active = injector.inject(&experiment.faults[0].fault).await.unwrap();
@@ -236,11 +234,11 @@ async fn a_squeezed_part_gets_its_share_only() {
         let text = std::fs::read_to_string(format!("{group}/cpu.stat")).unwrap();
         text.lines().find_map(|line| line.strip_prefix("nr_throttled ")?.parse::<u64>().ok()).unwrap()
     };
-    let start = Instant::now();
-    while throttled() == 0 {
-        assert!(start.elapsed() < PATIENCE, "it is not throttled");
+    wait_until("it is not throttled", async || {
         store(&mut client, "work for a hundredth of a core").await;
-    }
+        if throttled() > 0 { Ok(()) } else { Err("the counter of its group is 0") }
+    })
+    .await;
     active.heal().await.unwrap();
     assert!(!std::path::Path::new(&group).exists());
     stored(&mut client, "with all cores again").await;

@@ -5,6 +5,8 @@
 mod callers;
 #[path = "support/stack.rs"]
 mod stack;
+#[path = "support/wait.rs"]
+mod wait;
 
 use callers::client;
 use harness_core::fault::{FaultKind, Injector, Redis, RedisState};
@@ -14,12 +16,11 @@ use harness_core::stack::Stack;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError};
 use stack::{request, start};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use wait::wait_until;
 
 /// Deadline of a reply; longer than a service waits for one.
 const ANSWER: Duration = Duration::from_millis(500);
-/// Deadline for an effect to appear.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// A read, and a script that writes, as the services' limiter sends it.
 const READ: &[&str] = &["GET", "kept"];
 const SCRIPT: &[&str] = &["EVAL", "return redis.call('INCR', KEYS[1])", "1", "counted"];
@@ -141,10 +142,11 @@ async fn scripts_are_flushed_repeatedly() {
     for _ in 0..2 {
         let loaded: String =
             redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();
-        let start = Instant::now();
-        while !reply_to(&mut connection, &["EVALSHA", &loaded, "0"]).await.starts_with("NOSCRIPT") {
-            assert!(start.elapsed() < PATIENCE, "the script is still loaded");
-        }
+        wait_until("the script is still loaded", async || {
+            let reply = reply_to(&mut connection, &["EVALSHA", &loaded, "0"]).await;
+            if reply.starts_with("NOSCRIPT") { Ok(()) } else { Err(reply) }
+        })
+        .await;
     }
     active.heal().await.unwrap();
     let loaded: String = redis::cmd("SCRIPT").arg("LOAD").arg("return 1").query_async(&mut connection).await.unwrap();

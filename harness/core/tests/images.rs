@@ -1,16 +1,17 @@
 //! The images that `make images` builds: each starts under the restrictions of production, passes its own health check, is small, and has labels.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
+#[path = "support/wait.rs"]
+mod wait;
+
 use mcp_contracts::Service;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use wait::wait_until;
 
 const MAX_SERVICE_BYTES: u64 = 40_000_000;
 /// The harness is one program with the driver of loads, the client of Docker, the reports, and TLS and JSON Schema for
 /// servers of any maker: 46.4 MB without its symbols.
 const MAX_HARNESS_BYTES: u64 = 54_000_000;
-/// Deadline for the first successful health check.
-const HEALTHY_DEADLINE: Duration = Duration::from_secs(30);
 /// Labels that every image has.
 const LABELS: [&str; 6] = ["title", "description", "version", "revision", "created", "licenses"];
 
@@ -39,8 +40,8 @@ fn names() -> Vec<&'static str> {
     Service::ALL.iter().map(|service| service.binary()).chain(["mcp-harness"]).collect()
 }
 
-#[test]
-fn every_service_is_healthy_without_privileges() {
+#[tokio::test]
+async fn every_service_is_healthy_without_privileges() {
     for service in Service::ALL {
         let image = format!("{}:latest", service.binary());
         let restricted =
@@ -48,11 +49,11 @@ fn every_service_is_healthy_without_privileges() {
         let arguments =
             [&["run", "--detach"], restricted.as_slice(), &["--env", "APP_ENV=development", &image]].concat();
         let container = Container(docker(&arguments).unwrap());
-        let since = Instant::now();
-        while let Err(why) = docker(&["exec", &container.0, "/service", "healthcheck"]) {
-            assert!(since.elapsed() < HEALTHY_DEADLINE, "{image}: {why}\n{:?}", docker(&["logs", &container.0]));
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        wait_until(&image, async || {
+            let healthy = docker(&["exec", &container.0, "/service", "healthcheck"]);
+            healthy.map(drop).map_err(|why| format!("{why}\n{:?}", docker(&["logs", &container.0])))
+        })
+        .await;
     }
 }
 

@@ -106,6 +106,22 @@ resource "aws_cloudwatch_metric_alarm" "unusual" {
   }
 }
 
+# A step that was refused waits for a person: the log of the function has the reason.
+resource "aws_cloudwatch_metric_alarm" "rotate" {
+  alarm_name          = "${var.name}-rotation"
+  alarm_description   = "A step of the rotation of the key was refused"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = aws_lambda_function.rotate.function_name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+}
+
 # ACM renews by itself; below 30 days it has failed to.
 resource "aws_cloudwatch_metric_alarm" "certificate" {
   alarm_name          = "${var.name}-certificate"

@@ -104,6 +104,7 @@ resource "aws_iam_role_policy" "rotate" {
     { Effect = "Allow", Action = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"], Resource = aws_secretsmanager_secret.keys.arn },
     { Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = aws_kms_key.key.arn },
     { Effect = "Allow", Action = ["ecs:UpdateService", "ecs:ListServiceDeployments"], Resource = "arn:aws:ecs:${local.region}:${local.account}:service/${var.name}/*" },
+    { Effect = "Allow", Action = ["ecs:ListTasks", "ecs:DescribeTasks"], Resource = "*", Condition = { ArnEquals = { "ecs:cluster" = aws_ecs_cluster.cluster.arn } } },
     { Effect = "Allow", Action = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], Resource = "arn:aws:logs:${local.region}:${local.account}:log-group:/aws/lambda/${var.name}-rotate:*" },
   ] })
 }
@@ -151,7 +152,8 @@ resource "aws_iam_role_policy" "deploy" {
   role = aws_iam_role.deploy.id
   policy = jsonencode({ Version = "2012-10-17", Statement = [
     { Effect = "Allow", Action = ["ecs:DescribeServices", "ecs:UpdateService", "ecs:ListServiceDeployments"], Resource = "arn:aws:ecs:${local.region}:${local.account}:service/${var.name}/*" },
-    { Effect = "Allow", Action = ["ecs:DescribeServiceDeployments", "ecs:StopServiceDeployment"], Resource = "arn:aws:ecs:${local.region}:${local.account}:service-deployment/${var.name}/*" },
+    { Effect = "Allow", Action = ["ecs:DescribeServiceRevisions"], Resource = "arn:aws:ecs:${local.region}:${local.account}:service-revision/${var.name}/*" },
+    { Effect = "Allow", Action = ["ecs:StopServiceDeployment"], Resource = "arn:aws:ecs:${local.region}:${local.account}:service-deployment/${var.name}/*" },
     # These two actions know no resource.
     { Effect = "Allow", Action = ["ecs:DescribeTaskDefinition", "ecs:RegisterTaskDefinition"], Resource = "*" },
     { Effect = "Allow", Action = ["iam:PassRole"], Resource = [aws_iam_role.execution.arn, aws_iam_role.task.arn], Condition = { StringEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } } },

@@ -145,6 +145,8 @@ resource "aws_ecs_service" "service" {
     enable   = true
     rollback = true
   }
+  # A rotation takes a task that is older than the keys for one that has not read them.
+  depends_on = [aws_secretsmanager_secret_version.keys]
   # infra/deploy/ecs registers the revisions, and autoscaling sets the count.
   lifecycle { ignore_changes = [task_definition, desired_count] }
 }

@@ -3,8 +3,8 @@
 //! with few. With the argument `index` only what depends on the full-text index.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a failed step fails the benchmark")]
 
+use mcp_contracts::Scope;
 use mcp_contracts::memory::Visibility;
-use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{NewMemory, SearchQuery, Selection, Store};
 use mcp_memory::tenant::Tenant;
@@ -70,18 +70,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn tenant(organisation: usize) -> Tenant {
-    Tenant::of(&Claims {
-        sub: "ann".into(),
-        org_id: format!("org{organisation}"),
-        workspace_slug: "default".into(),
-        plan: Plan::Enterprise,
-        role: Role::default(),
-        scopes: vec![Scope::MemoryRead, Scope::MemoryWrite],
-        exp: u64::MAX,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    })
+    Tenant::of(&mcp_testkit::claims(&format!("org{organisation}"), "ann", &[Scope::MemoryRead, Scope::MemoryWrite]))
 }
 
 /// Returns two notes of the corpus and a number that makes the text unique: about thirty words.

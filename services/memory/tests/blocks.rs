@@ -1,8 +1,8 @@
 //! When the terms of new memories move into the blocks of the index.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
+use mcp_contracts::Scope;
 use mcp_contracts::memory::Visibility;
-use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{Change, NewMemory, SearchQuery, Selection, Store};
 use mcp_memory::tenant::Tenant;
@@ -10,18 +10,7 @@ use mcp_memory::terms;
 use rusqlite::Connection;
 
 fn tenant() -> Tenant {
-    Tenant::of(&Claims {
-        sub: "ann".into(),
-        org_id: "acme".into(),
-        workspace_slug: "default".into(),
-        plan: Plan::Enterprise,
-        role: Role::default(),
-        scopes: vec![Scope::MemoryRead, Scope::MemoryWrite],
-        exp: u64::MAX,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    })
+    Tenant::of(&mcp_testkit::claims("acme", "ann", &[Scope::MemoryRead, Scope::MemoryWrite]))
 }
 
 fn memory(content: String) -> NewMemory {

@@ -1,8 +1,8 @@
 //! `delete_by_tag` deletes what its dry run counted, once, and lets others write meanwhile.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
+use mcp_contracts::Scope;
 use mcp_contracts::memory::{TagMatch, Visibility};
-use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_memory::confirm::Confirmations;
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{Change, NewMemory, Store, StoreError, TagFilter};
@@ -15,18 +15,7 @@ fn open(folder: &Path) -> SqliteStore {
 }
 
 fn tenant(org: &str) -> Tenant {
-    Tenant::of(&Claims {
-        sub: "ann".into(),
-        org_id: org.into(),
-        workspace_slug: "default".into(),
-        plan: Plan::Enterprise,
-        role: Role::default(),
-        scopes: vec![Scope::MemoryWrite, Scope::MemoryDelete],
-        exp: u64::MAX,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    })
+    Tenant::of(&mcp_testkit::claims(org, "ann", &[Scope::MemoryWrite, Scope::MemoryDelete]))
 }
 
 fn filter() -> TagFilter {

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::memory::{TagMatch, Visibility};
-use mcp_contracts::{Claims, Plan, Role, Scope};
+use mcp_contracts::{Claims, Scope};
 use mcp_memory::ranking::{Corpus, Weight};
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{
@@ -27,23 +27,12 @@ const WORDS: [&str; 8] = ["redis", "ledger", "deploy", "cache", "retry", "Redis-
 const TAGS: [&str; 3] = ["incident", "note", "topic:billing"];
 
 fn tenant(caller: usize) -> Tenant {
-    tenant_with(caller, vec![Scope::MemoryRead, Scope::MemoryWrite, Scope::MemoryDelete])
+    tenant_with(caller, &[Scope::MemoryRead, Scope::MemoryWrite, Scope::MemoryDelete])
 }
 
-fn tenant_with(caller: usize, scopes: Vec<Scope>) -> Tenant {
+fn tenant_with(caller: usize, scopes: &[Scope]) -> Tenant {
     let (org, workspace, user) = CALLERS[caller];
-    Tenant::of(&Claims {
-        sub: user.into(),
-        org_id: org.into(),
-        workspace_slug: workspace.into(),
-        plan: Plan::Enterprise,
-        role: Role::default(),
-        scopes,
-        exp: u64::MAX,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    })
+    Tenant::of(&Claims { workspace_slug: workspace.into(), ..mcp_testkit::claims(org, user, scopes) })
 }
 
 /// A memory of the model.
@@ -395,7 +384,7 @@ fn an_admin_can_make_a_shared_memory_of_another_user_private_and_gets_it_back() 
         (comparison.ids[0].clone(), Change { visibility: Some(Visibility::Private), ..Change::default() });
     let update = |tenant| comparison.runtime.block_on(comparison.store.update(&tenant, id.clone(), change.clone()));
     assert_eq!(update(tenant(ann)).unwrap_err(), StoreError::NotOwner(id.clone()));
-    let changed = update(tenant_with(ann, vec![Scope::MemoryWrite, Scope::Admin])).unwrap();
+    let changed = update(tenant_with(ann, &[Scope::MemoryWrite, Scope::Admin])).unwrap();
     assert_eq!((changed.visibility, changed.version), (Visibility::Private, 2));
     assert!(changed.tags.contains(&"user:bob".to_owned()));
     let read = |caller| comparison.runtime.block_on(comparison.store.get(&tenant(caller), id.clone()));

@@ -1,8 +1,8 @@
 //! What existed at the first page and still exists is on exactly one page, and the pages end, while others write.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
+use mcp_contracts::Scope;
 use mcp_contracts::memory::Visibility;
-use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{Change, ListQuery, Listed, NewMemory, SearchHit, SearchQuery, Selection, Store, StoreError};
 use mcp_memory::tenant::Tenant;
@@ -17,18 +17,7 @@ const WORDS: [&str; 6] = ["ledger", "ledgers", "deploy", "redis", "retry", "cach
 const AS_OF: i64 = 1_800_000_000_000_000;
 
 fn tenant(user: &str) -> Tenant {
-    Tenant::of(&Claims {
-        sub: user.into(),
-        org_id: "acme".into(),
-        workspace_slug: "default".into(),
-        plan: Plan::Enterprise,
-        role: Role::default(),
-        scopes: vec![Scope::MemoryRead, Scope::MemoryWrite, Scope::MemoryDelete],
-        exp: u64::MAX,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    })
+    Tenant::of(&mcp_testkit::claims("acme", user, &[Scope::MemoryRead, Scope::MemoryWrite, Scope::MemoryDelete]))
 }
 
 fn text(words: &[usize], number: usize) -> String {

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
 use mcp_contracts::memory::{TagMatch, Visibility};
-use mcp_contracts::{Claims, Plan, Role, Scope};
+use mcp_contracts::{Claims, Plan, Scope};
 use mcp_memory::settings::StorageQuota;
 use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{Change, Idempotency, NewMemory, Store, StoreError, TagFilter};
@@ -19,18 +19,7 @@ fn open(folder: &Path) -> SqliteStore {
 }
 
 fn tenant(org: &str, plan: Plan) -> Tenant {
-    Tenant::of(&Claims {
-        sub: "ann".into(),
-        org_id: org.into(),
-        workspace_slug: "default".into(),
-        plan,
-        role: Role::default(),
-        scopes: vec![Scope::MemoryWrite, Scope::MemoryDelete],
-        exp: u64::MAX,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    })
+    Tenant::of(&Claims { plan, ..mcp_testkit::claims(org, "ann", &[Scope::MemoryWrite, Scope::MemoryDelete]) })
 }
 
 fn memory(number: usize, bytes: usize) -> NewMemory {

@@ -1,4 +1,4 @@
-//! Helpers for the tests of all services: tokens, an MCP client, a service in the test's own process, and a service as a process of its own.
+//! Helpers for the tests of all services: tokens and claims, an MCP client, a service in the test's own process, and a service as a process of its own.
 //! This crate is linked as a dev-dependency only, so none of it reaches a production binary.
 #![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
@@ -8,7 +8,7 @@ mod process;
 mod server;
 pub mod verdict;
 
-pub use caller::Caller;
+pub use caller::{Caller, claims};
 pub use client::{Client, error};
 pub use process::{Process, wait_until};
 pub use server::Server;

@@ -1,14 +1,13 @@
 //! Starts servers that are not ours.
 #![expect(clippy::unwrap_used, reason = "helpers of tests end a test by it")]
 
+#[path = "wait.rs"]
+mod wait;
+
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// Deadline for a Python server to listen. On an idle machine it takes 2 s, most of it for imports; on one with twelve busy processes it took 30 s.
-const START_DEADLINE: Duration = Duration::from_secs(180);
 
 /// A running server. It ends when this is dropped.
 pub(crate) struct Foreign {
@@ -27,13 +26,11 @@ impl Foreign {
         let log = std::fs::File::create(folder.join("server.log")).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut server = Self { url: format!("http://127.0.0.1:{port}/mcp"), child: command.spawn().unwrap() };
-        let start = Instant::now();
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+        wait::wait_until(&format!("`{script}` does not listen"), || {
             let log = || std::fs::read_to_string(folder.join("server.log")).unwrap();
             assert!(server.child.try_wait().unwrap().is_none(), "`{script}` ended: {}", log());
-            assert!(start.elapsed() < START_DEADLINE, "`{script}` does not listen: {}", log());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+        });
         server
     }
 

@@ -23,6 +23,15 @@ struct Lane<Decision> {
     is_served: bool,
 }
 
+/// A task that takes the calls of a lane to Redis. Its drop frees the lane, also if the task panics: otherwise every later call would wait for it.
+#[must_use]
+pub(super) struct Worker<Decision> {
+    lanes: Arc<Lanes<Decision>>,
+    key: LaneKey,
+    /// True once no call waited for it.
+    has_ended: bool,
+}
+
 impl<Decision> Default for Lanes<Decision> {
     fn default() -> Self {
         Self { lanes: Mutex::default() }
@@ -30,8 +39,8 @@ impl<Decision> Default for Lanes<Decision> {
 }
 
 impl<Decision> Lanes<Decision> {
-    /// Adds a call. Returns the receiver of its decision, and true if the caller must start a worker for it.
-    pub(super) fn join(&self, key: &LaneKey) -> (oneshot::Receiver<Decision>, bool) {
+    /// Adds a call. Returns the receiver of its decision, and the worker that the caller must start for it, if it needs one.
+    pub(super) fn join(self: &Arc<Self>, key: LaneKey) -> (oneshot::Receiver<Decision>, Option<Worker<Decision>>) {
         let (sender, receiver) = oneshot::channel();
         let mut lanes = self.lanes.lock();
         let lane =
@@ -41,39 +50,54 @@ impl<Decision> Lanes<Decision> {
         if starts {
             lane.begin();
         }
-        (receiver, starts)
+        (receiver, starts.then(|| Worker { lanes: Arc::clone(self), key, has_ended: false }))
+    }
+}
+
+impl<Decision> Worker<Decision> {
+    pub(super) const fn key(&self) -> &LaneKey {
+        &self.key
     }
 
-    /// Returns the calls that wait, for the next script call of a worker. Returns `None` if none does; the worker must then end.
-    pub(super) fn take(&self, key: &LaneKey) -> Option<Vec<oneshot::Sender<Decision>>> {
-        let mut lanes = self.lanes.lock();
-        let lane = lanes.get_mut(key)?;
+    /// Returns the calls that wait, for the next script call. Returns `None` if none does; the worker must then end.
+    pub(super) fn take(&mut self) -> Option<Vec<oneshot::Sender<Decision>>> {
+        let mut lanes = self.lanes.lanes.lock();
+        let lane = lanes.get_mut(&self.key)?;
         // A client that has gone uses up no call.
         lane.waiting.retain(|call| !call.is_closed());
-        if lane.waiting.is_empty() {
-            lane.workers -= 1;
-            // The next call starts a worker, even if another one still waits for Redis: it may wait for long.
-            lane.is_served = false;
-            if lane.workers == 0 {
-                lanes.remove(key);
-            }
-            return None;
-        }
-        lane.is_served = true;
-        Some(std::mem::take(&mut lane.waiting))
+        // If none waits, the next call starts a worker, even if another one still waits for Redis: it may wait for long.
+        self.has_ended = lane.waiting.is_empty();
+        lane.is_served = !self.has_ended;
+        (!self.has_ended).then(|| std::mem::take(&mut lane.waiting))
     }
 
-    /// A worker waits for Redis longer than others may wait for it. Returns true if the caller must start another one, because calls wait already;
+    /// This worker waits for Redis longer than others may wait for it. Returns the worker that the caller must start, because calls wait already;
     /// the next call starts one otherwise.
-    pub(super) fn give_up_waiting(&self, key: &LaneKey) -> bool {
-        let mut lanes = self.lanes.lock();
-        let Some(lane) = lanes.get_mut(key) else { return false };
+    pub(super) fn give_up_waiting(&self) -> Option<Self> {
+        let mut lanes = self.lanes.lanes.lock();
+        let lane = lanes.get_mut(&self.key)?;
         lane.is_served = false;
-        let starts = !lane.waiting.is_empty();
-        if starts {
-            lane.begin();
+        if lane.waiting.is_empty() {
+            return None;
         }
-        starts
+        lane.begin();
+        Some(Self { lanes: Arc::clone(&self.lanes), key: self.key.clone(), has_ended: false })
+    }
+}
+
+impl<Decision> Drop for Worker<Decision> {
+    fn drop(&mut self) {
+        let mut lanes = self.lanes.lanes.lock();
+        let Some(lane) = lanes.get_mut(&self.key) else { return };
+        lane.workers -= 1;
+        if !self.has_ended {
+            // The calls that waited for this worker are decided without Redis.
+            lane.waiting.clear();
+            lane.is_served = false;
+        }
+        if lane.workers == 0 && lane.waiting.is_empty() {
+            lanes.remove(&self.key);
+        }
     }
 }
 
@@ -88,6 +112,7 @@ impl<Decision> Lane<Decision> {
 mod tests {
     use super::{LaneKey, Lanes};
     use mcp_contracts::Plan;
+    use std::sync::Arc;
 
     fn key() -> LaneKey {
         ("acme".into(), Plan::Free)
@@ -95,43 +120,71 @@ mod tests {
 
     #[test]
     fn calls_that_come_while_a_worker_is_away_wait_for_it() {
-        let lanes = Lanes::<()>::default();
-        let (_first, starts) = lanes.join(&key());
-        assert!(starts);
-        assert_eq!(lanes.take(&key()).map(|calls| calls.len()), Some(1));
-        let others: Vec<_> = (0..3).map(|_| lanes.join(&key())).collect();
-        assert!(others.iter().all(|(_, starts)| !starts));
-        assert_eq!(lanes.take(&key()).map(|calls| calls.len()), Some(3));
-        assert!(lanes.take(&key()).is_none());
+        let lanes = Arc::new(Lanes::<()>::default());
+        let (_first, worker) = lanes.join(key());
+        let mut worker = worker.unwrap();
+        assert_eq!(worker.take().map(|calls| calls.len()), Some(1));
+        let others: Vec<_> = (0..3).map(|_| lanes.join(key())).collect();
+        assert!(others.iter().all(|(_, worker)| worker.is_none()));
+        assert_eq!(worker.take().map(|calls| calls.len()), Some(3));
+        assert!(worker.take().is_none());
+        drop(worker);
         assert!(lanes.lanes.lock().is_empty(), "an idle lane takes no memory");
     }
 
     #[test]
     fn no_call_waits_for_a_worker_that_is_late_or_has_ended() {
-        let lanes = Lanes::<()>::default();
-        let (_first, _) = lanes.join(&key());
-        lanes.take(&key());
-        let (_second, starts) = lanes.join(&key());
-        assert!(!starts && lanes.give_up_waiting(&key()), "the second call gets a worker of its own");
-        lanes.take(&key());
-        assert!(!lanes.give_up_waiting(&key()), "no call waits");
-        let (_third, starts) = lanes.join(&key());
-        assert!(starts);
-        lanes.take(&key());
-        assert!(lanes.take(&key()).is_none(), "one of three workers ends");
-        let (_fourth, starts) = lanes.join(&key());
-        assert!(starts);
+        let lanes = Arc::new(Lanes::<()>::default());
+        let (_first, late) = lanes.join(key());
+        let mut late = late.unwrap();
+        late.take();
+        let (_second, worker) = lanes.join(key());
+        assert!(worker.is_none());
+        let mut second = late.give_up_waiting().expect("the second call gets a worker of its own");
+        second.take();
+        assert!(late.give_up_waiting().is_none(), "no call waits");
+        let (_third, worker) = lanes.join(key());
+        let mut third = worker.unwrap();
+        third.take();
+        assert!(third.take().is_none(), "one of three workers ends");
+        // Before it is dropped too: a call must not come too late for it.
+        let (_fourth, worker) = lanes.join(key());
+        assert!(worker.is_some());
+        drop((worker, third, second, late));
+        assert!(lanes.lanes.lock().is_empty());
     }
 
     #[test]
     fn a_client_that_has_gone_uses_up_no_call() {
-        let lanes = Lanes::<()>::default();
-        let (gone, _) = lanes.join(&key());
-        let (_waits, _) = lanes.join(&key());
+        let lanes = Arc::new(Lanes::<()>::default());
+        let (gone, worker) = lanes.join(key());
+        let (_waits, _) = lanes.join(key());
         drop(gone);
-        assert_eq!(lanes.take(&key()).map(|calls| calls.len()), Some(1));
-        let (gone, _) = lanes.join(&key());
+        let mut worker = worker.unwrap();
+        assert_eq!(worker.take().map(|calls| calls.len()), Some(1));
+        let (gone, _) = lanes.join(key());
         drop(gone);
-        assert!(lanes.take(&key()).is_none());
+        assert!(worker.take().is_none());
+    }
+
+    #[test]
+    fn a_worker_that_panics_frees_its_lane() {
+        let lanes = Arc::new(Lanes::<()>::default());
+        let (mut taken, worker) = lanes.join(key());
+        let mut worker = worker.unwrap();
+        let calls = worker.take();
+        let (mut waits, none) = lanes.join(key());
+        assert!(none.is_none());
+        let panicked = std::thread::spawn(move || {
+            let _moved = (worker, calls);
+            panic!("while it decides");
+        });
+        assert!(panicked.join().is_err());
+        let closed = tokio::sync::oneshot::error::TryRecvError::Closed;
+        assert_eq!((taken.try_recv(), waits.try_recv()), (Err(closed.clone()), Err(closed)), "no call waits for ever");
+        let (_next, worker) = lanes.join(key());
+        assert!(worker.is_some(), "the next call gets a worker");
+        drop(worker);
+        assert!(lanes.lanes.lock().is_empty());
     }
 }

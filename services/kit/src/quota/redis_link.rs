@@ -2,7 +2,7 @@
 //! so that no later call waits for the deadline. A background task reconnects. Before other calls use the new connection, it settles the
 //! calls that this process admitted while the link was down (decision 0007), and reads which tokens are revoked (decision 0038).
 
-use super::lanes::{LaneKey, Lanes};
+use super::lanes::{LaneKey, Lanes, Worker};
 use super::local::{LocalLimiter, Settlement};
 use super::usage::{DAY_SECS, Usage, WindowDecision};
 use crate::auth::now_secs;
@@ -68,7 +68,7 @@ struct Shared {
     lost: Notify,
     /// Notified when calls that this process admitted may have missed the settlement of the last reconnect.
     unsettled: Notify,
-    lanes: Lanes<RedisDecision>,
+    lanes: Arc<Lanes<RedisDecision>>,
     decide: Script,
     settle: Script,
     claim: Script,
@@ -136,7 +136,7 @@ impl RedisLink {
             link: RwLock::new(Link::default()),
             lost: Notify::new(),
             unsettled: Notify::new(),
-            lanes: Lanes::default(),
+            lanes: Arc::default(),
             decide: Script::new(include_str!("decide.lua")),
             settle: Script::new(include_str!("settle.lua")),
             claim: Script::new(include_str!("claim.lua")),
@@ -160,13 +160,12 @@ impl RedisLink {
         if shared.link.read().connection.is_none() {
             return RedisDecision::Down;
         }
-        let key = (Arc::from(org), plan);
-        let (decision, starts) = shared.lanes.join(&key);
-        if starts {
+        let (decision, worker) = shared.lanes.join((Arc::from(org), plan));
+        if let Some(worker) = worker {
             // A task of its own, because the client of a call may go, and the other calls still need the decision.
-            shared.tracker.spawn(Arc::clone(shared).decide_waiting(key));
+            shared.tracker.spawn(Arc::clone(shared).decide_waiting(worker));
         }
-        // Fails only if the runtime ends.
+        // Fails only if the worker panics, or the runtime ends.
         decision.await.unwrap_or(RedisDecision::Down)
     }
 
@@ -236,16 +235,16 @@ impl Drop for RedisLink {
 
 impl Shared {
     /// Takes the calls of a lane to Redis until none waits. A box, because a worker can start another one.
-    fn decide_waiting(self: Arc<Self>, key: LaneKey) -> BoxFuture<'static, ()> {
+    fn decide_waiting(self: Arc<Self>, mut worker: Worker<RedisDecision>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            while let Some(calls) = self.lanes.take(&key) {
-                let mut asking = pin!(self.decide_together(&key, calls.len() as u64));
+            while let Some(calls) = worker.take() {
+                let mut asking = pin!(self.decide_together(worker.key(), calls.len() as u64));
                 let decided = tokio::select! {
                     biased;
                     decided = &mut asking => decided,
                     () = tokio::time::sleep(LONGEST_WAIT) => {
-                        if self.lanes.give_up_waiting(&key) {
-                            self.tracker.spawn(Arc::clone(&self).decide_waiting(key.clone()));
+                        if let Some(next) = worker.give_up_waiting() {
+                            self.tracker.spawn(Arc::clone(&self).decide_waiting(next));
                         }
                         asking.await
                     }

@@ -72,7 +72,11 @@ impl Write for LogFiles {
             self.begin_next()?;
         }
         // Whole lines only, because a line never continues in the next file.
-        self.file.write_all(bytes)?;
+        if let Err(error) = self.file.write_all(bytes) {
+            // The caller repeats all of the lines, so none may stay, in particular no half of one. If this fails too, the first error says why.
+            let _ = self.file.set_len(self.written);
+            return Err(error);
+        }
         self.written += bytes.len() as u64;
         Ok(bytes.len())
     }
@@ -131,5 +135,37 @@ mod tests {
             LogFiles::create(folder.path(), "mcp-memory", 1 << 20).unwrap().write_all(b"{}\n").unwrap();
         }
         assert_eq!(sizes(folder.path()).len(), MAX_OTHERS + 1);
+    }
+
+    /// Set in a process that may write only small files.
+    const LIMITED: &str = "TEST_WITH_SMALL_FILES";
+
+    #[test]
+    fn a_write_that_fails_leaves_no_half_line() {
+        if std::env::var_os(LIMITED).is_none() {
+            // A limit of the process, because a full disk also writes the lines that still fit.
+            let output = std::process::Command::new("sh")
+                .args(["-c", "ulimit -f 8 && trap '' XFSZ && exec \"$0\" --exact --nocapture \"$1\""])
+                .arg(std::env::current_exe().unwrap())
+                .arg("telemetry::files::tests::a_write_that_fails_leaves_no_half_line")
+                .env(LIMITED, "yes")
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && text.contains("1 passed"), "{text}");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = LogFiles::create(folder.path(), "mcp-memory", 1 << 30).unwrap();
+        let (line, mut written) = ([&[b'y'; 299][..], b"\n"].concat(), 0);
+        while files.write_all(&line).is_ok() {
+            written += line.len();
+            assert!(written < 1 << 20, "the limit has no effect");
+        }
+        assert!(written > 0);
+        assert_eq!(fs::read(&files.path).unwrap().len(), written);
+        // A line that still fits is a line of its own.
+        files.write_all(b"short\n").unwrap();
+        assert!(fs::read_to_string(&files.path).unwrap().ends_with("y\nshort\n"));
     }
 }

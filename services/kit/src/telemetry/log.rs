@@ -4,8 +4,9 @@
 use super::files::LogFiles;
 use crate::settings::Settings;
 use serde::Serialize;
+use std::cell::RefCell;
 use std::fmt;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write as _};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
@@ -77,6 +78,21 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        thread_local! {
+            static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        // The buffer behind `writer` is reused too, and a panic leaves in it what was written. So it gets whole lines only.
+        LINE.with(|line| match line.try_borrow_mut() {
+            Ok(mut line) => writer.write_str(self.render(&mut line, event)?),
+            // A value that is rendered logs a line itself.
+            Err(_) => writer.write_str(self.render(&mut Vec::new(), event)?),
+        })
+    }
+}
+
+impl JsonLines {
+    /// Renders an event into a buffer and returns the line, with its end. What the buffer has from before is removed.
+    fn render<'a>(&self, line: &'a mut Vec<u8>, event: &Event<'_>) -> Result<&'a str, fmt::Error> {
         let metadata = event.metadata();
         let severity = match *metadata.level() {
             tracing::Level::ERROR => "error",
@@ -87,27 +103,30 @@ where
         };
         let Self { service } = self;
         let now = jiff::Timestamp::now();
-        write!(writer, r#"{{"timestamp":"{now}","service":"{service}","severity":"{severity}""#)?;
-        let mut fields = EventFields { result: Ok(()), writer: &mut writer };
+        line.clear();
+        write!(line, r#"{{"timestamp":"{now}","service":"{service}","severity":"{severity}""#)
+            .map_err(|_| fmt::Error)?;
+        let mut fields = EventFields { result: Ok(()), line };
         // In the line of a call the target is always the same, so it is omitted.
         if metadata.target() != "mcp_call" {
             fields.add("target", metadata.target());
         }
         event.record(&mut fields);
         fields.result?;
-        writer.write_str("}\n")
+        line.extend_from_slice(b"}\n");
+        std::str::from_utf8(line).map_err(|_| fmt::Error)
     }
 }
 
-/// Writes the fields of an event, `message` included, as members of a JSON object that has members already. They go into the buffer that the
-/// subscriber reuses, because a tree of values for each line took more time than the rest of it.
-struct EventFields<'a, 'w> {
-    writer: &'a mut Writer<'w>,
+/// Writes the fields of an event, `message` included, as members of a JSON object that has members already. They go into a buffer that is reused,
+/// because a tree of values for each line took more time than the rest of it.
+struct EventFields<'a> {
+    line: &'a mut Vec<u8>,
     /// The first error; nothing is written after it.
     result: fmt::Result,
 }
 
-impl EventFields<'_, '_> {
+impl EventFields<'_> {
     fn add(&mut self, name: &str, value: impl Serialize) {
         if self.result.is_ok() {
             self.result = self.try_add(name, value);
@@ -115,34 +134,18 @@ impl EventFields<'_, '_> {
     }
 
     fn try_add(&mut self, name: &str, value: impl Serialize) -> fmt::Result {
-        self.writer.write_char(',')?;
+        self.line.push(b',');
         self.json(name)?;
-        self.writer.write_char(':')?;
+        self.line.push(b':');
         self.json(value)
     }
 
     fn json(&mut self, value: impl Serialize) -> fmt::Result {
-        serde_json::to_writer(Utf8(&mut *self.writer), &value).map_err(|_| fmt::Error)
+        serde_json::to_writer(&mut *self.line, &value).map_err(|_| fmt::Error)
     }
 }
 
-/// Passes bytes on as text.
-struct Utf8<'a, 'w>(&'a mut Writer<'w>);
-
-impl std::io::Write for Utf8<'_, '_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // The serializer cuts a text only between two characters.
-        let text = std::str::from_utf8(bytes).map_err(std::io::Error::other)?;
-        self.0.write_str(text).map_err(std::io::Error::other)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Visit for EventFields<'_, '_> {
+impl Visit for EventFields<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.add(field.name(), value);
     }
@@ -191,24 +194,62 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_line_is_one_json_object_with_the_named_fields() {
+    /// Runs `log` with the layer of a service. Returns what was written.
+    fn written(log: impl FnOnce()) -> String {
         let buffer = Buffer::default();
         let settings =
             Settings::from_values(mcp_contracts::Service::Memory, &std::collections::BTreeMap::new()).unwrap();
         let writer = buffer.clone();
         let subscriber = tracing_subscriber::registry().with(formatted(&settings, move || writer.clone()));
-        tracing::subscriber::with_default(subscriber, || {
+        tracing::subscriber::with_default(subscriber, log);
+        String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn parsed(text: &str) -> Vec<Value> {
+        text.lines().map(|line| serde_json::from_str(line).expect(text)).collect()
+    }
+
+    #[test]
+    fn a_line_is_one_json_object_with_the_named_fields() {
+        let text = written(|| {
             tracing::info!(target: "mcp_call", executionId = "e1", userId = "ann", orgId = "acme", tool = "get", durationMs = 1.5, traceId = None::<&str>, "call");
             tracing::warn!(why = "line\nbreak \"quoted\"", "second");
         });
-        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
-        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let lines = parsed(&text);
         assert_eq!(lines.len(), 2, "{text}");
         for field in ["timestamp", "service", "executionId", "userId", "orgId", "tool", "severity", "durationMs"] {
             assert!(lines[0].get(field).is_some(), "{field} is missing in {}", lines[0]);
         }
         assert_eq!(lines[1]["severity"], "warning");
         assert_eq!(lines[1]["why"], "line\nbreak \"quoted\"");
+    }
+
+    /// A value that does something while it is rendered.
+    struct Renders(fn());
+
+    impl fmt::Debug for Renders {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            (self.0)();
+            formatter.write_str("rendered")
+        }
+    }
+
+    #[test]
+    fn a_panic_while_a_line_is_rendered_leaves_no_part_of_it() {
+        let text = written(|| {
+            let value = Renders(|| panic!("while a line is rendered"));
+            std::panic::catch_unwind(|| tracing::info!(number = 7, ?value, "lost")).unwrap_err();
+            tracing::info!("the next line");
+        });
+        let lines = parsed(&text);
+        assert_eq!(lines.len(), 1, "{text}");
+        assert_eq!(lines[0]["message"], "the next line");
+    }
+
+    #[test]
+    fn a_value_may_log_while_it_is_rendered() {
+        let text = written(|| tracing::info!(value = ?Renders(|| tracing::info!("inner")), "outer"));
+        let messages: Vec<_> = parsed(&text).into_iter().map(|line| line["message"].clone()).collect();
+        assert!(messages.contains(&"outer".into()), "{text}");
     }
 }

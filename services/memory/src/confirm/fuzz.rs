@@ -2,26 +2,13 @@
 
 use super::*;
 use fuzzing::Target;
-use mcp_contracts::{Claims, Plan, Role};
 
 const TARGET: Target =
     Target::new("confirmations", &["services/memory/src/confirm.rs"]).with_words(&["AAAA", "____", "="]);
 const EXPIRES_US: i64 = 1_000_000;
 
 fn tenant(user: &str) -> Tenant {
-    let claims = Claims {
-        sub: user.into(),
-        org_id: "acme".into(),
-        workspace_slug: "default".into(),
-        plan: Plan::Free,
-        role: Role::default(),
-        scopes: Vec::new(),
-        exp: 1,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    };
-    Tenant::of(&claims)
+    Tenant::of(&mcp_testkit::claims("acme", user, &[]))
 }
 
 #[test]

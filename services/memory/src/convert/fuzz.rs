@@ -2,6 +2,7 @@
 
 use super::*;
 use fuzzing::Target;
+use mcp_contracts::memory::RESERVED_TAG_PREFIXES;
 
 const TARGET: Target = Target::new(
     "exports",
@@ -25,7 +26,16 @@ const TARGET: Target = Target::new(
     "\"id\":\"0b0c6ab0-1111-4222-8333-444444444444\",",
     "\n",
     "org:acme",
+    "user:ann",
+    "workspace:default",
+    "Workspace:default",
 ]);
+
+/// The service sets these tags from the token of the import, so an export must not bring any.
+fn assert_no_tag_is_reserved(tags: &[String]) {
+    let is_reserved = |tag: &&String| RESERVED_TAG_PREFIXES.iter().any(|prefix| tag.to_lowercase().starts_with(prefix));
+    assert_eq!(tags.iter().find(is_reserved), None, "a tag of the service");
+}
 
 #[test]
 fn pages_can_be_imported_and_problems_have_lines() {
@@ -39,9 +49,9 @@ fn pages_can_be_imported_and_problems_have_lines() {
                         assert!(page.keep_ids && (1..=MAX_IMPORT).contains(&page.memories.len()));
                         for memory in page.memories {
                             assert_eq!(memory.visibility, Visibility::Workspace);
+                            assert_no_tag_is_reserved(&memory.tags);
                             let stored = validate::imported_memory(memory, true).expect("the service imports it");
-                            let reserved = |tag: &&String| tag.starts_with("org:") || tag.starts_with("user:");
-                            assert_eq!(stored.tags.iter().find(reserved), None, "a tag of the service");
+                            assert_no_tag_is_reserved(&stored.tags);
                         }
                     }
                 }

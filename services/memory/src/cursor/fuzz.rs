@@ -2,25 +2,12 @@
 
 use super::*;
 use fuzzing::Target;
-use mcp_contracts::{Claims, Plan, Role};
 
 const TARGET: Target = Target::new("cursors", &["services/memory/src/cursor.rs", "services/memory/src/index/bytes.rs"])
     .with_words(&["\u{0}\u{0}\u{0}", "AAAA", "____", "="]);
 
 fn binding(query: &str) -> Binding {
-    let claims = Claims {
-        sub: "ann".into(),
-        org_id: "acme".into(),
-        workspace_slug: "default".into(),
-        plan: Plan::Free,
-        role: Role::default(),
-        scopes: Vec::new(),
-        exp: 1,
-        iat: 0,
-        jti: String::new(),
-        aud: "mcp".into(),
-    };
-    Binding::new(&Tenant::of(&claims), query, &"request")
+    Binding::new(&Tenant::of(&mcp_testkit::claims("acme", "ann", &[])), query, &"request")
 }
 
 fn assert_canonical(cursor: &str) {

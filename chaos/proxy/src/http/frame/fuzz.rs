@@ -96,12 +96,7 @@ fn messages_depend_neither_on_pieces_nor_on_their_form() {
         // The end of a line completes what can be judged, however the bytes arrive.
         let bytes = [bytes, b"\n"].concat();
         for kind in [MessageKind::Requests, MessageKind::Replies] {
-            let whole = follow(kind, [&bytes[..]]);
-            assert_eq!(follow(kind, bytes.chunks(1)), whole, "byte by byte");
-            for cut in (0..bytes.len()).step_by(bytes.len() / CUTS + 1) {
-                let (one, two) = bytes.split_at(cut);
-                assert_eq!(follow(kind, [one, two]), whole, "cut at {cut}");
-            }
+            let whole = fuzzing::same_in_pieces(&bytes, CUTS, 1, |pieces| follow(kind, pieces));
             for message in &whole.messages {
                 assert_the_lengths_are_unambiguous(message);
                 let again = follow(kind, [&plain(message)[..]]);

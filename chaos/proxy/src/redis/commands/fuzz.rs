@@ -74,12 +74,7 @@ fn command(bytes: &[u8]) -> Result<Option<(Words, usize)>, ()> {
 #[test]
 fn commands_are_those_that_redis_would_read() {
     TARGET.run(|bytes| {
-        let whole = follow([bytes]);
-        assert_eq!(follow(bytes.chunks(1)), whole, "byte by byte");
-        for cut in (0..bytes.len()).step_by(bytes.len() / CUTS + 1) {
-            let (one, two) = bytes.split_at(cut);
-            assert_eq!(follow([one, two]), whole, "cut at {cut}");
-        }
+        let whole = fuzzing::same_in_pieces(bytes, CUTS, 1, |pieces| follow(pieces));
         let (names, foreign) = whole;
         let mut rest = bytes;
         for (name, length) in names {

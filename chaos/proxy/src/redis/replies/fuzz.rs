@@ -89,12 +89,7 @@ fn element(bytes: &[u8], at: usize, depth: usize) -> Result<Option<(usize, bool)
 #[test]
 fn replies_end_where_a_client_ends_them() {
     TARGET.run(|bytes| {
-        let whole = follow([bytes]);
-        assert_eq!(follow(bytes.chunks(1)), whole, "byte by byte");
-        for cut in (0..bytes.len()).step_by(bytes.len() / CUTS + 1) {
-            let (one, two) = bytes.split_at(cut);
-            assert_eq!(follow([one, two]), whole, "cut at {cut}");
-        }
+        let whole = fuzzing::same_in_pieces(bytes, CUTS, 1, |pieces| follow(pieces));
         let mut at = 0;
         for (step, length) in &whole {
             match (element(bytes, at, 0), step) {

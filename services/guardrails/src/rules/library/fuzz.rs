@@ -35,19 +35,16 @@ fn build(text: &str) -> Result<Library, Problems> {
 #[test]
 fn rules_have_one_version_and_problems_have_lines() {
     TARGET.run_text(|text| {
-        let lines = text.lines().count() + 2;
+        // For YAML a carriage return alone ends a line too.
+        let lines = text.replace("\r\n", "\n").matches(['\n', '\r']).count() + 2;
         match build(text) {
             Ok(library) => {
                 let version = &library.common().version;
                 assert_eq!(version.len(), 2 * VERSION_BYTES);
-                let again =
-                    build(&format!("# A comment.\n{text}\n# The end.\n")).map(|again| again.common().version.clone());
-                // A comment at the beginning may stand before a directive, or at the end inside a text.
-                assert!(
-                    again.is_err()
-                        || again.is_ok_and(|again| again == *version)
-                        || text.contains(['|', '>', '%', '"', '\''])
-                );
+                // A byte order mark is allowed at the beginning only.
+                let rest = text.trim_start_matches('\u{feff}');
+                let again = build(&format!("# A comment.\n{rest}")).map(|again| again.common().version.clone());
+                assert_eq!(again.as_ref().ok(), Some(version), "a comment changes the rules: {again:?}");
             }
             Err(problems) => {
                 assert!(!problems.list().is_empty(), "refused without a problem");
