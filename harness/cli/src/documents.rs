@@ -142,6 +142,8 @@ fn family_title(family: &str) -> &'static str {
         "RES" => "Resilience (RES)",
         "SEC" => "Secrets, logs and descriptions (SEC)",
         "GRD" => "Guardrails (GRD)",
+        "CON" => "Containers (CON)",
+        "SUP" => "Supply chain (SUP)",
         other => panic!("the family `{other}` has no title"),
     }
 }

@@ -2,9 +2,11 @@
 
 mod access;
 mod answer;
+mod appraise;
 mod check;
 mod conduct;
 mod curl;
+mod files;
 mod mask;
 mod probe;
 mod record;
@@ -14,7 +16,8 @@ mod token;
 pub(crate) use access::Access;
 pub use answer::Answer;
 pub use check::{HardeningCheck, Need, Probing};
-pub(crate) use conduct::conduct;
+pub(crate) use conduct::{Place, conduct};
+pub use files::FileCase;
 pub use probe::{Caller, Probe, Stop};
 pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 pub use request::HttpRequest;

@@ -5,6 +5,7 @@ use crate::arguments::{
     ScenarioArguments, ServerArguments, TargetArguments,
 };
 use crate::command::load::{place_words, spoiled_words};
+use crate::command::play::quoted;
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
@@ -165,13 +166,20 @@ fn hardening(
         skip: Vec::new(),
         min_severity: None,
         repeat: None,
+        repository: arguments.repository.clone(),
         place: arguments.place.clone(),
         server: ServerArguments::default(),
         ownership: Ownership::default(),
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };
-    let command = format!("harness harden{}{}", place_words(&arguments.place), spoiled_words(&arguments.lies.lie, &[]));
+    let repository = arguments.repository.as_ref().map(|folder| format!(" --repository {}", quoted(&folder.display().to_string())));
+    let command = format!(
+        "harness harden{}{}{}",
+        repository.unwrap_or_default(),
+        place_words(&arguments.place),
+        spoiled_words(&arguments.lies.lie, &[])
+    );
     let (plan, secret) = harden::resolve_from(name, &checks, &wish, command, context)?;
     Ok(Some(Step { name: plan.subject.name().to_owned(), about: format!("{} checks", checks.len()), plan, secret }))
 }
