@@ -18,7 +18,10 @@ pub(crate) fn owner(probe: &Probe<'_>, number: usize) -> Caller {
 
 pub(crate) fn workflow() -> HttpRequest {
     let text = "10:02 UTC release 4.1 went out\n10:05 UTC alert: errors at 40 %";
-    HttpRequest::tool("run_workflow", &json!({ "agent": "general", "action": "answer", "intent": "explain the release", "text": text }))
+    HttpRequest::tool(
+        "run_workflow",
+        &json!({ "agent": "general", "action": "answer", "intent": "explain the release", "text": text }),
+    )
 }
 
 /// Waits until all workflows run.

@@ -97,9 +97,10 @@ pub const ALL: &[HardeningCheck] = &[
     supply::dependencies::LOCKED,
 ];
 
-/// Returns true if a check disturbs nothing and takes well under a second, so that a gate makes it on every push.
-pub fn is_quick(check: &HardeningCheck) -> bool {
-    !check.alone
+/// Returns true if a check disturbs nothing and takes well under a second, so that a gate makes it on every push. Files are checked only if the gate
+/// knows the repository.
+pub fn is_quick(check: &HardeningCheck, has_repository: bool) -> bool {
+    !check.alone && (has_repository || !check.needs.contains(&Need::Repository))
 }
 
 pub fn find(id: &str) -> Option<&'static HardeningCheck> {

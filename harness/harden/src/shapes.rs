@@ -95,7 +95,8 @@ impl<'s> Shapes<'s> {
     }
 
     fn object(&mut self, schema: &'s Value, depth: usize) -> Value {
-        let is_required = |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|other| other == name));
+        let is_required =
+            |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|other| other == name));
         let mut object = Map::new();
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             if is_required(name) || self.random.random_bool(0.4) {

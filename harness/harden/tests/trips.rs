@@ -162,7 +162,8 @@ fn every_check_has_a_trip_and_every_trip_names_at_most_three_checks() {
     let trips = trips();
     let broken = broken_copies();
     let of_files = broken.iter().flat_map(|broken| &broken.checks);
-    let tripped: BTreeSet<&str> = trips.iter().flat_map(|trip| &trip.checks).chain(of_files).map(String::as_str).collect();
+    let tripped: BTreeSet<&str> =
+        trips.iter().flat_map(|trip| &trip.checks).chain(of_files).map(String::as_str).collect();
     let ids: BTreeSet<&str> = harness_harden::ALL.iter().map(|check| check.id).collect();
     assert_eq!(tripped, ids, "a check without a lie, or a lie that names an unknown check");
     for trip in &trips {
@@ -181,14 +182,13 @@ fn every_check_holds_on_the_stack() {
 
 /// Returns true if this run must try a lie or a broken copy alone.
 fn is_wanted(name: &str) -> bool {
-    std::env::var("TRIP").map_or(std::env::var_os("EVERY_TRIP").is_some(), |wanted| wanted == name)
+    std::env::var_os("TRIP").map_or(std::env::var_os("EVERY_TRIP").is_some(), |wanted| wanted == name)
 }
 
 fn problem(name: &str, run: &Hardened, expected: &BTreeSet<String>) -> Option<String> {
     let failed = run.failed();
-    (run.code != Some(1) || failed != *expected).then(|| {
-        format!("`{name}`: code {:?}, failed {failed:?}, expected {expected:?}\n{}", run.code, run.output)
-    })
+    (run.code != Some(1) || failed != *expected)
+        .then(|| format!("`{name}`: code {:?}, failed {failed:?}, expected {expected:?}\n{}", run.code, run.output))
 }
 
 #[test]

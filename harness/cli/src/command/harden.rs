@@ -58,7 +58,10 @@ pub(crate) fn resolve_from(
         None => context.backend(&arguments.place)?,
     };
     if let Some(folder) = arguments.repository.as_deref().filter(|folder| !folder.is_dir()) {
-        return Err(Failure::usage(format!("`{}` is not a folder\nhint: `--repository` is the folder of the sources", folder.display())));
+        return Err(Failure::usage(format!(
+            "`{}` is not a folder\nhint: `--repository` is the folder of the sources",
+            folder.display()
+        )));
     }
     target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
     let topology = spoiled(topology(&backend), &arguments.lies.lie, &[]);
@@ -109,7 +112,14 @@ fn hardening_of(
         }
     }
     let about = format!("requests that a stack must refuse, by {} checks", checks.len());
-    Hardening { name: name.to_owned(), about, deadline: DEADLINE, checks, omitted, repository: arguments.repository.clone() }
+    Hardening {
+        name: name.to_owned(),
+        about,
+        deadline: DEADLINE,
+        checks,
+        omitted,
+        repository: arguments.repository.clone(),
+    }
 }
 
 fn reasons(omitted: &[OmittedCheck]) -> String {

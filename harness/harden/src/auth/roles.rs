@@ -44,8 +44,15 @@ async fn admin(probe: &Probe<'_>) -> Result<(), Stop> {
         let execution = owned.execution.as_str().unwrap_or_default();
         let entries = listed.structured()["executions"].as_array().map_or(0, Vec::len);
         let shown = listed.body_text().contains(execution);
-        let signs = [("the list has the execution of a colleague", shown), ("a list of a new user has entries", entries > 0)];
-        probe.judge(&owned.orchestrator, &format!("`list_executions` as `{role}`"), listed.has_result() && !shown, &signs, &[&listed]);
+        let signs =
+            [("the list has the execution of a colleague", shown), ("a list of a new user has entries", entries > 0)];
+        probe.judge(
+            &owned.orchestrator,
+            &format!("`list_executions` as `{role}`"),
+            listed.has_result() && !shown,
+            &signs,
+            &[&listed],
+        );
     }
     // After the others, because an administrator really deletes the memory.
     let root = probe.user_with_scopes("root", "acme", &[Scope::Admin]);

@@ -87,8 +87,7 @@ mod tests {
     fn stages_have_their_bases_and_joined_instructions() {
         let text = "# a\nARG FROM_WHERE=build\nFROM rust:1 AS build\nRUN a && \\\n  b\nFROM ${FROM_WHERE} as out\nUSER 7\nFROM out\nCMD [\"x\"]\n";
         let stages = stages(text);
-        let names: Vec<(&str, &str)> =
-            stages.iter().map(|stage| (stage.name.as_str(), stage.base.as_str())).collect();
+        let names: Vec<(&str, &str)> = stages.iter().map(|stage| (stage.name.as_str(), stage.base.as_str())).collect();
         assert_eq!(names, [("build", "rust:1"), ("out", "build"), ("stage 3", "out")]);
         assert_eq!(stages[0].of("RUN").collect::<Vec<_>>(), ["a && b"]);
         let chain: Vec<&str> = stages[2].chain(&stages).iter().map(|stage| stage.name.as_str()).collect();

@@ -73,8 +73,18 @@ fn image(probe: &Probe<'_>) -> Result<(), Stop> {
         let unprivileged = user.parse::<u32>().is_ok_and(|id| id > 0);
         let watched = last("HEALTHCHECK").is_some_and(|check| !check.eq_ignore_ascii_case("none"));
         let rules = [
-            Rule { what: "it runs as a user that is not root", holds: unprivileged, fact: "USER is missing, root or a name", effect: "the program runs as root, or Kubernetes cannot tell that it does not" },
-            Rule { what: "its health is checked", holds: watched, fact: "HEALTHCHECK is missing or NONE", effect: "a program that hangs seems to run" },
+            Rule {
+                what: "it runs as a user that is not root",
+                holds: unprivileged,
+                fact: "USER is missing, root or a name",
+                effect: "the program runs as root, or Kubernetes cannot tell that it does not",
+            },
+            Rule {
+                what: "its health is checked",
+                holds: watched,
+                fact: "HEALTHCHECK is missing or NONE",
+                effect: "a program that hangs seems to run",
+            },
         ];
         judge(probe, FILE, &stage.name, &excerpt(&chain), &rules);
     }
@@ -82,9 +92,24 @@ fn image(probe: &Probe<'_>) -> Result<(), Stop> {
         let text = |name: &str| stage.of(name).collect::<Vec<_>>().join("\n");
         let (run, copied) = (text("RUN"), format!("{}\n{}", text("COPY"), text("ADD")));
         let rules = [
-            Rule { what: "no variable has a secret", holds: !has_secret(stage), fact: "ENV or ARG gives a secret a value", effect: "everyone who pulls the image reads it" },
-            Rule { what: "no file is setuid", holds: !makes_setuid(&run, &copied), fact: "a mode has the setuid or setgid bit", effect: "any user of the container becomes another" },
-            Rule { what: "nothing comes from a URL", holds: !stage.of("ADD").any(|add| add.contains("://")), fact: "ADD has a URL", effect: "the content is what that server sends today" },
+            Rule {
+                what: "no variable has a secret",
+                holds: !has_secret(stage),
+                fact: "ENV or ARG gives a secret a value",
+                effect: "everyone who pulls the image reads it",
+            },
+            Rule {
+                what: "no file is setuid",
+                holds: !makes_setuid(&run, &copied),
+                fact: "a mode has the setuid or setgid bit",
+                effect: "any user of the container becomes another",
+            },
+            Rule {
+                what: "nothing comes from a URL",
+                holds: !stage.of("ADD").any(|add| add.contains("://")),
+                fact: "ADD has a URL",
+                effect: "the content is what that server sends today",
+            },
         ];
         judge(probe, FILE, &stage.name, &excerpt(&[stage]), &rules);
     }
@@ -92,7 +117,8 @@ fn image(probe: &Probe<'_>) -> Result<(), Stop> {
 }
 
 fn has_secret(stage: &Stage) -> bool {
-    let pairs = stage.of("ENV").chain(stage.of("ARG")).flat_map(str::split_whitespace).filter_map(|pair| pair.split_once('='));
+    let pairs =
+        stage.of("ENV").chain(stage.of("ARG")).flat_map(str::split_whitespace).filter_map(|pair| pair.split_once('='));
     pairs.filter(|(_, value)| !value.trim_matches('"').is_empty()).any(|(name, _)| {
         let name = name.to_ascii_uppercase();
         SECRET_NAMES.iter().any(|word| name.contains(word))
@@ -120,15 +146,30 @@ fn base(probe: &Probe<'_>) -> Result<(), Stop> {
         let pinned = first == "scratch" || first.contains("@sha256:");
         let labels: String = chain.iter().flat_map(|stage| stage.of("LABEL")).collect();
         let rules = [
-            Rule { what: "its base is `scratch` or has a digest", holds: pinned, fact: "the base has only a tag", effect: "the next build has another base" },
-            Rule { what: "its labels have version, revision and licences", holds: LABELS.iter().all(|label| labels.contains(label)), fact: "a label of OCI is missing", effect: "a running image cannot be traced to its sources" },
+            Rule {
+                what: "its base is `scratch` or has a digest",
+                holds: pinned,
+                fact: "the base has only a tag",
+                effect: "the next build has another base",
+            },
+            Rule {
+                what: "its labels have version, revision and licences",
+                holds: LABELS.iter().all(|label| labels.contains(label)),
+                fact: "a label of OCI is missing",
+                effect: "a running image cannot be traced to its sources",
+            },
         ];
         judge(probe, FILE, &stage.name, &excerpt(&chain), &rules);
     }
     for stage in all.iter().filter(|stage| !is_stage(&stage.base) && stage.base != "scratch") {
         let tag = stage.base.rsplit('/').next().and_then(|name| name.split_once(':')).map(|(_, tag)| tag);
         let named = stage.base.contains("@sha256:") || tag.is_some_and(|tag| tag != "latest");
-        let rules = [Rule { what: "its base names a version", holds: named, fact: "the base has no tag, or `latest`", effect: "the next build has another compiler" }];
+        let rules = [Rule {
+            what: "its base names a version",
+            holds: named,
+            fact: "the base has no tag, or `latest`",
+            effect: "the next build has another compiler",
+        }];
         judge(probe, FILE, &stage.name, &excerpt(&[stage]), &rules);
     }
     let copies_all = all.iter().flat_map(|stage| stage.of("COPY")).any(|copy| copy.trim_start().starts_with(". "));
@@ -139,8 +180,18 @@ fn base(probe: &Probe<'_>) -> Result<(), Stop> {
         // A list that ignores everything names what the build may see.
         let closed = ignores(&["*", "**"]);
         let rules = [
-            Rule { what: "it ignores the history", holds: closed || ignores(&[".git", ".git/", "**/.git"]), fact: "`.git` is not in it", effect: "a layer has every secret that was ever committed" },
-            Rule { what: "it ignores files of settings", holds: closed || ignores(&[".env", ".env*", ".env.*", "**/.env*", "*.env"]), fact: "`.env*` is not in it", effect: "a layer has the keys of the developer" },
+            Rule {
+                what: "it ignores the history",
+                holds: closed || ignores(&[".git", ".git/", "**/.git"]),
+                fact: "`.git` is not in it",
+                effect: "a layer has every secret that was ever committed",
+            },
+            Rule {
+                what: "it ignores files of settings",
+                holds: closed || ignores(&[".env", ".env*", ".env.*", "**/.env*", "*.env"]),
+                fact: "`.env*` is not in it",
+                effect: "a layer has the keys of the developer",
+            },
         ];
         judge(probe, IGNORED, "the context of the build", &ignored, &rules);
     }
@@ -163,7 +214,13 @@ mod tests {
         ] {
             assert_eq!(has_secret(&stages(&format!("FROM scratch\n{line}"))[0]), secret, "{line}");
         }
-        for (run, set) in [("chmod 4755 /a", true), ("chmod u+s /a", true), ("chmod 0755 /a", false), ("chmod 755 /a", false), ("chmod 04755 /a", true)] {
+        for (run, set) in [
+            ("chmod 4755 /a", true),
+            ("chmod u+s /a", true),
+            ("chmod 0755 /a", false),
+            ("chmod 755 /a", false),
+            ("chmod 04755 /a", true),
+        ] {
             assert_eq!(makes_setuid(run, ""), set, "{run}");
         }
         assert!(makes_setuid("", "--chmod=2755 a b") && !makes_setuid("", "--chmod=0755 a b"));

@@ -63,15 +63,60 @@ fn confined(service: &Service) -> Vec<Rule<'static>> {
     let shared = ["network_mode", "pid", "ipc", "uts", "userns_mode"].iter().any(|name| service.is(name, "host"));
     vec![
         rule("the user is not root", has_user, "`user` is root or not set", "a break-out begins as root"),
-        rule("the root is read-only", service.is("read_only", "true"), "`read_only` is not true", "an attacker stores programs in the container"),
-        rule("all capabilities are dropped", has("cap_drop", "ALL"), "`cap_drop` has no `ALL`", "Docker grants fourteen capabilities"),
-        rule("no capability is added", service.list("cap_add").is_empty(), "`cap_add` is not empty", "the container has rights of root"),
-        rule("no program gains privileges", no_new, "`security_opt` has no `no-new-privileges:true`", "a setuid file makes any user root"),
-        rule("its system calls are filtered", !options.iter().any(|option| option.ends_with("unconfined")), "a profile is `unconfined`", "every system call is allowed"),
-        rule("it is not privileged", !service.is("privileged", "true"), "`privileged` is true", "the container has every right of the machine"),
-        rule("it shares no namespace with the machine", !shared, "a namespace is `host`", "the container sees processes or ports of the machine"),
-        rule("it has no device of the machine", service.list("devices").is_empty(), "`devices` is not empty", "the container reads and writes hardware"),
-        rule("it mounts no system folder or socket", !mounts_the_machine(service), "`volumes` has a system folder or a socket of containers", "the container controls the machine"),
+        rule(
+            "the root is read-only",
+            service.is("read_only", "true"),
+            "`read_only` is not true",
+            "an attacker stores programs in the container",
+        ),
+        rule(
+            "all capabilities are dropped",
+            has("cap_drop", "ALL"),
+            "`cap_drop` has no `ALL`",
+            "Docker grants fourteen capabilities",
+        ),
+        rule(
+            "no capability is added",
+            service.list("cap_add").is_empty(),
+            "`cap_add` is not empty",
+            "the container has rights of root",
+        ),
+        rule(
+            "no program gains privileges",
+            no_new,
+            "`security_opt` has no `no-new-privileges:true`",
+            "a setuid file makes any user root",
+        ),
+        rule(
+            "its system calls are filtered",
+            !options.iter().any(|option| option.ends_with("unconfined")),
+            "a profile is `unconfined`",
+            "every system call is allowed",
+        ),
+        rule(
+            "it is not privileged",
+            !service.is("privileged", "true"),
+            "`privileged` is true",
+            "the container has every right of the machine",
+        ),
+        rule(
+            "it shares no namespace with the machine",
+            !shared,
+            "a namespace is `host`",
+            "the container sees processes or ports of the machine",
+        ),
+        rule(
+            "it has no device of the machine",
+            service.list("devices").is_empty(),
+            "`devices` is not empty",
+            "the container reads and writes hardware",
+        ),
+        rule(
+            "it mounts no system folder or socket",
+            !mounts_the_machine(service),
+            "`volumes` has a system folder or a socket of containers",
+            "the container controls the machine",
+        ),
     ]
 }
 
@@ -90,11 +135,36 @@ fn bounded(service: &Service) -> Vec<Rule<'static>> {
     let check = &service.settings["healthcheck"];
     let watched = !check.is_null() && check["disable"] != true;
     vec![
-        rule("its memory is bounded", service.is_bounded("mem_limit", "memory"), "no limit of memory is set", "one container takes the memory of all"),
-        rule("its processors are bounded", service.is_bounded("cpus", "cpus"), "no limit of processors is set", "one container takes the processors of all"),
-        rule("its processes are bounded", service.is_bounded("pids_limit", "pids"), "no limit of processes is set", "a fork bomb stops the machine"),
-        rule("its ports are on loopback", service.list("ports").iter().all(is_local), "a port is published on every address", "other machines reach it without TLS"),
-        rule("it has a network of its own", own_network, "`network_mode` is `host` or `bridge`", "containers of other stacks reach it"),
+        rule(
+            "its memory is bounded",
+            service.is_bounded("mem_limit", "memory"),
+            "no limit of memory is set",
+            "one container takes the memory of all",
+        ),
+        rule(
+            "its processors are bounded",
+            service.is_bounded("cpus", "cpus"),
+            "no limit of processors is set",
+            "one container takes the processors of all",
+        ),
+        rule(
+            "its processes are bounded",
+            service.is_bounded("pids_limit", "pids"),
+            "no limit of processes is set",
+            "a fork bomb stops the machine",
+        ),
+        rule(
+            "its ports are on loopback",
+            service.list("ports").iter().all(is_local),
+            "a port is published on every address",
+            "other machines reach it without TLS",
+        ),
+        rule(
+            "it has a network of its own",
+            own_network,
+            "`network_mode` is `host` or `bridge`",
+            "containers of other stacks reach it",
+        ),
         rule("it is restarted", restarts, "`restart` is not set or `no`", "a crash ends the service"),
         rule("its health is checked", watched, "there is no health check", "a service that hangs seems to run"),
     ]

@@ -28,7 +28,11 @@ pub(crate) const CONCURRENCY: HardeningCheck = HardeningCheck {
 async fn concurrency(probe: &Probe<'_>) -> Result<(), Stop> {
     let (guardrails, part) = (probe.need(Service::Guardrails)?, probe.need(Service::Orchestrator)?);
     let places = RUNNING.to_string();
-    let few = [(env::MAX_CONCURRENT_REQUESTS, Some(places.as_str())), (env::PEER_DEADLINE_MS, Some("4000")), (env::WORKFLOW_DEADLINE_MS, Some("8000"))];
+    let few = [
+        (env::MAX_CONCURRENT_REQUESTS, Some(places.as_str())),
+        (env::PEER_DEADLINE_MS, Some("4000")),
+        (env::WORKFLOW_DEADLINE_MS, Some("8000")),
+    ];
     busy::restart_with(probe, &part, &few).await?;
     let judged = async {
         probe.stage().pause(&guardrails).await?;
@@ -80,8 +84,15 @@ async fn fill(probe: &Probe<'_>, part: &str) -> Result<(), Stop> {
         expect_refusal(probe, part, number, *in_time, answer);
     }
     let lost = answers.iter().filter(|answer| answer.status.is_none()).count();
-    let signs = [("a request that was admitted got no reply", lost > 0), ("none of them got a reply", lost == answers.len())];
-    probe.judge(part, "the requests that filled the places", lost == 0, &signs, &answers.iter().take(2).collect::<Vec<_>>());
+    let signs =
+        [("a request that was admitted got no reply", lost > 0), ("none of them got a reply", lost == answers.len())];
+    probe.judge(
+        part,
+        "the requests that filled the places",
+        lost == 0,
+        &signs,
+        &answers.iter().take(2).collect::<Vec<_>>(),
+    );
     let gus = probe.user("gus", "gamma");
     let list = HttpRequest::tool("list_executions", &json!({})).bearer(&gus.token);
     probe.control(part, "a request after the others", &list).await?;
@@ -97,5 +108,11 @@ fn expect_refusal(probe: &Probe<'_>, part: &str, number: usize, in_time: bool, a
         ("no `Retry-After` names a time", !named),
         ("it was answered only after a running request had ended", !in_time),
     ];
-    probe.judge(part, &format!("request {} above the limit", number + 1), refused && named && in_time, &signs, &[answer]);
+    probe.judge(
+        part,
+        &format!("request {} above the limit", number + 1),
+        refused && named && in_time,
+        &signs,
+        &[answer],
+    );
 }

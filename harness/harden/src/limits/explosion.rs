@@ -67,8 +67,18 @@ struct Taker {
 }
 
 const TAKERS: [Taker; 4] = [
-    Taker { service: Service::Memory, tool: "search_memory", bytes: MAX_QUERY_BYTES, arguments: |text| json!({ "query": text }) },
-    Taker { service: Service::Guardrails, tool: "scan_text", bytes: TEXT_BYTES, arguments: |text| json!({ "text": text }) },
+    Taker {
+        service: Service::Memory,
+        tool: "search_memory",
+        bytes: MAX_QUERY_BYTES,
+        arguments: |text| json!({ "query": text }),
+    },
+    Taker {
+        service: Service::Guardrails,
+        tool: "scan_text",
+        bytes: TEXT_BYTES,
+        arguments: |text| json!({ "text": text }),
+    },
     Taker {
         service: Service::Guardrails,
         tool: "check_guardrails",

@@ -72,8 +72,12 @@ async fn fuzz_tool(probe: &Probe<'_>, part: &str, tool: &Value, ann: &Caller) {
                 Some(schema) if answer.has_result() => schema.is_valid(&answer.structured()),
                 Some(_) | None => true,
             };
-            let defects = |answer: &Answer| defects(probe, ann, answer).or((!fits(answer)).then_some("the result does not fit the output schema"));
-            if wrong.is_none() && let Some(defect) = defects(&answer) {
+            let defects = |answer: &Answer| {
+                defects(probe, ann, answer).or((!fits(answer)).then_some("the result does not fit the output schema"))
+            };
+            if wrong.is_none()
+                && let Some(defect) = defects(&answer)
+            {
                 let again = probe.send(part, &request).await;
                 wrong = Some((defect, defects(&again) == Some(defect), answer));
             }
@@ -121,7 +125,9 @@ async fn envelopes(probe: &Probe<'_>) -> Result<(), Stop> {
             let body = if kind == 0 { damaged(valid.body(), &mut random) } else { retyped(valid.body(), &mut random) };
             let request = valid.clone().with_body(body);
             let answer = probe.send(&part, &request).await;
-            if wrong[kind].is_none() && let Some(defect) = defects(probe, &ann, &answer) {
+            if wrong[kind].is_none()
+                && let Some(defect) = defects(probe, &ann, &answer)
+            {
                 let again = probe.send(&part, &request).await;
                 wrong[kind] = Some((defect, defects(probe, &ann, &again) == Some(defect), answer));
             }
@@ -157,8 +163,18 @@ fn damaged(body: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
 fn retyped(body: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
     let mut message: Value = serde_json::from_slice(body).unwrap_or_default();
     let hostile = [
-        json!(null), json!(true), json!(0), json!(-1.5), json!(u64::MAX), json!(""), json!("\u{0}"), json!([]), json!([[]]), json!({}),
-        json!({ "$ref": "#" }), json!("2.0"),
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1.5),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}"),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!({ "$ref": "#" }),
+        json!("2.0"),
     ];
     let places = ["/jsonrpc", "/id", "/method", "/params", "/params/_meta"];
     let value = hostile[random.random_range(0..hostile.len())].clone();

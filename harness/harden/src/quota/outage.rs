@@ -38,7 +38,8 @@ async fn outage(probe: &Probe<'_>) -> Result<(), Stop> {
     if first.header(headers::RATELIMIT_MODE) != Some("redis") {
         return Err(Stop::NotApplicable("the quota is not counted in Redis".to_owned()));
     }
-    let limit = number(&first, headers::RATELIMIT_LIMIT).zip(remaining(&first)).map(|(limit, left)| limit.max(left + 1));
+    let limit =
+        number(&first, headers::RATELIMIT_LIMIT).zip(remaining(&first)).map(|(limit, left)| limit.max(left + 1));
     let Some(limit) = limit.filter(|limit| *limit <= MAX_LIMIT) else {
         return Err(Stop::NotApplicable(format!("the limit of the free plan is above {MAX_LIMIT}")));
     };
@@ -57,7 +58,13 @@ async fn outage(probe: &Probe<'_>) -> Result<(), Stop> {
         ("more calls were admitted than the limit allows", total > limit),
         ("the last call beyond the limit was admitted", last.has_result()),
     ];
-    probe.judge(&part, "calls beyond the limit while Redis is down", total <= limit && !last.has_result(), &signs, &[&last]);
+    probe.judge(
+        &part,
+        "calls beyond the limit while Redis is down",
+        total <= limit && !last.has_result(),
+        &signs,
+        &[&last],
+    );
     let grown = (counted? - counted_before).round();
     let signs = [
         ("the metric has fewer calls than were admitted", grown < admitted as f64),

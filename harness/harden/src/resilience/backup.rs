@@ -18,7 +18,7 @@ pub(crate) const BACKUP: HardeningCheck = HardeningCheck {
     id: "MCP-RES-04",
     title: "a backup that is made under writes can be restored elsewhere and has every acknowledged memory as it was",
     score: 6.5,
-    why: "A backup that was never restored is a hope; one without the newest writes loses what customers were told is kept.",
+    why: "A backup that was never restored is a hope; one without the newest writes loses what was acknowledged to customers.",
     sources: &["OWASP MCP08:2025", "NIST SP 800-34, section 3.4", "CWE-404"],
     needs: &[Need::Token, Need::Processes, Need::Service(Service::Memory)],
     how: "Stores twenty memories, changes one and deletes one, makes a backup while others are written, restores it into another file and starts memory on it. Every memory must be as it was, the deleted one must be gone, and the list must have the same ids. Then memory starts on its own file again.",
@@ -34,7 +34,8 @@ async fn backup(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user("ann", "acme");
     let (kept, deleted) = write(probe, &part, &ann).await?;
     let before = read_all(probe, &part, &ann, &kept).await;
-    let (copy, restored) = (probe.stage().data_file(&probe.mark("copy")), probe.stage().data_file(&probe.mark("restored")));
+    let (copy, restored) =
+        (probe.stage().data_file(&probe.mark("copy")), probe.stage().data_file(&probe.mark("restored")));
     let (copy, url) = (copy.display().to_string(), format!("sqlite://{}", restored.display()));
     under_writes(probe, &part, &copy).await?;
     let elsewhere = [(env::DATABASE_URL, Some(url.as_str()))];

@@ -39,18 +39,24 @@ async fn drain(probe: &Probe<'_>) -> Result<(), Stop> {
     probe.stage().resume(&guardrails).await?;
     let ended = ended?;
     probe.stage().start_again(&part).await?;
-    let answered = answers.iter().filter(|answer| answer.status.is_some()).count();
+    let answered = answers.iter().filter(|answer| answer.has_result()).count();
     let mut stored = 0;
     for number in 0..2 {
         let listed = probe.control(&part, "the executions afterwards", &list(number)).await?;
         stored += listed.structured()["executions"].as_array().map_or(0, Vec::len);
     }
     let signs = [
-        ("a running call got no reply", answered < RUNNING),
+        ("a running call got no result", answered < RUNNING),
         ("the execution of a running call is not stored", stored < RUNNING),
         ("the process did not exit by itself with 0", !ended.cleanly()),
     ];
     let holds = answered == RUNNING && stored >= RUNNING && ended.cleanly();
-    probe.judge(&part, &format!("{RUNNING} calls that run at SIGTERM"), holds, &signs, &answers.iter().collect::<Vec<_>>());
+    probe.judge(
+        &part,
+        &format!("{RUNNING} calls that run at SIGTERM"),
+        holds,
+        &signs,
+        &answers.iter().collect::<Vec<_>>(),
+    );
     Ok(())
 }

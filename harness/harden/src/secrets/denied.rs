@@ -74,7 +74,9 @@ fn judge(
     let line = line.unwrap_or(&empty);
     let why = line["reason"].as_str().is_some_and(|reason| !reason.is_empty());
     let named = who.is_none_or(|(user, tool)| {
-        line["userId"] == json!(user.grant.user) && line["orgId"] == json!(user.organisation()) && line["tool"] == json!(tool)
+        line["userId"] == json!(user.grant.user)
+            && line["orgId"] == json!(user.organisation())
+            && line["tool"] == json!(tool)
     });
     let refused = answer.status.is_some_and(|status| (400..500).contains(&status));
     let signs = [

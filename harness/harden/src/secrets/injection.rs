@@ -56,7 +56,8 @@ fn hostile(probe: &Probe<'_>, service: Service, ann: &Caller, canary: &str) -> V
     }
     for header in ["user-agent", "x-forwarded-for", "x-request-id", "referer", "origin"] {
         // A header takes no line break, but quotes and braces.
-        requests.push(list.clone().bearer(&ann.token).header(header, &format!("{canary}\",\"severity\":\"error\"}}{{")));
+        requests
+            .push(list.clone().bearer(&ann.token).header(header, &format!("{canary}\",\"severity\":\"error\"}}{{")));
     }
     let wrong = json!({ line.as_str(): line });
     requests.push(HttpRequest::tool(first_tool(service), &wrong).bearer(&ann.token));
@@ -74,9 +75,9 @@ const fn first_tool(service: Service) -> &'static str {
 
 fn judge(probe: &Probe<'_>, part: &str, canary: &str, lines: &[Value], answers: &[&Answer]) {
     let plain = lines.iter().any(|line| !line.is_object());
-    let forged = lines.iter().any(|line| {
-        line["message"] == json!(canary) || line.as_str().is_some_and(|line| line.contains(canary))
-    });
+    let forged = lines
+        .iter()
+        .any(|line| line["message"] == json!(canary) || line.as_str().is_some_and(|line| line.contains(canary)));
     let acts = lines.iter().any(has_control);
     let signs = [
         ("the log has a line that is no JSON object", plain),

@@ -16,7 +16,7 @@ pub(crate) const LOCKED: HardeningCheck = HardeningCheck {
     id: "MCP-SUP-02",
     title: "a build takes exactly the packages of the lock file, and licences, sources and bans are checked",
     score: 6.5,
-    why: "Without the lock file a build takes what was published a minute ago, by whoever holds the name.",
+    why: "Without the lock file a build takes what was published a minute ago, by the present holder of each name.",
     sources: &["OWASP MCP04:2025", "SLSA 1.0, dependencies", "CWE-1104", "CWE-829"],
     needs: NEEDS,
     how: "Reads the lock file, in which each package of a registry must have a checksum; the commands of Makefile, Dockerfile and workflows, which must use `--locked`; and `deny.toml`, which must list licences, deny wildcards and unknown sources, and be used.",
@@ -37,17 +37,44 @@ fn locked(probe: &Probe<'_>) -> Result<(), Stop> {
     let lock = probe.read_file(LOCK).ok().and_then(|text| toml::from_str::<Value>(&text).ok()).unwrap_or_default();
     let packages: Vec<&Value> = lock["package"].as_array().into_iter().flatten().collect();
     let none: Vec<String> = packages.is_empty().then(|| "no packages".to_owned()).into_iter().collect();
-    case(LOCK, "it lists the packages", &none, "there is no lock file with packages", "each build chooses its own versions");
-    case(LOCK, "each package has a checksum", &unsigned(&packages), "a package has no checksum or comes from a repository", "its content can change without a trace");
+    case(
+        LOCK,
+        "it lists the packages",
+        &none,
+        "there is no lock file with packages",
+        "each build chooses its own versions",
+    );
+    case(
+        LOCK,
+        "each package has a checksum",
+        &unsigned(&packages),
+        "a package has no checksum or comes from a repository",
+        "its content can change without a trace",
+    );
     probe.controlled();
     let workflows = probe.files_in(WORKFLOWS, &[".yml", ".yaml"])?;
     for file in BUILDS.into_iter().map(str::to_owned).chain(workflows) {
         let Ok(text) = probe.read_file(&file) else { continue };
-        case(&file, "commands of cargo require the lock file", &unlocked(&text), "a command has no `--locked`", "it may change the lock file and take other packages");
+        case(
+            &file,
+            "commands of cargo require the lock file",
+            &unlocked(&text),
+            "a command has no `--locked`",
+            "it may change the lock file and take other packages",
+        );
     }
     let rules = probe.read_file(RULES).ok().and_then(|text| toml::from_str::<Value>(&text).ok()).unwrap_or_default();
-    case(RULES, "licences, wildcards and sources have rules", &lax(&rules), "a rule is missing", "a package of any licence and any source is taken");
-    let commands = [".github/workflows", ".ci"].into_iter().map(|folder| probe.files_in(folder, &[""])).collect::<Result<Vec<_>, _>>()?;
+    case(
+        RULES,
+        "licences, wildcards and sources have rules",
+        &lax(&rules),
+        "a rule is missing",
+        "a package of any licence and any source is taken",
+    );
+    let commands = [".github/workflows", ".ci"]
+        .into_iter()
+        .map(|folder| probe.files_in(folder, &[""]))
+        .collect::<Result<Vec<_>, _>>()?;
     let used = commands.concat().into_iter().chain(BUILDS.map(str::to_owned)).any(|file| {
         probe.read_file(&file).is_ok_and(|text| text.contains("cargo deny") || text.contains("cargo-deny"))
     });
@@ -74,7 +101,11 @@ fn unlocked(text: &str) -> Vec<String> {
     // A recipe of `cargo chef` is computed from the lock file and takes no package.
     let is_recipe = |command: &&str| command.contains("chef prepare");
     let is_locked = |command: &&str| command.contains("--locked") || command.contains("--frozen");
-    commands.filter(resolves).filter(|command| !is_locked(command) && !is_recipe(command)).map(|command| command.trim().to_owned()).collect()
+    commands
+        .filter(resolves)
+        .filter(|command| !is_locked(command) && !is_recipe(command))
+        .map(|command| command.trim().to_owned())
+        .collect()
 }
 
 /// Returns the rules that `deny.toml` lacks.

@@ -58,18 +58,43 @@ fn judge(probe: &Probe<'_>, file: &str, workflow: &Value) {
     let steps = steps(workflow);
     let actions = steps.iter().copied().chain(jobs(workflow)).filter_map(|step| step["uses"].as_str());
     let unpinned: Vec<String> = actions.filter(|action| !is_pinned(action)).map(str::to_owned).collect();
-    case("actions are pinned by a commit", &unpinned, "an action is named by a tag or a branch", "whoever moves the tag runs code with the token of the workflow");
-    case("permissions are the least", &wide_permissions(workflow), "permissions are not set, or they write", "every step can change the repository");
+    case(
+        "actions are pinned by a commit",
+        &unpinned,
+        "an action is named by a tag or a branch",
+        "the owner of the tag runs code with the token of the workflow",
+    );
+    case(
+        "permissions are the least",
+        &wide_permissions(workflow),
+        "permissions are not set, or they write",
+        "every step can change the repository",
+    );
     let triggers = shown(&workflow["on"]);
     let target: Vec<String> = triggers.contains("pull_request_target").then(|| triggers.clone()).into_iter().collect();
-    case("it does not run on `pull_request_target`", &target, "the trigger is `pull_request_target`", "code of a stranger runs with the secrets of the repository");
+    case(
+        "it does not run on `pull_request_target`",
+        &target,
+        "the trigger is `pull_request_target`",
+        "code of a stranger runs with the secrets of the repository",
+    );
     let scripts = steps.iter().filter_map(|step| step["run"].as_str());
     let injected: Vec<String> = scripts.filter(|script| takes_text_of_strangers(script)).map(str::to_owned).collect();
-    case("no script contains a text of a stranger", &injected, "a script has an expression that a stranger writes", "the title of a pull request is executed");
+    case(
+        "no script contains a text of a stranger",
+        &injected,
+        "a script has an expression that a stranger writes",
+        "the title of a pull request is executed",
+    );
     let is_checkout = |step: &&&Value| step["uses"].as_str().is_some_and(|action| action.starts_with(CHECKOUT));
     let keeps = |step: &&&Value| shown(&step["with"]["persist-credentials"]) != "false";
     let kept: Vec<String> = steps.iter().filter(is_checkout).filter(keeps).map(|step| step.to_string()).collect();
-    case("a checkout does not keep the token", &kept, "`persist-credentials` is not false", "every later step reads the token from the folder");
+    case(
+        "a checkout does not keep the token",
+        &kept,
+        "`persist-credentials` is not false",
+        "every later step reads the token from the folder",
+    );
 }
 
 fn jobs(workflow: &Value) -> impl Iterator<Item = &Value> {
@@ -139,7 +164,11 @@ mod tests {
 
     #[test]
     fn permissions_that_write_at_the_top_are_wide() {
-        let of = |top| wide_permissions(&json!({ "permissions": top, "jobs": { "a": { "permissions": { "contents": "write" } } } }));
+        let of = |top| {
+            wide_permissions(
+                &json!({ "permissions": top, "jobs": { "a": { "permissions": { "contents": "write" } } } }),
+            )
+        };
         assert!(of(json!({})).is_empty() && of(json!("read-all")).is_empty());
         assert_eq!(of(json!(null)).len(), 1);
         assert_eq!(of(json!({ "packages": "write" })).len(), 1);

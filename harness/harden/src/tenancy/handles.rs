@@ -85,7 +85,9 @@ async fn repetition(probe: &Probe<'_>, ann: &Caller) -> Result<(), Stop> {
     let part = probe.need(Service::Orchestrator)?;
     let text = "10:02 UTC release 4.1 went out";
     let run = json!({ "agent": "general", "action": "answer", "intent": "explain the release", "text": text, "idempotencyKey": "run-1" });
-    let first = probe.control(&part, "a workflow with a key", &HttpRequest::tool("run_workflow", &run).bearer(&ann.token)).await?;
+    let first = probe
+        .control(&part, "a workflow with a key", &HttpRequest::tool("run_workflow", &run).bearer(&ann.token))
+        .await?;
     let id = first.structured()["executionId"].clone();
     for (who, stranger) in strangers(probe) {
         let answer = call(probe, &part, &stranger, "run_workflow", &run).await;

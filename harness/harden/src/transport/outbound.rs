@@ -69,7 +69,8 @@ impl Canary {
     /// Shows that a connection to it is seen.
     async fn prove(&self, probe: &Probe<'_>) -> Result<(), Stop> {
         let unclear = |why: String| Stop::Unclear(format!("the listener cannot be reached: {why}"));
-        let connection = tokio::net::TcpStream::connect(self.address).await.map_err(|error| unclear(error.to_string()))?;
+        let connection =
+            tokio::net::TcpStream::connect(self.address).await.map_err(|error| unclear(error.to_string()))?;
         for _ in 0..100 {
             if self.count().0 > 0 {
                 probe.controlled();
@@ -97,27 +98,40 @@ async fn outbound(probe: &Probe<'_>) -> Result<(), Stop> {
             for arguments in with_url(tool, &url, probe.stage().seed()) {
                 answers.push(probe.send(&part, &HttpRequest::tool(name, &arguments).bearer(&ann.token)).await);
             }
-            expect_silence(probe, &canary, (&part, &format!("a URL in the arguments of `{name}`")), &answers).await;
+            let case = format!("a URL in the arguments of `{name}`");
+            expect_silence(probe, &canary, FETCH / 10, (&part, &case), &answers).await;
         }
         let mut answers = Vec::new();
         for header in HEADERS {
             answers.push(probe.send(&part, &list.clone().header(header, &url)).await);
         }
-        let meta = list.clone().changed(|body| body["params"]["_meta"]["callback"] = json!({ "url": url, "$ref": url }));
+        let meta =
+            list.clone().changed(|body| body["params"]["_meta"]["callback"] = json!({ "url": url, "$ref": url }));
         answers.push(probe.send(&part, &meta).await);
         for method in ["resources/read", "prompts/get", "completion/complete"] {
-            answers.push(probe.send(&part, &HttpRequest::rpc(method, json!({ "uri": url, "name": url })).bearer(&ann.token)).await);
+            answers.push(
+                probe
+                    .send(&part, &HttpRequest::rpc(method, json!({ "uri": url, "name": url })).bearer(&ann.token))
+                    .await,
+            );
         }
-        expect_silence(probe, &canary, (&part, "a URL in headers and other methods"), &answers).await;
+        // The last case waits for a connection that comes late.
+        expect_silence(probe, &canary, FETCH, (&part, "a URL in headers and other methods"), &answers).await;
     }
     Ok(())
 }
 
 /// Judges that no connection came until a while after the last request.
-async fn expect_silence(probe: &Probe<'_>, canary: &Canary, (part, case): (&str, &str), answers: &[Answer]) {
+async fn expect_silence(
+    probe: &Probe<'_>,
+    canary: &Canary,
+    wait: Duration,
+    (part, case): (&str, &str),
+    answers: &[Answer],
+) {
     let before = canary.count();
     // Only a connection that came has to be waited for, so that a silent listener costs little for each tool.
-    tokio::time::sleep(FETCH / 10).await;
+    tokio::time::sleep(wait).await;
     if canary.count().0 > 0 {
         tokio::time::sleep(FETCH * 2).await;
     }
@@ -154,7 +168,9 @@ fn replace_texts(value: &mut Value, replacement: &Value) {
     match value {
         Value::String(_) => *value = replacement.clone(),
         Value::Array(values) => values.iter_mut().for_each(|value| replace_texts(value, replacement)),
-        Value::Object(fields) if !fields.contains_key("$ref") => fields.values_mut().for_each(|value| replace_texts(value, replacement)),
+        Value::Object(fields) if !fields.contains_key("$ref") => {
+            fields.values_mut().for_each(|value| replace_texts(value, replacement))
+        }
         Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -171,7 +187,10 @@ mod tests {
         } } });
         let all = with_url(&tool, "http://127.0.0.1:1/canary", 1);
         assert_eq!(all.len(), 3);
-        assert_eq!((&all[0]["text"], &all[0]["other"]), (&json!("http://127.0.0.1:1/canary"), &json!("http://127.0.0.1:1/canary")));
+        assert_eq!(
+            (&all[0]["text"], &all[0]["other"]),
+            (&json!("http://127.0.0.1:1/canary"), &json!("http://127.0.0.1:1/canary"))
+        );
         assert_eq!(all[0]["tags"][0], json!("http://127.0.0.1:1/canary"));
         assert_eq!(all[1]["text"]["$ref"], json!("http://127.0.0.1:1/canary"));
     }

@@ -9,7 +9,7 @@ use mcp_contracts::Claims;
 static STRANGERS: Sampled = Sampled::new();
 static USERS: Sampled = Sampled::new();
 
-/// Logs a request that was denied before anyone was known. `reason` is a label, never a text of the client.
+/// Logs a request that was denied before its user was known. `reason` is a label, never a text of the client.
 pub(super) fn log_stranger(head: &Parts, reason: &'static str) {
     if let Some(unlogged) = STRANGERS.next() {
         let trace_id = trace_id_of(&head.headers);

@@ -157,7 +157,9 @@ fn hardening(
 ) -> Result<Option<Step>, Failure> {
     let (name, checks): (_, Vec<_>) = match set {
         HardeningSet::None => return Ok(None),
-        HardeningSet::Quick => ("quick", ALL.iter().filter(|check| is_quick(check)).collect()),
+        HardeningSet::Quick => {
+            ("quick", { ALL.iter().filter(|check| is_quick(check, arguments.repository.is_some())).collect() })
+        }
         HardeningSet::All => ("catalogue", ALL.iter().collect()),
     };
     let wish = HardenArguments {
@@ -173,7 +175,8 @@ fn hardening(
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };
-    let repository = arguments.repository.as_ref().map(|folder| format!(" --repository {}", quoted(&folder.display().to_string())));
+    let repository =
+        arguments.repository.as_ref().map(|folder| format!(" --repository {}", quoted(&folder.display().to_string())));
     let command = format!(
         "harness harden{}{}{}",
         repository.unwrap_or_default(),

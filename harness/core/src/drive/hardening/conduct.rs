@@ -123,11 +123,7 @@ fn keep_repeated(violations: &mut Vec<ViolationRecord>, again: &[ViolationRecord
 }
 
 /// Runs the probe once. Fails with the reason if the check is not applicable.
-async fn attempt(
-    check: &'static HardeningCheck,
-    place: Place<'_>,
-    number: u32,
-) -> Result<Findings, String> {
+async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) -> Result<Findings, String> {
     let probe = Probe::new(place, check.id, number);
     // A panic ends only this check.
     let probing = AssertUnwindSafe((check.probing)(&probe)).catch_unwind();

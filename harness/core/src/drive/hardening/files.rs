@@ -38,7 +38,8 @@ impl Probe<'_> {
     /// It does not exist, or it cannot be read.
     pub fn read_file(&self, file: &str) -> Result<String, Stop> {
         let path = self.repository()?.join(file);
-        let size = std::fs::metadata(&path).map_err(|_| Stop::NotApplicable(format!("the repository has no `{file}`")))?;
+        let size =
+            std::fs::metadata(&path).map_err(|_| Stop::NotApplicable(format!("the repository has no `{file}`")))?;
         if size.len() > LARGEST {
             return Err(Stop::Unclear(format!("`{file}` has more than {LARGEST} bytes")));
         }
