@@ -5,6 +5,9 @@ use mcp_contracts::guardrails::VERDICT_AUDIENCE;
 use mcp_contracts::{Scope, Service};
 use serde_json::{Value, json};
 
+/// A key that no stack has.
+const FOREIGN_KEY: &str = "a-key-of-the-attacker-that-no-stack-was-started-with";
+
 pub(crate) const PASSTHROUGH: HardeningCheck = HardeningCheck {
     id: "MCP-AUTH-10",
     title: "no token that was issued for one purpose or one peer opens another service",
@@ -30,6 +33,10 @@ async fn passthrough(probe: &Probe<'_>) -> Result<(), Stop> {
     let issued = issued(probe, &ann).await?;
     for (service, part) in probe.services() {
         probe.control(&part, "an access token", &HttpRequest::tools_list().bearer(&ann.token)).await?;
+        // If a service takes every signature, a token of another purpose shows nothing.
+        let forged = signed(&ann.claims(), FOREIGN_KEY);
+        let forged = HttpRequest::tools_list().bearer(&forged);
+        probe.control_if(&part, "a token of another key is refused", &forged, |answer| answer.has_status(401)).await?;
         for (case, token) in &issued {
             probe.expect_status(&part, case, &HttpRequest::tools_list().bearer(token), 401).await;
         }

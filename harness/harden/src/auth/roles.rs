@@ -17,7 +17,7 @@ pub(crate) const ADMIN: HardeningCheck = HardeningCheck {
     how: "A user shares a memory and runs a workflow. Colleagues with six roles, with every scope except `admin`, read the execution, list it, change the memory and delete it: each must be refused. With the scope `admin` the same calls must succeed.",
     remedy: "Decide by scopes, never by the name of a role.",
     mend: &["services/memory/src/tenant.rs", "services/orchestrator/src/tools.rs"],
-    follows: &["MCP-AUTH-06"],
+    follows: &["MCP-AUTH-06", "MCP-TEN-02"],
     alone: false,
     probing: |probe| Box::pin(admin(probe)),
 };

@@ -75,6 +75,8 @@ async fn write(probe: &Probe<'_>, part: &str, ann: &Caller) -> Result<(Vec<Value
     let deleted = ids.pop().unwrap_or_default();
     let delete = HttpRequest::tool("delete_memory", &json!({ "id": deleted })).bearer(&ann.token);
     probe.control(part, "a memory is deleted", &delete).await?;
+    let get = HttpRequest::tool("get_memory", &json!({ "id": deleted })).bearer(&ann.token);
+    probe.control_if(part, "the deleted memory is gone before the backup", &get, Answer::is_refused).await?;
     Ok((ids, deleted))
 }
 

@@ -14,7 +14,7 @@ pub(crate) const TRAIL: HardeningCheck = HardeningCheck {
     title: "a denied call is in the log with who was denied what, why, and in which trace",
     score: 5.3,
     why: "An attacker tries before it succeeds; without a trail of refusals its tokens and tools stay unknown.",
-    sources: &["OWASP MCP08:2025", "OWASP API10:2023", "NIST SP 800-92", "CWE-778"],
+    sources: &["OWASP MCP08:2025", "OWASP A09:2021", "NIST SP 800-92", "CWE-778"],
     needs: &[Need::Token, Need::Control],
     how: "Makes a call without its scope, one without a token and one from a foreign origin, each with a trace of its own. The log must have a line for each with the reason and the trace; that of the missing scope also has the user, the organisation and the tool.",
     remedy: "Log each refusal where it is decided, bounded in time.",

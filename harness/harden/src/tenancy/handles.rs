@@ -37,7 +37,12 @@ async fn handles(probe: &Probe<'_>) -> Result<(), Stop> {
 
 async fn confirmation(probe: &Probe<'_>, ann: &Caller) -> Result<(), Stop> {
     let part = probe.need(Service::Memory)?;
-    let tagged = |user: &Caller| json!({ "content": format!("{} {}", probe.mark("tagged"), user.grant.workspace), "tags": [TAG] });
+    // Each text is another one, because an equal text is a duplicate.
+    let tagged = |user: &Caller| {
+        let grant = &user.grant;
+        let owner = format!("{} {} {}", grant.organisation, grant.user, grant.workspace);
+        json!({ "content": format!("{} {owner}", probe.mark("tagged")), "tags": [TAG] })
+    };
     let id = store(probe, &part, ann, &tagged(ann)).await?;
     let dry_run = call(probe, &part, ann, "delete_by_tag", &json!({ "tags": [TAG], "dryRun": true })).await;
     let token = dry_run.structured()["confirmationToken"].clone();
