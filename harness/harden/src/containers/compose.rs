@@ -7,10 +7,10 @@ const NAMES: [&str; 4] = ["docker-compose.yml", "docker-compose.yaml", "compose.
 
 pub(super) struct Compose {
     pub(super) file: &'static str,
-    pub(super) services: Vec<Service>,
+    pub(super) services: Vec<ComposeService>,
 }
 
-pub(super) struct Service {
+pub(super) struct ComposeService {
     pub(super) name: String,
     pub(super) settings: Value,
 }
@@ -26,8 +26,9 @@ impl Compose {
         let tree: Value = serde_saphyr::from_str(&probe.read_file(file)?)
             .map_err(|error| Stop::Unclear(format!("`{file}` is not YAML: {error}")))?;
         let services = tree["services"].as_object().into_iter().flatten();
-        let services: Vec<Service> =
-            services.map(|(name, settings)| Service { name: name.clone(), settings: settings.clone() }).collect();
+        let services: Vec<ComposeService> = services
+            .map(|(name, settings)| ComposeService { name: name.clone(), settings: settings.clone() })
+            .collect();
         if services.is_empty() {
             return Err(Stop::Unclear(format!("`{file}` has no services")));
         }
@@ -36,7 +37,7 @@ impl Compose {
     }
 }
 
-impl Service {
+impl ComposeService {
     pub(super) fn is(&self, name: &str, value: &str) -> bool {
         self.text(name) == value
     }
@@ -85,7 +86,7 @@ fn shown(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Service;
+    use super::ComposeService;
     use serde_json::json;
 
     #[test]
@@ -94,7 +95,7 @@ mod tests {
             "ports": ["127.0.0.1:1:1", { "host_ip": "127.0.0.1", "published": 2 }], "volumes": [{ "source": "/a", "target": "/b" }],
             "pids_limit": 0, "deploy": { "resources": { "limits": { "cpus": "0.5" } } },
         });
-        let service = Service { name: "a".to_owned(), settings };
+        let service = ComposeService { name: "a".to_owned(), settings };
         assert_eq!(service.list("ports"), ["127.0.0.1:1:1", "127.0.0.1:2"]);
         assert_eq!(service.list("volumes"), ["/a:/b"]);
         assert!(service.is_bounded("cpus", "cpus") && !service.is_bounded("pids_limit", "pids"));

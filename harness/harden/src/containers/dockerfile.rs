@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// A stage, from its `FROM` on.
 #[derive(Debug, Default)]
-pub(super) struct Stage {
+pub(super) struct ImageStage {
     pub(super) name: String,
     /// The image or stage that it begins with, after variables are filled in.
     pub(super) base: String,
@@ -13,8 +13,8 @@ pub(super) struct Stage {
 }
 
 /// Returns the stages in the order of the file. Instructions before the first `FROM` are variables for it.
-pub(super) fn stages(text: &str) -> Vec<Stage> {
-    let (mut stages, mut variables) = (Vec::<Stage>::new(), BTreeMap::new());
+pub(super) fn stages(text: &str) -> Vec<ImageStage> {
+    let (mut stages, mut variables) = (Vec::<ImageStage>::new(), BTreeMap::new());
     for line in joined(text) {
         let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
         let (name, rest) = (name.to_ascii_uppercase(), rest.trim());
@@ -24,7 +24,7 @@ pub(super) fn stages(text: &str) -> Vec<Stage> {
                 let named = words.get(1).filter(|word| word.eq_ignore_ascii_case("as")).and(words.get(2));
                 let base = filled(words.first().copied().unwrap_or_default(), &variables);
                 let name = named.map_or_else(|| format!("stage {}", stages.len() + 1), |name| (*name).to_owned());
-                stages.push(Stage { name, base, instructions: Vec::new() });
+                stages.push(ImageStage { name, base, instructions: Vec::new() });
             }
             ("ARG", None) => {
                 let (name, value) = rest.split_once('=').unwrap_or((rest, ""));
@@ -55,7 +55,7 @@ fn filled(text: &str, variables: &BTreeMap<String, String>) -> String {
     })
 }
 
-impl Stage {
+impl ImageStage {
     /// Returns the stage and those that it is made from, the last one first.
     pub(super) fn chain<'s>(&'s self, all: &'s [Self]) -> Vec<&'s Self> {
         let mut chain = vec![self];

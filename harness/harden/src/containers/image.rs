@@ -1,6 +1,6 @@
 //! How images are built: as whom they run, what they contain, and what they are made from.
 
-use super::dockerfile::{Stage, stages};
+use super::dockerfile::{ImageStage, stages};
 use super::{NEEDS, Rule, judge};
 use harness_core::drive::hardening::{HardeningCheck, Probe, Stop};
 use std::future::ready;
@@ -41,9 +41,9 @@ pub(crate) const BASE: HardeningCheck = HardeningCheck {
     probing: |probe| Box::pin(ready(base(probe))),
 };
 
-fn read(probe: &Probe<'_>) -> Result<Vec<Stage>, Stop> {
+fn read(probe: &Probe<'_>) -> Result<Vec<ImageStage>, Stop> {
     let stages = stages(&probe.read_file(FILE)?);
-    if !stages.iter().any(Stage::runs) {
+    if !stages.iter().any(ImageStage::runs) {
         return Err(Stop::Unclear(format!("no stage of `{FILE}` has a command")));
     }
     probe.controlled();
@@ -51,7 +51,7 @@ fn read(probe: &Probe<'_>) -> Result<Vec<Stage>, Stop> {
 }
 
 /// Returns the instructions of a stage and those before it. The values of variables are omitted: they may be secrets.
-fn excerpt(chain: &[&Stage]) -> String {
+fn excerpt(chain: &[&ImageStage]) -> String {
     let mut lines = Vec::new();
     for stage in chain.iter().rev() {
         lines.push(format!("FROM {} AS {}", stage.base, stage.name));
@@ -116,7 +116,7 @@ fn image(probe: &Probe<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn has_secret(stage: &Stage) -> bool {
+fn has_secret(stage: &ImageStage) -> bool {
     let pairs =
         stage.of("ENV").chain(stage.of("ARG")).flat_map(str::split_whitespace).filter_map(|pair| pair.split_once('='));
     pairs.filter(|(_, value)| !value.trim_matches('"').is_empty()).any(|(name, _)| {

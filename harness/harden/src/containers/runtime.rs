@@ -1,6 +1,6 @@
 //! The rights and bounds of running containers, as the compose file declares them.
 
-use super::compose::{Compose, Service};
+use super::compose::{Compose, ComposeService};
 use super::{NEEDS, Rule, judge};
 use harness_core::drive::hardening::{HardeningCheck, Probe, Stop};
 use std::future::ready;
@@ -40,7 +40,7 @@ pub(crate) const BOUNDED: HardeningCheck = HardeningCheck {
     probing: |probe| Box::pin(ready(each(probe, bounded))),
 };
 
-fn each(probe: &Probe<'_>, rules: fn(&Service) -> Vec<Rule<'static>>) -> Result<(), Stop> {
+fn each(probe: &Probe<'_>, rules: fn(&ComposeService) -> Vec<Rule<'static>>) -> Result<(), Stop> {
     let compose = Compose::read(probe)?;
     for service in &compose.services {
         judge(probe, compose.file, &service.name, &service.excerpt(), &rules(service));
@@ -52,7 +52,7 @@ const fn rule(what: &'static str, holds: bool, fact: &'static str, effect: &'sta
     Rule { what, holds, fact, effect }
 }
 
-fn confined(service: &Service) -> Vec<Rule<'static>> {
+fn confined(service: &ComposeService) -> Vec<Rule<'static>> {
     let user = service.text("user");
     let is_root = matches!(user.split(':').next(), Some("0" | "root"));
     // Without a user the image decides, which MCP-CON-01 judges for an image that is built here.
@@ -120,7 +120,7 @@ fn confined(service: &Service) -> Vec<Rule<'static>> {
     ]
 }
 
-fn mounts_the_machine(service: &Service) -> bool {
+fn mounts_the_machine(service: &ComposeService) -> bool {
     service.list("volumes").iter().any(|mount| {
         let source = mount.split(':').next().unwrap_or_default();
         let source = if source.len() > 1 { source.trim_end_matches('/') } else { source };
@@ -128,7 +128,7 @@ fn mounts_the_machine(service: &Service) -> bool {
     })
 }
 
-fn bounded(service: &Service) -> Vec<Rule<'static>> {
+fn bounded(service: &ComposeService) -> Vec<Rule<'static>> {
     let is_local = |port: &String| port.starts_with("127.") || port.starts_with("[::1]:") || port.starts_with("::1:");
     let own_network = !matches!(service.text("network_mode").as_str(), "host" | "bridge");
     let restarts = !matches!(service.text("restart").as_str(), "" | "no");
