@@ -90,7 +90,7 @@ harness harden --list
 The command starts a stack of its own; `--backend docker` starts the images, and `--url memory=http://127.0.0.1:7420` with `JWT_SECRET` checks a running
 one. `pass` means that the attempts were made, that a valid request of the same kind succeeded, and that the stack refused what it must refuse. A failure is reported only if three
 attempts of three show it, each by at least two signs. `fix.md` in the run directory has the requests and replies, the files to change, and the command that verifies the fix
-(decision 0048). Each check has been seen to fail (decision 0049). `harness gate --profile preprod` runs all of them.
+(decision 0048). Each check has been seen to fail (decision 0049). `harness gate --profile preprod` runs all of them; with `--repository .` also those that read files (decision 0062).
 ";
 
 const CHECKLIST_END: &str = "
@@ -142,6 +142,8 @@ fn family_title(family: &str) -> &'static str {
         "RES" => "Resilience (RES)",
         "SEC" => "Secrets, logs and descriptions (SEC)",
         "GRD" => "Guardrails (GRD)",
+        "CON" => "Containers (CON)",
+        "SUP" => "Supply chain (SUP)",
         other => panic!("the family `{other}` has no title"),
     }
 }

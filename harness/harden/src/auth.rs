@@ -2,7 +2,10 @@
 
 pub(crate) mod claims;
 pub(crate) mod oracle;
+pub(crate) mod passthrough;
 pub(crate) mod presence;
+pub(crate) mod roles;
+pub(crate) mod rotation;
 pub(crate) mod routes;
 pub(crate) mod scope;
 pub(crate) mod signature;

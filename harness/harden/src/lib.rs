@@ -2,11 +2,15 @@
 //! only over the network, as an attacker would. `docs/adding-a-hardening-check.md` describes how to add one.
 
 mod auth;
+mod busy;
+mod containers;
 mod guardrails;
 mod limits;
 mod quota;
 mod resilience;
 mod secrets;
+mod shapes;
+mod supply;
 mod tenancy;
 mod transport;
 
@@ -23,15 +27,19 @@ pub const ALL: &[HardeningCheck] = &[
     auth::signature::NO_ALGORITHM,
     auth::signature::CONFUSED,
     auth::claims::AUDIENCE,
+    auth::passthrough::PASSTHROUGH,
     auth::presence::TOKEN_ELSEWHERE,
     auth::presence::REPEATED,
     auth::scope::SCOPES,
+    auth::roles::ADMIN,
+    auth::rotation::ROTATION,
     auth::oracle::SAME_REFUSAL,
     auth::routes::ROUTES,
     tenancy::by_id::READ,
     tenancy::by_id::CHANGE,
     tenancy::tags::RESERVED,
     tenancy::cursor::CURSORS,
+    tenancy::handles::HANDLES,
     tenancy::search::HIDDEN,
     tenancy::duplicates::DUPLICATES,
     tenancy::search::OPERATORS,
@@ -43,6 +51,7 @@ pub const ALL: &[HardeningCheck] = &[
     transport::revision::UNKNOWN,
     transport::revision::MISMATCH,
     transport::json::MALFORMED,
+    transport::outbound::OUTBOUND,
     transport::http::HEADERS,
     transport::json::TRACES,
     transport::origin::CORS,
@@ -51,13 +60,20 @@ pub const ALL: &[HardeningCheck] = &[
     limits::size::HEAD,
     limits::json::DEPTH,
     limits::fields::FIELDS,
+    limits::concurrency::CONCURRENCY,
+    limits::explosion::EXPLOSION,
     limits::size::COMPRESSED,
     limits::descriptors::DESCRIPTORS,
+    limits::fuzz::TOOLS,
+    limits::fuzz::ENVELOPE,
     quota::daily::DAILY,
+    quota::outage::OUTAGE,
     quota::retry::RETRY,
     quota::names::NAMES,
     quota::start::OPEN_FALLBACK,
+    resilience::drain::DRAIN,
     resilience::durable::DURABLE,
+    resilience::backup::BACKUP,
     secrets::logs::CANARIES,
     secrets::start::WEAK_KEYS,
     secrets::logs::FORGED_LINES,
@@ -65,16 +81,26 @@ pub const ALL: &[HardeningCheck] = &[
     secrets::tools::STABLE,
     secrets::tools::ANNOTATIONS,
     secrets::metrics::NAMES,
+    secrets::injection::NEUTRAL,
+    secrets::denied::TRAIL,
     guardrails::injection::NO_VERDICT,
     guardrails::injection::FOREIGN_VERDICT,
     guardrails::check::BLOCKED,
     guardrails::check::NOT_DISABLED,
     guardrails::injection::OTHER_REQUEST,
+    guardrails::caller::SAME_FOR_ALL,
+    containers::image::IMAGE,
+    containers::image::BASE,
+    containers::runtime::CONFINED,
+    containers::runtime::BOUNDED,
+    supply::workflows::PINNED,
+    supply::dependencies::LOCKED,
 ];
 
-/// Returns true if a check disturbs nothing and takes well under a second, so that a gate makes it on every push.
-pub fn is_quick(check: &HardeningCheck) -> bool {
-    !check.alone
+/// Returns true if a check disturbs nothing and takes well under a second, so that a gate makes it on every push. Files are checked only if the gate
+/// knows the repository.
+pub fn is_quick(check: &HardeningCheck, has_repository: bool) -> bool {
+    !check.alone && (has_repository || !check.needs.contains(&Need::Repository))
 }
 
 pub fn find(id: &str) -> Option<&'static HardeningCheck> {
@@ -107,7 +133,7 @@ mod tests {
         assert!(in_order, "ids of a family ascend");
         let mut families: Vec<&str> = ALL.iter().filter_map(|check| check.id.split('-').nth(1)).collect();
         families.dedup();
-        assert_eq!(families, ["AUTH", "TEN", "TRN", "LIM", "QUO", "RES", "SEC", "GRD"]);
+        assert_eq!(families, ["AUTH", "TEN", "TRN", "LIM", "QUO", "RES", "SEC", "GRD", "CON", "SUP"]);
     }
 
     #[test]

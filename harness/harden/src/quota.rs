@@ -2,6 +2,7 @@
 
 pub(crate) mod daily;
 pub(crate) mod names;
+pub(crate) mod outage;
 pub(crate) mod retry;
 pub(crate) mod start;
 

@@ -4,6 +4,7 @@ pub(crate) mod by_id;
 pub(crate) mod cursor;
 pub(crate) mod deleted;
 pub(crate) mod duplicates;
+pub(crate) mod handles;
 pub(crate) mod search;
 pub(crate) mod tags;
 

@@ -3,4 +3,5 @@
 pub(crate) mod http;
 pub(crate) mod json;
 pub(crate) mod origin;
+pub(crate) mod outbound;
 pub(crate) mod revision;

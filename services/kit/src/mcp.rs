@@ -5,6 +5,7 @@
 
 mod bridge;
 mod call;
+mod denied;
 mod envelope;
 mod era;
 mod failure;
@@ -21,7 +22,7 @@ use crate::provider::Provider;
 use crate::quota::{Quota, QuotaDecision, QuotaState};
 use crate::readiness::Readiness;
 use crate::settings::Settings;
-use crate::telemetry::{Sampled, Telemetry};
+use crate::telemetry::Telemetry;
 use bytes::Bytes;
 use envelope::Envelope;
 use era::ClientProtocol;
@@ -39,9 +40,6 @@ use std::time::Duration;
 
 /// Body of every response of the endpoint.
 pub type Body = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
-
-/// Samples the log lines about refused tokens.
-static REFUSED: Sampled = Sampled::new();
 
 /// A request with a valid envelope and valid headers.
 struct McpRequest<'a> {
@@ -104,9 +102,7 @@ impl Endpoint {
     {
         // Checks that need only the head come first, so that no body is read for a request that is refused in any case.
         let (head, body) = request.into_parts();
-        if let Some(name) = self.origins.refused_header(&head.uri, &head.headers) {
-            return Err(Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, format!("this `{name}` is not allowed")));
-        }
+        self.check_origin(&head)?;
         if head.method != Method::POST {
             let failure = Failure::new(
                 StatusCode::METHOD_NOT_ALLOWED,
@@ -178,7 +174,7 @@ impl Endpoint {
         let (envelope, headers) = (request.envelope, &request.head.headers);
         let call = call::Call::parse(envelope, &self.offer.tools, request.client.supports_elicitation)
             .map_err(|failure| failure.with_id(envelope.id))?;
-        let admitted = self.admit_call(request, call.tool.scopes, &claims).await?;
+        let admitted = self.admit_call(request, (call.tool.name, call.tool.scopes), &claims).await?;
         let organisation = claims.org_id.clone();
         // The reply of a write is not refused, because its client must learn what was written.
         let reads = call.tool.annotations.read_only;
@@ -205,7 +201,7 @@ impl Endpoint {
             "prompts/get" => ("prompts/get", self.offer.prompts.as_ref().map(|prompts| prompts.scopes())),
             _ => ("resources/read", self.offer.resources.as_ref().map(|resources| resources.scopes())),
         };
-        let admitted = self.admit_call(request, scopes.unwrap_or_default(), &claims).await?;
+        let admitted = self.admit_call(request, (name, scopes.unwrap_or_default()), &claims).await?;
         let context = call::context(headers, claims, self.deadline, Dialogue::default());
         let work = async { Ok(self.bridge.answer(headers, request.envelope, request.format, context.clone()).await) };
         let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
@@ -233,7 +229,7 @@ impl Endpoint {
     async fn admit_call(
         &self,
         request: &McpRequest<'_>,
-        scopes: &[Scope],
+        (name, scopes): (&'static str, &[Scope]),
         claims: &Claims,
     ) -> Result<QuotaState, Failure> {
         let id = request.envelope.id;
@@ -242,6 +238,7 @@ impl Endpoint {
         let missing: Vec<&str> =
             scopes.iter().filter(|scope| !claims.allows(**scope)).map(|scope| scope.name()).collect();
         if !missing.is_empty() {
+            denied::log_user(request.head, claims, name, "insufficient_scope");
             return Err(self.missing_scopes(&missing, request.head).with_id(id));
         }
         let decision = if claims.scopes.contains(&Scope::Prepaid) {
@@ -251,8 +248,12 @@ impl Endpoint {
         };
         match decision {
             QuotaDecision::Admitted(state) => Ok(state),
-            QuotaDecision::Limited(state) => Err(reply::limited(&state).with_id(id)),
+            QuotaDecision::Limited(state) => {
+                denied::log_user(request.head, claims, name, "quota");
+                Err(reply::limited(&state).with_id(id))
+            }
             QuotaDecision::Refused { retry_after } => {
+                denied::log_user(request.head, claims, name, "quota_not_checked");
                 let seconds = retry_after.as_secs().max(1);
                 Err(Failure::unavailable("the quota cannot be checked; retry", seconds).with_id(id))
             }
@@ -281,10 +282,7 @@ impl Endpoint {
     }
 
     async fn answer_page(&self, page: &Page, head: &http::request::Parts) -> Result<Response<Body>, Failure> {
-        if let Some(name) = self.origins.refused_header(&head.uri, &head.headers) {
-            let text = format!("this `{name}` is not allowed");
-            return Err(Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, text));
-        }
+        self.check_origin(head)?;
         let claims = self.authenticate(head).await?;
         let organisation = claims.org_id.clone();
         let _running = self.places.take(&organisation, Kind::Running, 1)?;
@@ -299,6 +297,13 @@ impl Endpoint {
             }
             Err(error) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, rpc::UNAVAILABLE, error.message)),
         }
+    }
+
+    /// Refuses a request with a foreign host or origin.
+    fn check_origin(&self, head: &http::request::Parts) -> Result<(), Failure> {
+        let Some(name) = self.origins.refused_header(&head.uri, &head.headers) else { return Ok(()) };
+        denied::log_stranger(head, if name == "Host" { "host" } else { "origin" });
+        Err(Failure::new(StatusCode::FORBIDDEN, rpc::FORBIDDEN, format!("this `{name}` is not allowed")))
     }
 
     /// Returns the claims of the token of a request.
@@ -339,10 +344,7 @@ impl Endpoint {
     fn challenge(&self, refusal: Refusal, head: &http::request::Parts) -> Failure {
         metrics::counter!(metric::AUTH_REFUSED_TOTAL, "service" => self.service.name(), "reason" => refusal.0)
             .increment(1);
-        // Anyone can send such requests at any rate, so one line for each could fill the disk. The metric counts all of them.
-        if let Some(unlogged) = REFUSED.next() {
-            tracing::info!(reason = refusal.0, unlogged, "token refused");
-        }
+        denied::log_stranger(head, refusal.0);
         // A request without a token gets no error code (RFC 6750, section 3.1).
         let error = if refusal.0 == "missing" { "" } else { ", error=\"invalid_token\"" };
         let challenge = format!("Bearer resource_metadata=\"{}\"{error}", self.resource_metadata(head));

@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 pub use sampled::Sampled;
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
-pub use trace::{CallSpan, inject};
+pub use trace::{CallSpan, inject, trace_id_of};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 pub(crate) use zero::of_service as zero_counters_of_service;

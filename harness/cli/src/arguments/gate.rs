@@ -21,6 +21,9 @@ pub(crate) struct GateArguments {
     /// Length of the measured phase of the load; overrides the settings.
     #[arg(long, value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
+    /// Folder with the sources of the stack, for the hardening checks of containers and of the supply chain.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) repository: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
     #[command(flatten)]

@@ -4,6 +4,7 @@ use super::record::{Lies, RecordArguments};
 use super::{BackendArguments, Ownership, ServerArguments};
 use clap::{Args, ValueEnum};
 use harness_core::plan::hardening::Severity;
+use std::path::PathBuf;
 
 #[derive(Args, Clone)]
 pub(crate) struct HardenArguments {
@@ -22,6 +23,9 @@ pub(crate) struct HardenArguments {
     /// Runs one check again; ID as a report shows it.
     #[arg(long, value_name = "ID", conflicts_with_all = ["only", "skip", "min_severity", "list"])]
     pub(crate) repeat: Option<String>,
+    /// Folder with the sources of the stack, for the checks of containers and of the supply chain.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) repository: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
     #[command(flatten)]

@@ -57,6 +57,12 @@ pub(crate) fn resolve_from(
         }
         None => context.backend(&arguments.place)?,
     };
+    if let Some(folder) = arguments.repository.as_deref().filter(|folder| !folder.is_dir()) {
+        return Err(Failure::usage(format!(
+            "`{}` is not a folder\nhint: `--repository` is the folder of the sources",
+            folder.display()
+        )));
+    }
     target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
     let topology = with_lies_and_delays(topology(&backend), &arguments.lies.lie, &[]);
     let hardening = hardening_of(name, chosen, arguments, &topology, &backend);
@@ -93,7 +99,7 @@ fn hardening_of(
         let minor = (severity < least).then(|| format!("its severity is {}; lower `--min-severity`", severity.name()));
         let (why, by_user) = match skipped.or(minor) {
             Some(why) => (Some(why), true),
-            None => (check.missing(topology, backend), false),
+            None => (check.missing(topology, backend, arguments.repository.as_deref()), false),
         };
         match why {
             Some(why) => omitted.push(OmittedCheck {
@@ -106,7 +112,14 @@ fn hardening_of(
         }
     }
     let about = format!("requests that a stack must refuse, by {} checks", checks.len());
-    Hardening { name: name.to_owned(), about, deadline: DEADLINE, checks, omitted }
+    Hardening {
+        name: name.to_owned(),
+        about,
+        deadline: DEADLINE,
+        checks,
+        omitted,
+        repository: arguments.repository.clone(),
+    }
 }
 
 fn reasons(omitted: &[OmittedCheck]) -> String {

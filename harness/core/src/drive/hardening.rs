@@ -2,8 +2,10 @@
 
 mod access;
 mod answer;
+mod appraise;
 mod check;
 mod curl;
+mod files;
 mod mask;
 mod probe;
 mod record;
@@ -14,6 +16,8 @@ mod token;
 pub(crate) use access::Access;
 pub use answer::Answer;
 pub use check::{HardeningCheck, Need, Probing};
+pub(crate) use run_checks::{Place, run_checks};
+pub use files::FileCase;
 pub use probe::{Caller, Probe, Stop};
 pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 pub use request::HttpRequest;

@@ -114,6 +114,7 @@ mod tests {
     fn plan() -> Hardening {
         let checks = vec![card("A", &[]), card("B", &["A"]), card("C", &["B"]), card("D", &[]), card("E", &[])];
         Hardening {
+            repository: None,
             name: "catalogue".into(),
             about: "x".into(),
             deadline: Duration::from_secs(1),

@@ -2,7 +2,7 @@
 
 use super::{RunError, RunRequest, conditions};
 use crate::drive::client::Bearer;
-use crate::drive::hardening::{Access, HardeningCheck, run_checks};
+use crate::drive::hardening::{Access, HardeningCheck, Place, run_checks};
 use crate::drive::scenario::Stage;
 use crate::drive::target::{AccessError, TargetAccess};
 use crate::observe;
@@ -36,8 +36,8 @@ pub(super) async fn check(
     let access = access(stack, &stage).await?;
     let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let checking = async {
-        let report =
-            Box::pin(run_checks(&checks, (&stage, access.as_ref()), run_dir, plan.deadline, view, cancel)).await;
+        let place = Place { stage: &stage, access: access.as_ref(), repository: plan.repository.as_deref() };
+        let report = Box::pin(run_checks(&checks, place, run_dir, plan.deadline, view, cancel)).await;
         stop.cancel();
         report
     };

@@ -164,6 +164,7 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
         why: "the gateway adds the header".to_owned(),
     };
     let hardening = Hardening {
+        repository: None,
         name: "catalogue".to_owned(),
         about: "requests that a stack must refuse".to_owned(),
         deadline: Duration::from_secs(240),

@@ -36,12 +36,12 @@ pub(crate) const NOT_DISABLED: HardeningCheck = HardeningCheck {
     probing: |probe| Box::pin(not_disabled(probe)),
 };
 
-fn action(intent: &str, text: &str) -> Value {
+pub(super) fn action(intent: &str, text: &str) -> Value {
     json!({ "action": "database", "intent": intent, "text": text })
 }
 
 /// Checks an action that must not be allowed.
-async fn expect_no_allow(probe: &Probe<'_>, part: &str, case: &str, request: &HttpRequest) {
+pub(super) async fn expect_no_allow(probe: &Probe<'_>, part: &str, case: &str, request: &HttpRequest) {
     let answer = probe.send(part, request).await;
     let verdict = answer.structured();
     let signs = [
@@ -52,7 +52,7 @@ async fn expect_no_allow(probe: &Probe<'_>, part: &str, case: &str, request: &Ht
     probe.judge(part, case, holds, &signs, &[&answer]);
 }
 
-async fn control(probe: &Probe<'_>, part: &str, token: &str) -> Result<(), Stop> {
+pub(super) async fn control(probe: &Probe<'_>, part: &str, token: &str) -> Result<(), Stop> {
     let harmless = json!({ "action": "answer", "intent": "explain the release notes", "text": "p99 rose to 4.1 s" });
     let allowed = |answer: &harness_core::drive::hardening::Answer| answer.structured()["verdict"] == "allow";
     let request = HttpRequest::tool("check_guardrails", &harmless).bearer(token);

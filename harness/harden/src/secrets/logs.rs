@@ -40,7 +40,7 @@ pub(crate) const FORGED_LINES: HardeningCheck = HardeningCheck {
 };
 
 /// Makes a valid call with an execution id, and waits for its line in the log.
-async fn logged(
+pub(super) async fn logged(
     probe: &Probe<'_>,
     part: &str,
     service: Service,

@@ -131,6 +131,12 @@ pub fn inject(headers: &mut HeaderMap) {
     }
 }
 
+/// Returns the id of the caller's trace, if the request has one.
+pub fn trace_id_of(headers: &HeaderMap) -> Option<String> {
+    let parent = headers.get(headers::TRACEPARENT).and_then(|value| parse(value.to_str().ok()?))?;
+    Some(parent.trace_id().to_string())
+}
+
 /// Parses `traceparent` (W3C Trace Context, section 3.2).
 fn parse(text: &str) -> Option<SpanContext> {
     let mut parts = text.trim().split('-');

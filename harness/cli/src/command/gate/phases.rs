@@ -4,7 +4,8 @@ use crate::arguments::{
     Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Ownership, Profile, RecordArguments,
     ScenarioArguments, ServerArguments, TargetArguments,
 };
-use crate::command::load::{lie_and_delay_options, stack_options};
+use crate::command::load::{stack_options, lie_and_delay_options};
+use crate::command::play::quoted;
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
@@ -156,7 +157,9 @@ fn hardening(
 ) -> Result<Option<Step>, Failure> {
     let (name, checks): (_, Vec<_>) = match set {
         HardeningSet::None => return Ok(None),
-        HardeningSet::Quick => ("quick", ALL.iter().filter(|check| is_quick(check)).collect()),
+        HardeningSet::Quick => {
+            ("quick", { ALL.iter().filter(|check| is_quick(check, arguments.repository.is_some())).collect() })
+        }
         HardeningSet::All => ("catalogue", ALL.iter().collect()),
     };
     let wish = HardenArguments {
@@ -165,14 +168,21 @@ fn hardening(
         skip: Vec::new(),
         min_severity: None,
         repeat: None,
+        repository: arguments.repository.clone(),
         place: arguments.place.clone(),
         server: ServerArguments::default(),
         ownership: Ownership::default(),
         lies: arguments.lies.clone(),
         record: record(arguments, seed),
     };
-    let command =
-        format!("harness harden{}{}", stack_options(&arguments.place), lie_and_delay_options(&arguments.lies.lie, &[]));
+    let repository =
+        arguments.repository.as_ref().map(|folder| format!(" --repository {}", quoted(&folder.display().to_string())));
+    let command = format!(
+        "harness harden{}{}{}",
+        repository.unwrap_or_default(),
+        stack_options(&arguments.place),
+        lie_and_delay_options(&arguments.lies.lie, &[])
+    );
     let (plan, secret) = harden::resolve_from(name, &checks, &wish, command, context)?;
     Ok(Some(Step { name: plan.subject.name().to_owned(), about: format!("{} checks", checks.len()), plan, secret }))
 }

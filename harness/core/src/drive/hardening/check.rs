@@ -7,6 +7,7 @@ use crate::plan::target::Target;
 use crate::plan::topology::Topology;
 use futures::future::LocalBoxFuture;
 use mcp_contracts::Service;
+use std::path::Path;
 
 /// Probes the stack once. What it finds is recorded by the methods of [`Probe`].
 pub type Probing = for<'a> fn(&'a Probe<'a>) -> LocalBoxFuture<'a, Result<(), Stop>>;
@@ -51,6 +52,8 @@ pub enum Need {
     Control,
     /// Parts that are processes of this machine, because the check reads what the kernel knows of them or changes their settings.
     Processes,
+    /// The sources of the stack, because the check reads files.
+    Repository,
 }
 
 impl Need {
@@ -64,17 +67,22 @@ impl Need {
             Self::Service(service) => service.name().to_owned(),
             Self::Control => "control of the stack".to_owned(),
             Self::Processes => "processes".to_owned(),
+            Self::Repository => "a repository".to_owned(),
         }
     }
 
     /// Returns what is missing and how to provide it; `None` if nothing is missing.
-    fn missing(self, topology: &Topology, backend: &Backend) -> Option<String> {
+    fn missing(self, topology: &Topology, backend: &Backend, repository: Option<&Path>) -> Option<String> {
+        if self == Self::Repository {
+            let why = "it reads files; add `--repository DIR` with the folder of the sources";
+            return repository.is_none().then(|| why.to_owned());
+        }
         if let Backend::Target(target) = backend {
             return self.missing_at(target);
         }
         match (self, backend) {
             // The key of the stack signs tokens of every organisation, and no plan is without it.
-            (Self::Token | Self::Key | Self::Product | Self::SecondTenant, _) => None,
+            (Self::Token | Self::Key | Self::Product | Self::SecondTenant | Self::Repository, _) => None,
             (Self::Service(service), Backend::External { urls, .. }) => (!urls.contains_key(service.name()))
                 .then(|| format!("it needs {0}; add `--url {0}=URL`", service.name())),
             (Self::Service(service), Backend::Process | Backend::Docker | Backend::Target(_)) => {
@@ -114,6 +122,7 @@ impl Need {
                 .start
                 .is_none()
                 .then(|| "it reads what the kernel knows of the process, and the harness did not start this server".to_owned()),
+            Self::Repository => None,
         }
     }
 }
@@ -135,8 +144,9 @@ impl HardeningCheck {
     }
 
     /// Returns why the check is not applicable to a stack; `None` if it is.
-    pub fn missing(&self, topology: &Topology, backend: &Backend) -> Option<String> {
-        let missing: Vec<String> = self.needs.iter().filter_map(|need| need.missing(topology, backend)).collect();
+    pub fn missing(&self, topology: &Topology, backend: &Backend, repository: Option<&Path>) -> Option<String> {
+        let missing = self.needs.iter().filter_map(|need| need.missing(topology, backend, repository));
+        let missing: Vec<String> = missing.collect();
         (!missing.is_empty()).then(|| missing.join("; "))
     }
 }

@@ -2,6 +2,8 @@
 
 use super::access::Access;
 use super::answer::Answer;
+use super::appraise::{Appraisal, appraise};
+use super::conduct::Place;
 use super::mask::masked;
 use super::record::{ExchangeText, ViolationRecord};
 use super::request::HttpRequest;
@@ -15,6 +17,7 @@ use harness_history::{Effect, Op, Phase};
 use mcp_contracts::{Plan, Scope, Service};
 use parking_lot::Mutex;
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 /// Deadline of one request; longer than the request deadline of the services.
@@ -57,11 +60,11 @@ pub(super) struct Findings {
 /// One attempt of a check.
 pub struct Probe<'s> {
     stage: &'s Stage<'s>,
-    /// How a target is reached; `None` for the services of this product.
     access: Option<&'s Access>,
+    pub(super) repository: Option<&'s Path>,
     id: &'static str,
     attempt: u32,
-    findings: Mutex<Findings>,
+    pub(super) findings: Mutex<Findings>,
 }
 
 /// A user with a valid token.
@@ -84,8 +87,9 @@ impl Caller {
 }
 
 impl<'s> Probe<'s> {
-    pub(super) fn new(stage: &'s Stage<'s>, access: Option<&'s Access>, id: &'static str, attempt: u32) -> Self {
-        Self { stage, access, id, attempt, findings: Mutex::default() }
+    pub(super) fn new(place: Place<'s>, id: &'static str, attempt: u32) -> Self {
+        let Place { stage, access, repository } = place;
+        Self { stage, access, repository, id, attempt, findings: Mutex::default() }
     }
 
     /// True if the server is none of this product: its limits, its words and its pages are its own, so that a check must judge what it refuses and not
@@ -347,32 +351,9 @@ const fn rejects_this_request(status: u16, has_session: bool) -> bool {
     }
 }
 
-/// What a case shows.
-#[derive(Debug, PartialEq, Eq)]
-enum Appraisal {
-    Holds,
-    /// It does not hold, by these signs.
-    Violated(Vec<String>),
-    /// It does not hold, but only one sign or none shows it.
-    Doubtful(Option<String>),
-}
-
-/// Number of signs that make a violation. One alone may have another cause, such as a gateway that answers in place of the service.
-const LEAST_SIGNS: usize = 2;
-
-fn appraise(holds: bool, signs: &[(&str, bool)]) -> Appraisal {
-    let there = signs.iter().filter(|(_, is_there)| *is_there).map(|(sign, _)| (*sign).to_owned());
-    let there: Vec<String> = there.collect();
-    match there.len() {
-        _ if holds => Appraisal::Holds,
-        count if count < LEAST_SIGNS => Appraisal::Doubtful(there.into_iter().next()),
-        _ => Appraisal::Violated(there),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Appraisal, appraise, rejects_this_request};
+    use super::rejects_this_request;
 
     #[test]
     fn a_status_that_every_request_would_get_is_no_refusal_of_a_foreign_server() {
@@ -384,15 +365,5 @@ mod tests {
             assert!(!rejects_this_request(status, has_session), "{status}");
         }
         assert!(rejects_this_request(400, true));
-    }
-
-    #[test]
-    fn a_case_is_violated_only_by_two_signs() {
-        let signs = |one, other| [("one", one), ("other", other), ("third", false)];
-        assert_eq!(appraise(true, &signs(true, false)), Appraisal::Holds);
-        assert_eq!(appraise(false, &signs(false, false)), Appraisal::Doubtful(None));
-        assert_eq!(appraise(false, &signs(false, true)), Appraisal::Doubtful(Some("other".to_owned())));
-        let both = ["one", "other"].map(str::to_owned).to_vec();
-        assert_eq!(appraise(false, &signs(true, true)), Appraisal::Violated(both));
     }
 }

@@ -27,13 +27,23 @@ const STEP: usize = 10;
 /// Deadline of one attempt.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(45);
 
+/// What the checks of a run are made on.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'s> {
+    pub(crate) stage: &'s Stage<'s>,
+    /// How a target is reached; `None` for the services of this product.
+    pub(crate) access: Option<&'s Access>,
+    /// Folder with the sources of the stack.
+    pub(crate) repository: Option<&'s Path>,
+}
+
 /// Runs the checks and records each result. A check that was not made, because the run was interrupted or took too long, is recorded as unknown.
 ///
 /// # Errors
 /// A result cannot be written.
 pub(crate) async fn run_checks(
     checks: &[&'static HardeningCheck],
-    (stage, access): (&Stage<'_>, Option<&Access>),
+    place: Place<'_>,
     run_dir: &Path,
     deadline: Duration,
     view: &Arc<dyn View>,
@@ -47,7 +57,7 @@ pub(crate) async fn run_checks(
         let late = &late;
         async move {
             tokio::select! {
-                record = run(check, stage, access) => record,
+                record = run(check, place) => record,
                 () = cancel.cancelled() => not_run_record(check, "the run was interrupted"),
                 () = late.cancelled() => not_run_record(check, "the run reached its deadline"),
             }
@@ -87,16 +97,16 @@ pub(crate) async fn run_checks(
     Ok(ScenarioReport { ended, why, took_us, quotas: Vec::new(), declared: BTreeMap::new() })
 }
 
-async fn run(check: &'static HardeningCheck, stage: &Stage<'_>, access: Option<&Access>) -> CheckRecord {
+async fn run(check: &'static HardeningCheck, place: Place<'_>) -> CheckRecord {
     let start = Instant::now();
-    let mut first = match attempt(check, stage, access, 1).await {
+    let mut first = match attempt(check, place, 1).await {
         Ok(findings) => findings,
         Err(why) => return record(check, CheckState::NotApplicable, why, &Findings::default(), 1, start),
     };
     let (mut attempts, found) = (1, first.violations.len());
     while attempts < ATTEMPTS && !first.violations.is_empty() {
         attempts += 1;
-        let again = attempt(check, stage, access, attempts).await.unwrap_or_default();
+        let again = attempt(check, place, attempts).await.unwrap_or_default();
         keep_repeated(&mut first.violations, &again.violations);
     }
     if found > first.violations.len() {
@@ -113,13 +123,8 @@ fn keep_repeated(violations: &mut Vec<ViolationRecord>, again: &[ViolationRecord
 }
 
 /// Runs the probe once. Fails with the reason if the check is not applicable.
-async fn attempt(
-    check: &'static HardeningCheck,
-    stage: &Stage<'_>,
-    access: Option<&Access>,
-    number: u32,
-) -> Result<Findings, String> {
-    let probe = Probe::new(stage, access, check.id, number);
+async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) -> Result<Findings, String> {
+    let probe = Probe::new(place, check.id, number);
     // A panic ends only this check.
     let probing = AssertUnwindSafe((check.probing)(&probe)).catch_unwind();
     let ended = tokio::time::timeout(ATTEMPT_DEADLINE, probing).await;

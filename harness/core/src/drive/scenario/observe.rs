@@ -4,6 +4,7 @@ use super::{Stage, StepFailed};
 use crate::observe::children;
 use crate::observe::machine::{MachineTotals, is_crowded, look};
 use serde_json::Value;
+use std::time::Duration;
 
 impl Stage<'_> {
     /// Returns a mark at the current end of a part's log, for [`Stage::log_since`].
@@ -46,6 +47,12 @@ impl Stage<'_> {
         Some(files_of(pid)? + children(pid).into_iter().filter_map(files_of).sum::<usize>())
     }
 
+    /// Returns the time of processors that a part and its children have used so far; `None` if its process is not visible on this machine.
+    pub fn cpu_time(&self, part: &str) -> Option<Duration> {
+        let pid = self.stack.part(part)?.pid?;
+        Some(cpu_of(pid)? + children(pid).into_iter().filter_map(cpu_of).sum::<Duration>())
+    }
+
     /// Returns the figures of the machine now, for [`Stage::was_machine_busy_since`]; `None` if it does not show them.
     pub fn machine(&self) -> Option<MachineTotals> {
         look(self.stack, &[], self.epoch_us())
@@ -68,6 +75,12 @@ impl Stage<'_> {
 
 fn files_of(pid: u32) -> Option<usize> {
     procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.fd_count()).ok()
+}
+
+/// Reads the clock of a process, which counts nanoseconds; the ticks of `/proc` are too coarse for one call.
+fn cpu_of(pid: u32) -> Option<Duration> {
+    let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(pid.cast_signed())).ok()?;
+    clock.now().ok().map(Duration::from)
 }
 
 fn peak_of(pid: u32) -> Option<u64> {

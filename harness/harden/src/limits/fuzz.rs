@@ -1,0 +1,210 @@
+//! Inputs that no person would write, made by a seed: arguments of every tool, and envelopes of JSON-RPC.
+
+use crate::shapes::{Distance, Shapes};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+/// Calls of each tool, by their distance from its schema.
+const CALLS: [(Distance, &str, usize); 3] =
+    [(Distance::Valid, "valid", 4), (Distance::Near, "nearly valid", 8), (Distance::Hostile, "hostile", 8)];
+/// Envelopes for each service.
+const ENVELOPES: usize = 150;
+/// What no reply may show.
+const INSIDE: [&str; 4] = ["panicked at", "stack backtrace", ".rs:", "Traceback (most recent call last)"];
+
+pub(crate) const TOOLS: HardeningCheck = HardeningCheck {
+    id: "MCP-LIM-12",
+    title: "no argument of a tool causes an error of the service, a malformed reply or a reply that shows the inside",
+    score: 6.5,
+    why: "An error of status 500 shows a path that was never tested, and the next input on it may end the process.",
+    sources: &["OWASP API4:2023", "OWASP API8:2023", "CWE-20", "CWE-209", "CWE-755"],
+    needs: &[Need::Token, Need::Product],
+    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards.",
+    remedy: "Parse arguments into types that cannot be wrong, and turn every error into one of the contract.",
+    fix_in: &["services/kit/src/tool/arguments.rs", "services/kit/src/tool.rs"],
+    follows: &["MCP-AUTH-06", "MCP-TRN-13"],
+    alone: true,
+    probing: |probe| Box::pin(tools(probe)),
+};
+
+pub(crate) const ENVELOPE: HardeningCheck = HardeningCheck {
+    id: "MCP-LIM-13",
+    title: "no envelope of JSON-RPC causes an error of the service or a malformed reply",
+    score: 5.3,
+    why: "The envelope is parsed before the tool is known, so that a defect there is open to everyone with a token.",
+    sources: &["JSON-RPC 2.0, sections 4 and 5", "OWASP API8:2023", "CWE-20", "CWE-755"],
+    needs: &[Need::Token],
+    how: "Changes a valid request 150 times by the seed of the run: bytes are flipped, cut, repeated and inserted, and members get other types. No reply may have status 500 or above or be missing, each must be a message of JSON-RPC, and the service must answer afterwards.",
+    remedy: "Parse the envelope strictly before anything else.",
+    fix_in: &["services/kit/src/mcp/envelope.rs"],
+    follows: &["MCP-TRN-07"],
+    alone: true,
+    probing: |probe| Box::pin(envelopes(probe)),
+};
+
+async fn tools(probe: &Probe<'_>) -> Result<(), Stop> {
+    for (_, part) in probe.services() {
+        let ann = probe.user("ann", "acme");
+        let listed = probe.control(&part, "the list of tools", &HttpRequest::tools_list().bearer(&ann.token)).await?;
+        for tool in listed.result()["tools"].as_array().into_iter().flatten() {
+            fuzz_tool(probe, &part, tool, &ann).await;
+        }
+        probe.control(&part, "the list of tools afterwards", &HttpRequest::tools_list().bearer(&ann.token)).await?;
+        let ready = probe.stage().is_ready(&part).await;
+        let signs = [("the service is not ready", !ready), ("it was ready before", true)];
+        probe.judge(&part, "the service afterwards", ready, &signs, &[]);
+    }
+    Ok(())
+}
+
+async fn fuzz_tool(probe: &Probe<'_>, part: &str, tool: &Value, ann: &Caller) {
+    let name = tool["name"].as_str().unwrap_or_default();
+    let output = jsonschema::validator_for(&tool["outputSchema"]).ok();
+    let mut shapes = Shapes::new(&tool["inputSchema"], probe.stage().seed());
+    for (distance, word, count) in CALLS {
+        let mut wrong = None;
+        for _ in 0..count {
+            let request = HttpRequest::tool(name, &shapes.next(distance)).bearer(&ann.token);
+            let answer = probe.send(part, &request).await;
+            let fits = |answer: &Answer| match &output {
+                Some(schema) if answer.has_result() => schema.is_valid(&answer.structured()),
+                Some(_) | None => true,
+            };
+            let defects = |answer: &Answer| {
+                defects(probe, ann, answer).or((!fits(answer)).then_some("the result does not fit the output schema"))
+            };
+            if wrong.is_none()
+                && let Some(defect) = defects(&answer)
+            {
+                let again = probe.send(part, &request).await;
+                wrong = Some((defect, defects(&again) == Some(defect), answer));
+            }
+        }
+        let case = format!("{word} arguments of `{name}`");
+        judge(probe, part, &case, wrong);
+    }
+}
+
+/// Judges the first reply with a defect. The second sign is that the same request has it again.
+fn judge(probe: &Probe<'_>, part: &str, case: &str, wrong: Option<(&str, bool, Answer)>) {
+    match wrong {
+        None => probe.judge(part, case, true, &[], &[]),
+        Some((defect, again, answer)) => {
+            probe.judge(part, case, false, &[(defect, true), ("the same request has it again", again)], &[&answer]);
+        }
+    }
+}
+
+/// Returns what is wrong with a reply, whatever the request was.
+fn defects(probe: &Probe<'_>, ann: &Caller, answer: &Answer) -> Option<&'static str> {
+    let (message, body) = (answer.message(), answer.body_text());
+    let is_accepted = answer.has_status(202) && body.is_empty();
+    let is_rpc = message["jsonrpc"] == "2.0" && (message.get("result").is_some() != message.get("error").is_some());
+    if answer.status.is_none_or(|status| status >= 500) {
+        Some("there is no reply, or its status is 500 or above")
+    } else if !is_rpc && !is_accepted && !probe.is_foreign() {
+        Some("the reply is no message of JSON-RPC")
+    } else if [probe.key(), &ann.token].iter().any(|secret| !secret.is_empty() && body.contains(secret)) {
+        Some("the reply has a key or a token")
+    } else {
+        INSIDE.iter().any(|word| body.contains(word)).then_some("the reply shows the inside of the service")
+    }
+}
+
+async fn envelopes(probe: &Probe<'_>) -> Result<(), Stop> {
+    for (_, part) in probe.parts() {
+        let ann = probe.user("ann", "acme");
+        let valid = HttpRequest::tools_list().bearer(&ann.token);
+        probe.control(&part, "a valid request", &valid).await?;
+        let mut random = ChaCha8Rng::seed_from_u64(probe.stage().seed());
+        let mut wrong: [Option<(&str, bool, Answer)>; 2] = [None, None];
+        for number in 0..ENVELOPES {
+            let kind = number % 2;
+            let body = if kind == 0 { damaged(valid.body(), &mut random) } else { retyped(valid.body(), &mut random) };
+            let request = valid.clone().with_body(body);
+            let answer = probe.send(&part, &request).await;
+            if wrong[kind].is_none()
+                && let Some(defect) = defects(probe, &ann, &answer)
+            {
+                let again = probe.send(&part, &request).await;
+                wrong[kind] = Some((defect, defects(probe, &ann, &again) == Some(defect), answer));
+            }
+        }
+        for (case, wrong) in ["damaged bytes", "members of other types"].into_iter().zip(wrong) {
+            judge(probe, &part, case, wrong);
+        }
+        probe.control(&part, "a valid request afterwards", &valid).await?;
+    }
+    Ok(())
+}
+
+/// Flips, cuts, repeats or inserts bytes.
+fn damaged(body: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut bytes = body.to_vec();
+    for _ in 0..random.random_range(1..=3) {
+        let at = random.random_range(0..bytes.len().max(1)).min(bytes.len());
+        let end = (at + random.random_range(1..=16)).min(bytes.len());
+        match random.random_range(0..4) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << random.random_range(0..8),
+            1 => drop(bytes.drain(at..end)),
+            2 => {
+                let part = bytes[at..end].to_vec();
+                drop(bytes.splice(at..at, part));
+            }
+            _ => bytes.insert(at, random.random()),
+        }
+    }
+    bytes
+}
+
+/// Gives one member another type.
+fn retyped(body: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
+    let mut message: Value = serde_json::from_slice(body).unwrap_or_default();
+    let hostile = [
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1.5),
+        json!(u64::MAX),
+        json!(""),
+        json!("\u{0}"),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!({ "$ref": "#" }),
+        json!("2.0"),
+    ];
+    let places = ["/jsonrpc", "/id", "/method", "/params", "/params/_meta"];
+    let value = hostile[random.random_range(0..hostile.len())].clone();
+    if let Some(member) = message.pointer_mut(places[random.random_range(0..places.len())]) {
+        *member = value;
+    }
+    message.to_string().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{damaged, retyped};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    #[test]
+    fn a_seed_repeats_what_is_sent_and_it_differs_from_the_original() {
+        let body = br#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{}}}"#;
+        let all = |seed| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            (0..50).flat_map(|_| [damaged(body, &mut random), retyped(body, &mut random)]).collect::<Vec<_>>()
+        };
+        assert_eq!(all(1), all(1));
+        assert_ne!(all(1), all(2));
+        assert!(all(1).iter().filter(|changed| changed[..] != body[..]).count() > 60);
+    }
+
+    #[test]
+    fn an_empty_body_can_be_damaged() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        (0..200).for_each(|_| drop(damaged(b"a", &mut random)));
+    }
+}

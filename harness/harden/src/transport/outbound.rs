@@ -1,0 +1,197 @@
+//! No input makes a service open a connection.
+
+use crate::shapes::{Distance, Shapes};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// Time in which a service that fetches a URL would have connected.
+const FETCH: Duration = Duration::from_millis(150);
+/// Headers in which other software looks for a URL.
+const HEADERS: [&str; 8] =
+    ["referer", "x-callback-url", "x-webhook-url", "x-forwarded-host", "forwarded", "link", "x-original-url", "from"];
+
+pub(crate) const OUTBOUND: HardeningCheck = HardeningCheck {
+    id: "MCP-TRN-11",
+    title: "no URL in an argument, a schema or a header makes a service open a connection",
+    score: 8.6,
+    why: "A service that fetches what a caller names reads the metadata of its cloud and scans its network for the attacker.",
+    sources: &["OWASP API7:2023", "MCP 2026-07-28, tools, JSON Schema references", "CWE-918"],
+    needs: &[Need::Token, Need::Product, Need::Processes],
+    how: "Listens on 127.0.0.1 and calls every tool with the URL of the listener in every text that its schema has, with it as `$ref`, and with it in eight headers and in the parameters of other methods. No connection may arrive. A connection of the check itself must arrive.",
+    remedy: "Resolve no reference, and call only the addresses of the settings.",
+    fix_in: &["services/kit/src/tool/schema.rs", "services/kit/src/mcp.rs"],
+    follows: &[],
+    alone: false,
+    probing: |probe| Box::pin(outbound(probe)),
+};
+
+/// A listener that counts who comes. It ends when it is dropped.
+struct Canary {
+    address: std::net::SocketAddr,
+    counts: Arc<Counts>,
+    _accepting: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicUsize,
+    /// Connections that sent something.
+    requests: AtomicUsize,
+}
+
+impl Canary {
+    async fn listen() -> std::io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let (address, counts) = (listener.local_addr()?, Arc::new(Counts::default()));
+        let (mut accepting, seen) = (JoinSet::new(), Arc::clone(&counts));
+        accepting.spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                seen.connections.fetch_add(1, Ordering::SeqCst);
+                let read = tokio::time::timeout(FETCH, stream.read(&mut [0; 16])).await;
+                if matches!(read, Ok(Ok(bytes)) if bytes > 0) {
+                    seen.requests.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        });
+        Ok(Self { address, counts, _accepting: accepting })
+    }
+
+    fn count(&self) -> (usize, usize) {
+        (self.counts.connections.load(Ordering::SeqCst), self.counts.requests.load(Ordering::SeqCst))
+    }
+
+    /// Shows that a connection to it is seen.
+    async fn prove(&self, probe: &Probe<'_>) -> Result<(), Stop> {
+        let unclear = |why: String| Stop::Unclear(format!("the listener cannot be reached: {why}"));
+        let connection =
+            tokio::net::TcpStream::connect(self.address).await.map_err(|error| unclear(error.to_string()))?;
+        for _ in 0..100 {
+            if self.count().0 > 0 {
+                probe.controlled();
+                drop(connection);
+                self.counts.connections.store(0, Ordering::SeqCst);
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(unclear("it saw no connection".to_owned()))
+    }
+}
+
+async fn outbound(probe: &Probe<'_>) -> Result<(), Stop> {
+    let canary = Canary::listen().await.map_err(|error| Stop::Unclear(error.to_string()))?;
+    canary.prove(probe).await?;
+    let url = format!("http://{}/canary", canary.address);
+    for (_, part) in probe.services() {
+        let ann = probe.user("ann", "acme");
+        let list = HttpRequest::tools_list().bearer(&ann.token);
+        let listed = probe.control(&part, "the list of tools", &list).await?;
+        for tool in listed.result()["tools"].as_array().into_iter().flatten() {
+            let name = tool["name"].as_str().unwrap_or_default();
+            let mut answers = Vec::new();
+            for arguments in with_url(tool, &url, probe.stage().seed()) {
+                answers.push(probe.send(&part, &HttpRequest::tool(name, &arguments).bearer(&ann.token)).await);
+            }
+            let case = format!("a URL in the arguments of `{name}`");
+            expect_silence(probe, &canary, FETCH / 10, (&part, &case), &answers).await;
+        }
+        let mut answers = Vec::new();
+        for header in HEADERS {
+            answers.push(probe.send(&part, &list.clone().header(header, &url)).await);
+        }
+        let meta =
+            list.clone().changed(|body| body["params"]["_meta"]["callback"] = json!({ "url": url, "$ref": url }));
+        answers.push(probe.send(&part, &meta).await);
+        for method in ["resources/read", "prompts/get", "completion/complete"] {
+            answers.push(
+                probe
+                    .send(&part, &HttpRequest::rpc(method, json!({ "uri": url, "name": url })).bearer(&ann.token))
+                    .await,
+            );
+        }
+        // The last case waits for a connection that comes late.
+        expect_silence(probe, &canary, FETCH, (&part, "a URL in headers and other methods"), &answers).await;
+    }
+    Ok(())
+}
+
+/// Judges that no connection came until a while after the last request.
+async fn expect_silence(
+    probe: &Probe<'_>,
+    canary: &Canary,
+    wait: Duration,
+    (part, case): (&str, &str),
+    answers: &[Answer],
+) {
+    let before = canary.count();
+    // Only a connection that came has to be waited for, so that a silent listener costs little for each tool.
+    tokio::time::sleep(wait).await;
+    if canary.count().0 > 0 {
+        tokio::time::sleep(FETCH * 2).await;
+    }
+    let (connections, requests) = canary.count();
+    canary.counts.connections.fetch_sub(connections, Ordering::SeqCst);
+    canary.counts.requests.fetch_sub(requests, Ordering::SeqCst);
+    let signs = [
+        ("a connection came to the URL", connections > 0),
+        ("something was sent to it, or it came before the reply", requests > 0 || before.0 > 0),
+    ];
+    let last: Vec<&Answer> = answers.iter().rev().take(2).collect();
+    probe.judge(part, case, connections == 0, &signs, &last);
+}
+
+/// Returns arguments of a tool in which every text is the URL, or a reference to it.
+fn with_url(tool: &Value, url: &str, seed: u64) -> Vec<Value> {
+    let mut shapes = Shapes::new(&tool["inputSchema"], seed);
+    let mut all = Vec::new();
+    for replacement in [json!(url), json!({ "$ref": url }), json!(format!("see {url} and file://{url}"))] {
+        let mut arguments = shapes.next(Distance::Valid);
+        for (name, field) in tool["inputSchema"]["properties"].as_object().into_iter().flatten() {
+            // A field that the shape omitted is there too, if its schema takes any text.
+            if field.get("enum").is_none() && field["type"] == "string" {
+                arguments[name] = replacement.clone();
+            }
+        }
+        replace_texts(&mut arguments, &replacement);
+        all.push(arguments);
+    }
+    all
+}
+
+fn replace_texts(value: &mut Value, replacement: &Value) {
+    match value {
+        Value::String(_) => *value = replacement.clone(),
+        Value::Array(values) => values.iter_mut().for_each(|value| replace_texts(value, replacement)),
+        Value::Object(fields) if !fields.contains_key("$ref") => {
+            fields.values_mut().for_each(|value| replace_texts(value, replacement))
+        }
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_url;
+    use serde_json::json;
+
+    #[test]
+    fn every_text_of_a_tool_becomes_the_url() {
+        let tool = json!({ "inputSchema": { "type": "object", "required": ["text", "tags"], "properties": {
+            "text": { "type": "string" }, "other": { "type": "string" }, "tags": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+        } } });
+        let all = with_url(&tool, "http://127.0.0.1:1/canary", 1);
+        assert_eq!(all.len(), 3);
+        assert_eq!(
+            (&all[0]["text"], &all[0]["other"]),
+            (&json!("http://127.0.0.1:1/canary"), &json!("http://127.0.0.1:1/canary"))
+        );
+        assert_eq!(all[0]["tags"][0], json!("http://127.0.0.1:1/canary"));
+        assert_eq!(all[1]["text"]["$ref"], json!("http://127.0.0.1:1/canary"));
+    }
+}
