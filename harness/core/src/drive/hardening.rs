@@ -16,7 +16,6 @@ mod token;
 pub(crate) use access::Access;
 pub use answer::Answer;
 pub use check::{HardeningCheck, Need, Probing};
-pub(crate) use run_checks::{Place, run_checks};
 pub use files::FileCase;
 pub use probe::{Caller, Probe, Stop};
 pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};

@@ -4,7 +4,7 @@ use crate::arguments::{
     Changes, ChaosArguments, GateArguments, HardenArguments, LoadArguments, Ownership, Profile, RecordArguments,
     ScenarioArguments, ServerArguments, TargetArguments,
 };
-use crate::command::load::{stack_options, lie_and_delay_options};
+use crate::command::load::{lie_and_delay_options, stack_options};
 use crate::command::play::quoted;
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;

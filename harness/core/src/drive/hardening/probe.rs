@@ -3,10 +3,10 @@
 use super::access::Access;
 use super::answer::Answer;
 use super::appraise::{Appraisal, appraise};
-use super::conduct::Place;
 use super::mask::masked;
 use super::record::{ExchangeText, ViolationRecord};
 use super::request::HttpRequest;
+use super::run_checks::Place;
 use crate::drive::client::exchange;
 use crate::drive::scenario::{Stage, StepFailed};
 use crate::drive::token::Grant;
