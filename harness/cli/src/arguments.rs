@@ -1,6 +1,7 @@
 //! The command line. A subcommand has one variant below and one file in `command/`. Its arguments are in a file of `arguments/`, which related
 //! subcommands share; subcommands with at most a few arguments have them here.
 
+mod bench;
 mod chaos;
 mod client_config;
 mod gate;
@@ -17,6 +18,7 @@ mod token;
 mod usage;
 mod values;
 
+pub(crate) use bench::BenchArguments;
 pub(crate) use chaos::{ChaosArguments, ChaosCommand};
 pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::{GateArguments, InitArguments, Profile};
@@ -169,7 +171,12 @@ pub(crate) enum Command {
     /// Writes `harness.toml` with every setting, its default and a comment.
     #[command(after_help = "Example: harness init && harness gate")]
     Init(InitArguments),
-    /// Measures how long a stack takes to start, and what a call costs compared with a bare HTTP reply.
+    /// Measures the price of a call: its throughput beside a bare HTTP reply of the same service, its median latency and its CPU time. Reports which
+    /// calls became worse than in the last runs.
+    #[command(
+        after_help = "Examples:\n  harness bench\n  harness bench --rounds 5 --fail-if-worse\n  harness bench --no-history --json | jq '.rows[] | {name, ratio}'\n  \
+        harness bench --markdown > block.md"
+    )]
     Bench(BenchArguments),
     /// Prints shell completions.
     #[command(after_help = "Example: harness completions bash > /etc/bash_completion.d/harness")]
@@ -192,13 +199,6 @@ pub(crate) struct BecomeArguments {
     pub(crate) program: PathBuf,
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<OsString>,
-}
-
-#[derive(Args)]
-pub(crate) struct BenchArguments {
-    /// Number of rounds; the median is reported.
-    #[arg(long, default_value_t = 3)]
-    pub(crate) rounds: usize,
 }
 
 #[derive(Args)]

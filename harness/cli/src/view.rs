@@ -23,6 +23,11 @@ pub(crate) fn choose(output: &Output, terminal: bool) -> Arc<dyn View> {
     }
 }
 
+/// Returns a view that shows nothing, for a command whose output is one JSON object.
+pub(crate) fn silent() -> Arc<dyn View> {
+    Arc::new(Silent)
+}
+
 struct Silent;
 
 impl View for Silent {

@@ -28,6 +28,7 @@ const RUN: &[&str] = &[
     "mcp-memory measure",
     "mcp-guardrails check-rules my-rules/",
     "mcp-patterns check-catalog my-catalog/",
+    "harness bench --check",
     "harness up",
     "harness status",
     "harness logs memory",

@@ -20,5 +20,5 @@ pub use files::FileCase;
 pub use probe::{Caller, Probe, Stop};
 pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 pub use request::HttpRequest;
-pub(crate) use run_checks::run_checks;
+pub(crate) use run_checks::{Place, run_checks};
 pub use token::{base64url, signed, signed_with};
