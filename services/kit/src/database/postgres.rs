@@ -35,8 +35,10 @@ const WAIT_DEADLINE: Duration = Duration::from_secs(5);
 
 /// Work on a transaction: it may run a second time if the first connection was lost before anything was stored.
 pub type Work<'t, T> = BoxFuture<'t, Result<T, Error>>;
+/// The parameters of a statement.
+pub type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 /// A statement with its parameters.
-pub type Bound<'a> = (&'a str, &'a [&'a (dyn ToSql + Sync)]);
+pub type Bound<'a> = (&'a str, Values<'a>);
 
 /// A database on a server. Clones share its connections.
 #[derive(Clone)]
