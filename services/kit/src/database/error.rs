@@ -32,7 +32,9 @@ pub enum OpenError {
          previous release can use"
     )]
     Migration { path: String, from: usize, why: String },
-    #[error("`DATABASE_URL` names a Postgres server, which only the memory service supports\nhint: use a file, such as `sqlite://data/name.db`")]
+    #[error(
+        "`DATABASE_URL` names a Postgres server, which only the memory service supports\nhint: use a file, such as `sqlite://data/name.db`"
+    )]
     OnlyFile,
     #[error(transparent)]
     Postgres(#[from] PostgresOpenError),

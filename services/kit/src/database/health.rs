@@ -111,11 +111,7 @@ impl Health {
         let shown = |trouble: Trouble| match trouble {
             // Ready, because reads and deletions go on, and a deletion may be what makes room.
             Trouble::Full => Shown::Degraded { _degraded: readiness.degraded(trouble.name()) },
-            Trouble::Removed
-            | Trouble::Unreadable
-            | Trouble::Unreachable
-            | Trouble::ReadOnly
-            | Trouble::Locked => {
+            Trouble::Removed | Trouble::Unreadable | Trouble::Unreachable | Trouble::ReadOnly | Trouble::Locked => {
                 Shown::Missing { _latch: readiness.latch(trouble.name()) }
             }
         };

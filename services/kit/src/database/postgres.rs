@@ -222,7 +222,6 @@ pub async fn pipelined(
     let prepared =
         futures::future::try_join_all(statements.iter().map(|(sql, _)| transaction.prepare_cached(sql))).await?;
     // Requests are sent in the order in which the futures are polled first, which is theirs.
-    let running =
-        prepared.iter().zip(statements).map(|(statement, (_, values))| transaction.query(statement, values));
+    let running = prepared.iter().zip(statements).map(|(statement, (_, values))| transaction.query(statement, values));
     futures::future::try_join_all(running).await
 }

@@ -96,7 +96,10 @@ impl PostgresStore {
     fn read<T, Work>(&self, tenant: &Tenant, work: Work) -> StoreFuture<T>
     where
         T: Send + 'static,
-        Work: for<'t> Fn(&'t PostgresTransaction<'t>, Tenant) -> BoxFuture<'t, Result<T, Failure>> + Send + Sync + 'static,
+        Work: for<'t> Fn(&'t PostgresTransaction<'t>, Tenant) -> BoxFuture<'t, Result<T, Failure>>
+            + Send
+            + Sync
+            + 'static,
     {
         let (database, tenant) = (self.database.clone(), tenant.clone());
         async move {
@@ -247,8 +250,7 @@ impl Store for PostgresStore {
             let mut deleted = 0;
             for portion in versions.chunks(PORTION) {
                 let write = store.write(&tenant, portion.len(), Kind::DeletePortion(portion.to_vec()));
-                deleted +=
-                    write.await.and_then(Written::deleted).map_err(|error| after(deleted, error))?;
+                deleted += write.await.and_then(Written::deleted).map_err(|error| after(deleted, error))?;
             }
             Ok(deleted)
         }

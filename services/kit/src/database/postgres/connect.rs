@@ -11,7 +11,8 @@ use std::time::Duration;
 
 /// Settings of a session. A statement that takes longer than the deadline of a request has no caller any more; a lock that is waited for longer, or a
 /// transaction that its instance has left open, belongs to an instance that hangs.
-const SESSION: &str = "SET statement_timeout = '9s'; SET lock_timeout = '4s'; SET idle_in_transaction_session_timeout = '15s'";
+const SESSION: &str =
+    "SET statement_timeout = '9s'; SET lock_timeout = '4s'; SET idle_in_transaction_session_timeout = '15s'";
 /// How long a call waits for a free connection, a new one included.
 const WAIT_DEADLINE: Duration = Duration::from_secs(5);
 
@@ -46,9 +47,7 @@ impl Connections {
             }
             PoolError::Closed => Failed::NoConnection(DatabaseError::Closed),
             // All connections are in use: the callers are too many, and the server is not at fault.
-            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => {
-                Failed::NoConnection(DatabaseError::Overloaded)
-            }
+            PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Failed::NoConnection(DatabaseError::Overloaded),
             other => Failed::NoConnection(DatabaseError::Unreachable(other.to_string())),
         })
     }

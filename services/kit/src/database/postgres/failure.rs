@@ -13,25 +13,37 @@ use tokio_postgres::error::SqlState;
 pub enum PostgresOpenError {
     #[error("`DATABASE_URL` {0}")]
     Url(String),
-    #[error("the database `{place}` cannot be reached: {why}\nhint: check `DATABASE_URL`, and that the server accepts connections from this machine")]
+    #[error(
+        "the database `{place}` cannot be reached: {why}\nhint: check `DATABASE_URL`, and that the server accepts connections from this machine"
+    )]
     Unreachable { place: String, why: String },
-    #[error("the database `{place}` refuses the user `{user}`: {why}\nhint: check the user, the password and `pg_hba.conf`")]
+    #[error(
+        "the database `{place}` refuses the user `{user}`: {why}\nhint: check the user, the password and `pg_hba.conf`"
+    )]
     Refused { place: String, user: String, why: String },
-    #[error("the server has no database of the name in `{place}`: {why}\nhint: create it: `CREATE DATABASE … OWNER {user}`")]
+    #[error(
+        "the server has no database of the name in `{place}`: {why}\nhint: create it: `CREATE DATABASE … OWNER {user}`"
+    )]
     NoDatabase { place: String, user: String, why: String },
     #[error(
         "every server of `{place}` is read-only\nhint: it is a replica, or `default_transaction_read_only` is on; name the primary in `DATABASE_URL`, or all servers"
     )]
     ReadOnly { place: String },
-    #[error("the user `{user}` lacks a right in `{place}`: {why}\nhint: make the user the owner of the database: `ALTER DATABASE … OWNER TO {user}`")]
+    #[error(
+        "the user `{user}` lacks a right in `{place}`: {why}\nhint: make the user the owner of the database: `ALTER DATABASE … OWNER TO {user}`"
+    )]
     Rights { place: String, user: String, why: String },
     #[error(
         "the user `{user}` of `{place}` is not subject to row-level security\nhint: use a role without SUPERUSER and BYPASSRLS, such as from `CREATE ROLE mcp LOGIN`"
     )]
     Bypass { place: String, user: String },
-    #[error("the database `{place}` has the encoding {encoding}, but texts need UTF8\nhint: create it with `ENCODING 'UTF8' TEMPLATE template0`")]
+    #[error(
+        "the database `{place}` has the encoding {encoding}, but texts need UTF8\nhint: create it with `ENCODING 'UTF8' TEMPLATE template0`"
+    )]
     Encoding { place: String, encoding: String },
-    #[error("the database `{place}` has tables of another program: {why}\nhint: set `DATABASE_URL` to another database")]
+    #[error(
+        "the database `{place}` has tables of another program: {why}\nhint: set `DATABASE_URL` to another database"
+    )]
     Foreign { place: String, why: String },
     #[error(
         "the database `{place}` has version {version}, but this release supports versions up to {newest}\nhint: run the release that wrote it, or a newer one"
@@ -53,7 +65,9 @@ impl PostgresOpenError {
     pub(super) fn connecting(target: &PostgresTarget, error: &Error) -> Self {
         let (place, user, why) = (target.place(), target.user().to_owned(), text(error));
         match error.code() {
-            Some(code) if is_one_of(code, &[SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION]) => {
+            Some(code)
+                if is_one_of(code, &[SqlState::INVALID_PASSWORD, SqlState::INVALID_AUTHORIZATION_SPECIFICATION]) =>
+            {
                 Self::Refused { place, user, why }
             }
             Some(code) if *code == SqlState::INVALID_CATALOG_NAME => Self::NoDatabase { place, user, why },
@@ -116,12 +130,15 @@ pub(super) fn is_repeatable(error: &Error) -> bool {
             // The primary may have become a standby: a new connection finds the one that accepts writes. A unique violation is one of two instances
             // that stored the same; the second run finds the row.
             is_lost(code)
-                || is_one_of(code, &[
-                    SqlState::READ_ONLY_SQL_TRANSACTION,
-                    SqlState::T_R_SERIALIZATION_FAILURE,
-                    SqlState::T_R_DEADLOCK_DETECTED,
-                    SqlState::UNIQUE_VIOLATION,
-                ])
+                || is_one_of(
+                    code,
+                    &[
+                        SqlState::READ_ONLY_SQL_TRANSACTION,
+                        SqlState::T_R_SERIALIZATION_FAILURE,
+                        SqlState::T_R_DEADLOCK_DETECTED,
+                        SqlState::UNIQUE_VIOLATION,
+                    ],
+                )
         }
     }
 }
@@ -167,19 +184,23 @@ pub(super) fn of_commit(error: &Error) -> DatabaseError {
 /// Returns true if the connection has ended or the server is about to stop.
 fn is_lost(code: &SqlState) -> bool {
     code.code().starts_with("08")
-        || is_one_of(code, &[
-            SqlState::ADMIN_SHUTDOWN,
-            SqlState::CRASH_SHUTDOWN,
-            SqlState::CANNOT_CONNECT_NOW,
-            SqlState::TOO_MANY_CONNECTIONS,
-            SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-        ])
+        || is_one_of(
+            code,
+            &[
+                SqlState::ADMIN_SHUTDOWN,
+                SqlState::CRASH_SHUTDOWN,
+                SqlState::CANNOT_CONNECT_NOW,
+                SqlState::TOO_MANY_CONNECTIONS,
+                SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            ],
+        )
 }
 
 /// Returns true if the driver could not turn a value into a parameter or a column into a value.
 fn is_about_a_value(error: &Error) -> bool {
     let text = error.to_string();
-    !error.is_closed() && ["serializing", "deserializing", "parameters", "column"].iter().any(|part| text.contains(part))
+    !error.is_closed()
+        && ["serializing", "deserializing", "parameters", "column"].iter().any(|part| text.contains(part))
 }
 
 fn is_one_of(code: &SqlState, codes: &[SqlState]) -> bool {

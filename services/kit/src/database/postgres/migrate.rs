@@ -10,8 +10,7 @@ use tokio_postgres::{Client, Error, Transaction};
 const LOCK: i64 = 0x006d_6370;
 /// A migration waits longer for others than a call does.
 const SESSION: &str = "SET lock_timeout = '120s'; SET statement_timeout = 0; SET client_min_messages = warning";
-const VERSIONS: &str =
-    "CREATE TABLE IF NOT EXISTS mcp_version (service TEXT PRIMARY KEY, version INTEGER NOT NULL)";
+const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS mcp_version (service TEXT PRIMARY KEY, version INTEGER NOT NULL)";
 
 /// The tables of a service in a database.
 #[derive(Debug, Clone, Copy)]
@@ -94,8 +93,6 @@ async fn version(transaction: &Transaction<'_>, service: &str) -> Result<usize, 
 
 /// Writes what is there already, to find out whether the database accepts writes.
 pub(super) fn touch<'t>(transaction: &'t PostgresTransaction<'t>, service: &'static str) -> Work<'t, u64> {
-    async move {
-        transaction.execute("UPDATE mcp_version SET version = version WHERE service = $1", &[&service]).await
-    }
-    .boxed()
+    async move { transaction.execute("UPDATE mcp_version SET version = version WHERE service = $1", &[&service]).await }
+        .boxed()
 }

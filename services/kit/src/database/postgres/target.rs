@@ -159,6 +159,9 @@ mod tests {
         let no_pem = PostgresTarget::parse("postgres://u:hunter2@db.example/d", Some(b"hunter2"), 4).unwrap_err();
         assert!(no_pem.contains("PEM") && !no_pem.contains("hunter2"), "{no_pem}");
         let target = PostgresTarget::parse("postgres://u:hunter2@127.0.0.1:5433,[::1]/d", None, 4).unwrap();
-        assert_eq!((target.place().as_str(), format!("{target:?}").as_str()), ("127.0.0.1:5433,::1:5433/d", "(secret)"));
+        assert_eq!(
+            (target.place().as_str(), format!("{target:?}").as_str()),
+            ("127.0.0.1:5433,::1:5433/d", "(secret)")
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Changes and deletions of one memory. A refused one returns before it changes anything, because the writes of a group share a transaction.
 
 use super::failure::Failure;
-use super::identity::Caller;
 use super::idempotency::{self, Kept};
+use super::identity::Caller;
 use super::index::{self, Indexed};
 use super::insert::{Counts, add_tags, scope_for_write};
 use super::ledger::Ledger;
@@ -139,8 +139,17 @@ async fn replace(
     let ((tags, metadata), version) = (row.texts(), row.version.cast_signed());
     let (org, content) = (tenant.org(), row.content.as_bytes());
     let values: Values<'_> = &[
-        &org, &row.sequence, &row.scope, &row.updated_us, &version, &row.content_hash, &row.kind, &tags, &metadata,
-        &content, &is_other,
+        &org,
+        &row.sequence,
+        &row.scope,
+        &row.updated_us,
+        &version,
+        &row.content_hash,
+        &row.kind,
+        &tags,
+        &metadata,
+        &content,
+        &is_other,
     ];
     pipelined(transaction, &[(sql, values)]).await?;
     Ok(())
@@ -207,11 +216,7 @@ async fn remove_tags(transaction: &PostgresTransaction<'_>, row: &Row) -> Result
     Ok(())
 }
 
-async fn remove_from_index(
-    transaction: &PostgresTransaction<'_>,
-    row: &Row,
-    document: &Document,
-) -> Result<(), Error> {
+async fn remove_from_index(transaction: &PostgresTransaction<'_>, row: &Row, document: &Document) -> Result<(), Error> {
     let was_recent = index::remove(transaction, row.scope, row.sequence, document).await?;
     Counts::of(&row.content, document, was_recent).negated().write(transaction, row.scope).await
 }

@@ -5,7 +5,8 @@ use mcp_kit::database::postgres::Bound;
 use tokio_postgres::types::ToSql;
 
 /// Sets the identity until the next one, and at most for the transaction, so that no other user of the connection has it.
-const SET: &str = "SELECT set_config('mcp.org', $1, true), set_config('mcp.workspace', $2, true), set_config('mcp.user', $3, true),
+const SET: &str =
+    "SELECT set_config('mcp.org', $1, true), set_config('mcp.workspace', $2, true), set_config('mcp.user', $3, true),
     set_config('mcp.wide', $4, true)";
 
 /// The parameters of [`SET`].

@@ -113,7 +113,12 @@ async fn move_to_blocks(transaction: &PostgresTransaction<'_>, scope: i64) -> Re
     let mut memories = Vec::new();
     for record in &results[0] {
         let length = record.try_get::<_, i64>(1)?.unsigned_abs();
-        memories.push(Recent { memory: record.try_get(0)?, length, day: record.try_get(2)?, words: record.try_get(3)? });
+        memories.push(Recent {
+            memory: record.try_get(0)?,
+            length,
+            day: record.try_get(2)?,
+            words: record.try_get(3)?,
+        });
     }
     memories.sort_unstable_by_key(|recent| recent.memory);
     let mut places: Vec<(&str, Place<'_>)> = Vec::new();
@@ -185,7 +190,8 @@ async fn write(
         pipelined(transaction, &[(delete, &[&scope, &removed_terms, &removed_firsts])]).await?;
     }
     if !terms.is_empty() {
-        pipelined(transaction, &[(upsert, &[&scope, &terms, &firsts, &places, &frequencies, &lengths, &bytes])]).await?;
+        pipelined(transaction, &[(upsert, &[&scope, &terms, &firsts, &places, &frequencies, &lengths, &bytes])])
+            .await?;
     }
     Ok(())
 }

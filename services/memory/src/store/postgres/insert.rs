@@ -1,8 +1,8 @@
 //! Inserts of one tenant, all of a group at a time: one trip reads what they depend on, the outcome of each is decided here, and one trip writes all of
 //! them.
 
-use super::identity::Caller;
 use super::idempotency::{self, Kept, RECALL};
+use super::identity::Caller;
 use super::index::{self, Indexed};
 use super::ledger::Ledger;
 use super::read::VISIBLE;
@@ -116,7 +116,8 @@ async fn prepare(
         FROM memory m JOIN memory_scope s ON s.id = m.scope WHERE m.org = $1 AND m.id = ANY($4)";
     let new = || inserts.iter().flat_map(|insert| insert.memories);
     let keys: Vec<&[u8]> = new().filter_map(|new| Some(new.idempotency.as_ref()?.key.as_bytes())).collect();
-    let hashes: Vec<&[u8]> = inserts.iter().flat_map(|insert| insert.texts).map(|text| &text.content_hash[..]).collect();
+    let hashes: Vec<&[u8]> =
+        inserts.iter().flat_map(|insert| insert.texts).map(|text| &text.content_hash[..]).collect();
     let ids: Vec<Uuid> = new().filter_map(|new| new.id).collect();
     let (org, workspace, user) = (tenant.org(), tenant.workspace(), tenant.user());
     let mut plan = Plan { bytes: ledger.bytes, newest: ledger.newest, ..Plan::default() };
@@ -270,10 +271,8 @@ impl Plan {
     }
 
     fn keep(&mut self, key: &Idempotency, inserted: &Inserted) {
-        let (name, kept) = (
-            key.key.as_bytes().to_vec(),
-            Kept::new(key.request, &StoredResult::Inserted(inserted.clone()), None),
-        );
+        let (name, kept) =
+            (key.key.as_bytes().to_vec(), Kept::new(key.request, &StoredResult::Inserted(inserted.clone()), None));
         self.bytes += kept.bytes();
         if let Some(old) = self.kept.insert(name.clone(), kept) {
             self.bytes -= old.bytes();
@@ -353,18 +352,25 @@ async fn write_rows(
     let copies: Vec<i64> = rows.iter().map(|row| new(row).id.map_or(0, |_| row.sequence)).collect();
     let (org, user) = (tenant.org(), tenant.user());
     let values: Values<'_> = &[
-        &org, &user, &ledger.now, &sequences, &ids, &scopes, &created, &hashes, &kinds, &tags, &metadata, &contents,
+        &org,
+        &user,
+        &ledger.now,
+        &sequences,
+        &ids,
+        &scopes,
+        &created,
+        &hashes,
+        &kinds,
+        &tags,
+        &metadata,
+        &contents,
         &copies,
     ];
     pipelined(transaction, &[(sql, values)]).await?;
     Ok(())
 }
 
-async fn write_tags(
-    transaction: &PostgresTransaction<'_>,
-    inserts: &[Insert<'_>],
-    rows: &[New],
-) -> Result<(), Error> {
+async fn write_tags(transaction: &PostgresTransaction<'_>, inserts: &[Insert<'_>], rows: &[New]) -> Result<(), Error> {
     let mut places: Vec<(i64, i64, &str)> = Vec::new();
     for row in rows {
         let tags = &inserts[row.insert].memories[row.at].tags;
@@ -374,10 +380,7 @@ async fn write_tags(
 }
 
 /// Adds tags, each with its scope and its memory.
-pub(super) async fn add_tags(
-    transaction: &PostgresTransaction<'_>,
-    places: &[(i64, i64, &str)],
-) -> Result<(), Error> {
+pub(super) async fn add_tags(transaction: &PostgresTransaction<'_>, places: &[(i64, i64, &str)]) -> Result<(), Error> {
     if places.is_empty() {
         return Ok(());
     }

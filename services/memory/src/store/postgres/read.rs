@@ -64,7 +64,10 @@ impl Row {
 
     /// Returns the JSON texts of the tags and of the metadata, as they are stored.
     pub(super) fn texts(&self) -> (String, String) {
-        (serde_json::to_string(&self.tags).unwrap_or_default(), serde_json::to_string(&self.metadata).unwrap_or_default())
+        (
+            serde_json::to_string(&self.tags).unwrap_or_default(),
+            serde_json::to_string(&self.metadata).unwrap_or_default(),
+        )
     }
 
     /// Turns a row into a memory. Adds the tags of the service, which are not stored because they follow from scope and owner.
@@ -147,9 +150,8 @@ pub(super) async fn list(
         condition.sql
     );
     let (org, workspace, user) = (tenant.org(), tenant.workspace(), tenant.user());
-    let parameters = |owner| {
-        condition.parameters(&[&org, &workspace, &user, owner, &after_us, &after_sequence, &limit, &newest])
-    };
+    let parameters =
+        |owner| condition.parameters(&[&org, &workspace, &user, owner, &after_us, &after_sequence, &limit, &newest]);
     let (own, shared) = (parameters(&user), parameters(&""));
     let results = pipelined(transaction, &[caller.identity().set(), (&sql, &own), (&sql, &shared)]).await?;
     let mut listed = Vec::new();
@@ -200,7 +202,8 @@ pub(super) async fn own_by_tag(
 /// Returns the counts of what the tenant can see, and the bytes that its organisation stores.
 pub(super) async fn stats(transaction: &PostgresTransaction<'_>, tenant: &Tenant) -> Result<Stats, Error> {
     let (org, workspace, user) = (tenant.org(), tenant.workspace(), tenant.user());
-    let scopes = "SELECT owner, documents, bytes FROM memory_scope WHERE org = $1 AND workspace = $2 AND owner IN ($3, '')";
+    let scopes =
+        "SELECT owner, documents, bytes FROM memory_scope WHERE org = $1 AND workspace = $2 AND owner IN ($3, '')";
     let tags = format!(
         "SELECT tag, count(*) FROM memory_tag WHERE scope IN {VISIBLE} GROUP BY tag ORDER BY 2 DESC, 1 LIMIT {TOP_TAGS}"
     );

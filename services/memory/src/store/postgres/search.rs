@@ -161,7 +161,8 @@ async fn read_material(
         "SELECT p.scope, p.term, p.first, p.places, p.max_frequency, p.min_length, p.block FROM memory_posting p
          WHERE p.scope IN {VISIBLE} AND p.term = ANY($4) ORDER BY p.scope, p.term, p.first"
     );
-    let recent = format!("SELECT r.memory, r.length, r.day, r.words, r.scope FROM memory_recent r WHERE r.scope IN {VISIBLE}");
+    let recent =
+        format!("SELECT r.memory, r.length, r.day, r.words, r.scope FROM memory_recent r WHERE r.scope IN {VISIBLE}");
     let earlier = format!(
         "SELECT e.memory, e.length, e.day, e.words, e.id FROM memory_earlier e WHERE e.org = $1 AND e.scope IN {VISIBLE} AND e.id > $4"
     );
@@ -182,8 +183,14 @@ async fn read_material(
     .await?;
     let (newest, changes) =
         results[1].first().map_or(Ok((0, 0)), |record| Ok::<_, Error>((record.try_get(0)?, record.try_get(1)?)))?;
-    let mut material =
-        Material { scopes: Vec::new(), corpus: Corpus::default(), forgotten: 0, newest, changes, earlier: Earlier::default() };
+    let mut material = Material {
+        scopes: Vec::new(),
+        corpus: Corpus::default(),
+        forgotten: 0,
+        newest,
+        changes,
+        earlier: Earlier::default(),
+    };
     read_scopes(&mut material, query, &results)?;
     let digests = Wanted::new(terms.iter().map(|term| forward::digest(term).to_vec()));
     let change = |record: &Record| Ok::<_, Error>((record.try_get(4)?, single(&digests, record)?));
@@ -203,8 +210,7 @@ fn read_scopes(material: &mut Material, query: &SearchQuery, results: &[Vec<Reco
         material.corpus.words += record.try_get::<_, i64>(2)?.unsigned_abs();
         material.forgotten = material.forgotten.max(record.try_get(3)?);
     }
-    let places: HashMap<&str, usize> =
-        concepts.iter().enumerate().map(|(at, concept)| (&*concept.term, at)).collect();
+    let places: HashMap<&str, usize> = concepts.iter().enumerate().map(|(at, concept)| (&*concept.term, at)).collect();
     for record in &results[3] {
         let (scope, term): (i64, &str) = (record.try_get(0)?, record.try_get(1)?);
         if let (Some(scope), Some(concept)) = (scopes.get_mut(&scope), places.get(term)) {

@@ -25,9 +25,17 @@ pub(super) struct Write {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Insert { memories: Vec<NewMemory>, texts: Vec<Text> },
-    Update { id: String, change: Change },
-    Delete { id: String },
+    Insert {
+        memories: Vec<NewMemory>,
+        texts: Vec<Text>,
+    },
+    Update {
+        id: String,
+        change: Change,
+    },
+    Delete {
+        id: String,
+    },
     /// Sequence numbers and versions.
     DeletePortion(Vec<(i64, i64)>),
 }
