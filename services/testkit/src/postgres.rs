@@ -15,9 +15,10 @@ const ROLE: &str = "mcp";
 const ADMIN: &str = "admin";
 
 /// Runs the server until its input ends, which happens when its owner is gone. `$1` is the folder with the data, `$2` the program, then its arguments.
-// The server ends at once (SIGQUIT), because its data are removed.
-const KEEPER: &str =
-    r#"folder=$1; shift; "$@" & server=$!; read -r _; kill -QUIT $server; wait $server; rm -rf "$folder""#;
+// The server ends at once (SIGQUIT), because its data are removed. Repeated, because a shell starts it with this signal ignored, and the server accepts
+// it a moment later. Signals to the group of the tests must not end the shell before it has removed the folder.
+const KEEPER: &str = r#"folder=$1; shift; "$@" & server=$!; trap '' TERM INT HUP; read -r _
+while kill -QUIT $server 2>/dev/null; do sleep 0.05; done; rm -rf "$folder""#;
 
 /// A server on loopback.
 pub struct PostgresServer {
@@ -150,15 +151,14 @@ fn run(folder: &Path, programs: &Path, port: u16, settings: &[&str]) -> Child {
     command.stdin(Stdio::piped()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
 }
 
-/// Returns the folder with the programs of the newest server that is installed.
+/// Returns a folder with the programs of a server and its client.
 fn programs() -> PathBuf {
     let mut found: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|folders| folders.flatten().map(|folder| folder.path().join("bin")).collect())
         .unwrap_or_default();
     found.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    found.sort();
-    let found =
-        found.into_iter().rev().find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists());
+    let is_complete = |folder: &PathBuf| ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).exists());
+    let found = found.into_iter().find(is_complete);
     found.expect("a Postgres server is missing: install the package postgresql-15, or run `make postgres`")
 }
 
