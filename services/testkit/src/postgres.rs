@@ -15,10 +15,10 @@ const ROLE: &str = "mcp";
 const ADMIN: &str = "admin";
 
 /// Runs the server until its input ends, which happens when its owner is gone. `$1` is the folder with the data, `$2` the program, then its arguments.
-// The server ends at once (SIGQUIT), because its data are removed. Repeated, because a shell starts it with this signal ignored, and the server accepts
-// it a moment later. Signals to the group of the tests must not end the shell before it has removed the folder.
+// The server ends at once (SIGQUIT), because its data are removed. The signal is repeated, because a shell starts the server with this signal ignored,
+// and the server accepts it a moment later. Signals to the group of the tests must not end the shell before it has removed the folder.
 const KEEPER: &str = r#"folder=$1; shift; "$@" & server=$!; trap '' TERM INT HUP; read -r _
-while kill -QUIT $server 2>/dev/null; do sleep 0.05; done; rm -rf "$folder""#;
+{ while kill -QUIT $server; do sleep 0.05; done; } 2>/dev/null & wait $server; rm -rf "$folder""#;
 
 /// A server on loopback.
 pub struct PostgresServer {
@@ -131,6 +131,13 @@ impl PostgresDatabase<'_> {
         let output = self.server.psql(ROLE, &self.name, sql);
         let text = |bytes| String::from_utf8(bytes).unwrap().trim().to_owned();
         if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+}
+
+impl Drop for PostgresDatabase<'_> {
+    /// Removes the database, because hundreds of them would fill the disk.
+    fn drop(&mut self) {
+        self.server.psql(ADMIN, "postgres", &format!("DROP DATABASE {} WITH (FORCE)", self.name));
     }
 }
 

@@ -115,11 +115,12 @@ impl PostgresStore {
 
     /// Queues a write of about this number of rows.
     fn write(&self, tenant: &Tenant, rows: usize, kind: Kind) -> BoxFuture<'static, Result<Written, StoreError>> {
-        let (caller, result) = oneshot::channel();
         let write = Write { tenant: tenant.clone(), allowed: self.storage.allowed(tenant.plan()), kind };
-        let queued = self.writes.push(tenant.org(), rows, Job { write, caller });
+        let writes = self.writes.clone();
         async move {
-            queued?;
+            let (caller, result) = oneshot::channel();
+            let owner = write.tenant.clone();
+            writes.push(owner.org(), rows, Job { write, caller })?;
             // The task of the lane has ended, perhaps after the commit.
             result.await.map_err(|_| DatabaseError::Unconfirmed)?
         }

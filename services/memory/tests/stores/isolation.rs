@@ -116,6 +116,8 @@ impl Comparison {
             Step::Store { caller, words, tags, shared } => self.insert(*caller, words, tags, *shared),
             Step::Update { caller, which, words } => {
                 let content = self.text(words);
+                // A later store must not have the text of this change.
+                self.sequence += 1;
                 self.change(*caller, *which, Change { content: Some(content), ..Change::default() })
             }
             Step::Share { caller, which, shared } => {

@@ -1,7 +1,7 @@
 //! The connections of an instance to its server.
 
 use super::Failed;
-use super::failure::PostgresOpenError;
+use super::failure::{PostgresOpenError, text};
 use super::target::PostgresTarget;
 use crate::database::error::DatabaseError;
 use deadpool_postgres::{
@@ -43,7 +43,8 @@ impl Connections {
     pub(super) async fn get(&self) -> Result<Object, Failed> {
         self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
-                Failed::Statement(error)
+                tracing::error!(error = text(&error), "the database server cannot be reached");
+                Failed::NoConnection(DatabaseError::Unreachable(text(&error)))
             }
             PoolError::Closed => Failed::NoConnection(DatabaseError::Closed),
             // All connections are in use: the callers are too many, and the server is not at fault.
