@@ -353,6 +353,12 @@ proptest! {
         compare(Kind::Sqlite, &steps)?;
     }
 
+}
+
+proptest! {
+    // Each case creates a database, and each step has several round trips.
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, ..ProptestConfig::default() })]
+
     #[test]
     fn every_reply_of_postgres_equals_that_of_a_simple_model(steps in steps()) {
         compare(Kind::Postgres, &steps)?;

@@ -225,13 +225,18 @@ proptest! {
     }
 
     #[test]
-    fn a_list_of_postgres_shows_each_memory_once_while_others_write(writes in writes()) {
-        walk_list(Kind::Postgres, &writes)?;
-    }
-
-    #[test]
     fn a_search_of_sqlite_shows_each_memory_once_while_others_write(writes in writes()) {
         walk_search(Kind::Sqlite, &writes)?;
+    }
+}
+
+proptest! {
+    // Each case creates a database, and each step has several round trips.
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_list_of_postgres_shows_each_memory_once_while_others_write(writes in writes()) {
+        walk_list(Kind::Postgres, &writes)?;
     }
 
     #[test]
