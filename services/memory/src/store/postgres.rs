@@ -10,7 +10,9 @@ mod index;
 mod insert;
 mod ledger;
 mod read;
+mod rows;
 mod schema;
+mod scope;
 mod search;
 mod write;
 

@@ -6,8 +6,10 @@ use super::identity::Caller;
 use super::index::{self, Indexed};
 use super::ledger::Ledger;
 use super::read::VISIBLE;
+use super::rows;
+use super::scope::{Counts, SCOPES, Scopes, create_scope};
 use crate::store::kept::StoredResult;
-use crate::store::quota::{self, ROW_BYTES};
+use crate::store::quota;
 use crate::store::text::Text;
 use crate::store::{Idempotency, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
@@ -50,13 +52,13 @@ struct Plan {
 
 /// A memory to store: its insert, its number in it, and what the store adds.
 #[derive(Debug, Clone)]
-struct New {
-    insert: usize,
-    at: usize,
-    sequence: i64,
-    id: Uuid,
-    scope: i64,
-    created_us: i64,
+pub(super) struct New {
+    pub(super) insert: usize,
+    pub(super) at: usize,
+    pub(super) sequence: i64,
+    pub(super) id: Uuid,
+    pub(super) scope: i64,
+    pub(super) created_us: i64,
 }
 
 /// Returns the outcome of each insert. Each stores all of its memories or none.
@@ -83,22 +85,6 @@ pub(super) async fn run(
     write(transaction, ledger, tenant, inserts, &plan).await?;
     (ledger.bytes, ledger.newest) = (plan.bytes, plan.newest);
     Ok(outcomes)
-}
-
-/// The scopes of the tenant.
-#[derive(Debug, Clone, Copy, Default)]
-struct Scopes {
-    private: i64,
-    shared: i64,
-}
-
-impl Scopes {
-    fn of(self, visibility: Visibility) -> i64 {
-        match visibility {
-            Visibility::Private => self.private,
-            Visibility::Workspace => self.shared,
-        }
-    }
 }
 
 /// Reads what the inserts depend on, and leaves the identity of the tenant set.
@@ -152,7 +138,7 @@ async fn prepare(
         plan.by_text.insert((record.try_get(0)?, content_hash), inserted);
     }
     plan.kept = idempotency::parse(&results[3])?;
-    let mut scopes = parse_scopes(&results[1])?;
+    let mut scopes = Scopes::parse(&results[1])?;
     if new().any(|new| new.visibility == Visibility::Private) && scopes.private == 0 {
         scopes.private = create_scope(transaction, tenant, user).await?;
     }
@@ -160,42 +146,6 @@ async fn prepare(
         scopes.shared = create_scope(transaction, tenant, "").await?;
     }
     Ok((scopes, plan))
-}
-
-const SCOPES: &str = "SELECT id, owner FROM memory_scope WHERE org = $1 AND workspace = $2 AND owner IN ($3, '')";
-
-fn parse_scopes(records: &[Row]) -> Result<Scopes, Error> {
-    let mut scopes = Scopes::default();
-    for record in records {
-        let id = record.try_get(0)?;
-        if record.try_get::<_, &str>(1)?.is_empty() {
-            scopes.shared = id;
-        } else {
-            scopes.private = id;
-        }
-    }
-    Ok(scopes)
-}
-
-async fn create_scope(transaction: &PostgresTransaction<'_>, tenant: &Tenant, owner: &str) -> Result<i64, Error> {
-    let sql = "INSERT INTO memory_scope (org, workspace, owner) VALUES ($1, $2, $3) RETURNING id";
-    let results = pipelined(transaction, &[(sql, &[&tenant.org(), &tenant.workspace(), &owner])]).await?;
-    results[0][0].try_get(0)
-}
-
-/// Returns the scope of a memory of `user`, whose identity is set, and creates it if there is none yet.
-pub(super) async fn scope_for_write(
-    transaction: &PostgresTransaction<'_>,
-    tenant: &Tenant,
-    user: &str,
-    visibility: Visibility,
-) -> Result<i64, Error> {
-    let results = pipelined(transaction, &[(SCOPES, &[&tenant.org(), &tenant.workspace(), &user])]).await?;
-    match (parse_scopes(&results[0])?.of(visibility), visibility) {
-        (0, Visibility::Private) => create_scope(transaction, tenant, user).await,
-        (0, Visibility::Workspace) => create_scope(transaction, tenant, "").await,
-        (scope, _) => Ok(scope),
-    }
 }
 
 fn with_id(record: &Row) -> Result<(Uuid, WithId), Error> {
@@ -243,7 +193,7 @@ impl Plan {
                 let id = new.id.unwrap_or_else(Uuid::now_v7);
                 let created_us = new.created_us.map_or(now, |created| created.min(now));
                 self.newest += 1;
-                self.bytes += bytes_of(new);
+                self.bytes += rows::bytes_of(new);
                 self.rows.push(New { insert: number, at, sequence: self.newest, id, scope, created_us });
                 let inserted = Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us };
                 let again = Inserted { created: false, ..inserted.clone() };
@@ -283,18 +233,6 @@ impl Plan {
     }
 }
 
-fn tags_of(new: &NewMemory) -> String {
-    serde_json::to_string(&new.tags).unwrap_or_default()
-}
-
-fn metadata_of(new: &NewMemory) -> String {
-    serde_json::to_string(&new.metadata).unwrap_or_default()
-}
-
-fn bytes_of(new: &NewMemory) -> i64 {
-    (new.content.len() + tags_of(new).len() + metadata_of(new).len()) as i64 + ROW_BYTES as i64
-}
-
 async fn write(
     transaction: &PostgresTransaction<'_>,
     ledger: &Ledger,
@@ -303,8 +241,8 @@ async fn write(
     plan: &Plan,
 ) -> Result<(), Error> {
     if !plan.rows.is_empty() {
-        write_rows(transaction, ledger, tenant, inserts, &plan.rows).await?;
-        write_tags(transaction, inserts, &plan.rows).await?;
+        rows::write(transaction, ledger, tenant, inserts, &plan.rows).await?;
+        rows::write_tags(transaction, inserts, &plan.rows).await?;
         let document = |row: &New| &inserts[row.insert].texts[row.at].document;
         let indexed = |row: &New| Indexed {
             scope: row.scope,
@@ -325,116 +263,4 @@ async fn write(
     }
     let results: Vec<(&[u8], &Kept)> = plan.new_keys.iter().map(|key| (&**key, &plan.kept[key])).collect();
     idempotency::remember(transaction, tenant, &results, ledger.now).await
-}
-
-async fn write_rows(
-    transaction: &PostgresTransaction<'_>,
-    ledger: &Ledger,
-    tenant: &Tenant,
-    inserts: &[Insert<'_>],
-    rows: &[New],
-) -> Result<(), Error> {
-    let sql = "INSERT INTO memory (org, owner, updated_us, version, sequence, id, scope, created_us, content_hash, kind, tags, metadata, content,
-            copy)
-        SELECT $1, $2, $3, 1, u.* FROM unnest($4::bigint[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bytea[], $9::text[], $10::text[],
-            $11::text[], $12::bytea[], $13::bigint[]) u";
-    let new = |row: &New| &inserts[row.insert].memories[row.at];
-    let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let scopes: Vec<i64> = rows.iter().map(|row| row.scope).collect();
-    let created: Vec<i64> = rows.iter().map(|row| row.created_us).collect();
-    let hashes: Vec<&[u8]> = rows.iter().map(|row| &inserts[row.insert].texts[row.at].content_hash[..]).collect();
-    let kinds: Vec<Option<&str>> = rows.iter().map(|row| new(row).kind.as_deref()).collect();
-    let tags: Vec<String> = rows.iter().map(|row| tags_of(new(row))).collect();
-    let metadata: Vec<String> = rows.iter().map(|row| metadata_of(new(row))).collect();
-    let contents: Vec<&[u8]> = rows.iter().map(|row| new(row).content.as_bytes()).collect();
-    // A memory that keeps its id may have the text of another one.
-    let copies: Vec<i64> = rows.iter().map(|row| new(row).id.map_or(0, |_| row.sequence)).collect();
-    let (org, user) = (tenant.org(), tenant.user());
-    let values: Values<'_> = &[
-        &org,
-        &user,
-        &ledger.now,
-        &sequences,
-        &ids,
-        &scopes,
-        &created,
-        &hashes,
-        &kinds,
-        &tags,
-        &metadata,
-        &contents,
-        &copies,
-    ];
-    pipelined(transaction, &[(sql, values)]).await?;
-    Ok(())
-}
-
-async fn write_tags(transaction: &PostgresTransaction<'_>, inserts: &[Insert<'_>], rows: &[New]) -> Result<(), Error> {
-    let mut places: Vec<(i64, i64, &str)> = Vec::new();
-    for row in rows {
-        let tags = &inserts[row.insert].memories[row.at].tags;
-        places.extend(tags.iter().map(|tag| (row.scope, row.sequence, tag.as_str())));
-    }
-    add_tags(transaction, &places).await
-}
-
-/// Adds tags, each with its scope and its memory.
-pub(super) async fn add_tags(transaction: &PostgresTransaction<'_>, places: &[(i64, i64, &str)]) -> Result<(), Error> {
-    if places.is_empty() {
-        return Ok(());
-    }
-    let sql = "INSERT INTO memory_tag (scope, memory, tag) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) ON CONFLICT DO NOTHING";
-    let scopes: Vec<i64> = places.iter().map(|(scope, ..)| *scope).collect();
-    let memories: Vec<i64> = places.iter().map(|(_, memory, _)| *memory).collect();
-    let tags: Vec<&str> = places.iter().map(|(.., tag)| *tag).collect();
-    pipelined(transaction, &[(sql, &[&scopes, &memories, &tags])]).await?;
-    Ok(())
-}
-
-/// What memories are in the counts of their scope.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Counts {
-    documents: i64,
-    words: i64,
-    bytes: i64,
-    /// Terms that are not in blocks.
-    recent: i64,
-}
-
-impl Counts {
-    pub(super) fn of(content: &str, document: &crate::terms::Document, is_recent: bool) -> Self {
-        Self {
-            documents: 1,
-            words: document.words.cast_signed(),
-            bytes: content.len() as i64,
-            recent: if is_recent { index::recent_terms(document) } else { 0 },
-        }
-    }
-
-    pub(super) fn negated(self) -> Self {
-        Self { documents: -self.documents, words: -self.words, bytes: -self.bytes, recent: -self.recent }
-    }
-
-    fn add(&mut self, other: Self) {
-        self.documents += other.documents;
-        self.words += other.words;
-        self.bytes += other.bytes;
-        self.recent += other.recent;
-    }
-
-    /// Adds the counts to those of a scope, whose terms move into blocks if there are enough of them.
-    pub(super) async fn write(self, transaction: &PostgresTransaction<'_>, scope: i64) -> Result<(), Error> {
-        let sql = "UPDATE memory_scope SET documents = documents + $2, terms = terms + $3, bytes = bytes + $4, recent = greatest(0, recent + $5)
-            WHERE id = $1 RETURNING recent, terms";
-        let values: Values<'_> = &[&scope, &self.documents, &self.words, &self.bytes, &self.recent];
-        let results = pipelined(transaction, &[(sql, values)]).await?;
-        match results[0].first() {
-            // Only an insert brings a scope nearer to a move.
-            Some(record) if self.recent > 0 => {
-                index::settle(transaction, scope, record.try_get(0)?, record.try_get(1)?).await
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
 }
