@@ -86,7 +86,7 @@ fn an_unusable_url_is_reported_once_with_a_hint_and_never_with_its_password() {
         command.stderr(Stdio::piped()).output().unwrap()
     };
     let cases: [(&str, &[&str], i32, &str); 5] = [
-        ("postgre://mcp:hunter2@127.0.0.1/x", &[], 64, "`DATABASE_URL`: is not a URL"),
+        ("postgre://mcp:hunter2@127.0.0.1/x", &[], 64, "`DATABASE_URL`: is neither a file"),
         ("postgres://mcp:hunter2@127.0.0.1", &[], 64, "names no host or no database"),
         ("postgres://mcp:hunter2@127.0.0.1/x?sslmod=require", &[], 64, "sslmod"),
         ("postgres://mcp:hunter2@127.0.0.1:1/x", &[], 1, "cannot be reached"),

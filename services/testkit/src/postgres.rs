@@ -174,7 +174,7 @@ fn unprivileged() -> Vec<String> {
     if !nix::unistd::Uid::effective().is_root() {
         return Vec::new();
     }
-    ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"].map(str::to_owned).to_vec()
+    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"].map(str::to_owned).to_vec()
 }
 
 fn as_server(program: &Path) -> Command {
@@ -193,7 +193,7 @@ fn as_server(program: &Path) -> Command {
 
 fn give_to_server(folder: &Path) {
     if nix::unistd::Uid::effective().is_root() {
-        let user = nix::unistd::User::from_name("nobody").unwrap().unwrap();
-        nix::unistd::chown(folder, Some(user.uid), Some(user.gid)).unwrap();
+        let (user, group) = (nix::unistd::Uid::from_raw(65_534), nix::unistd::Gid::from_raw(65_534));
+        nix::unistd::chown(folder, Some(user), Some(group)).unwrap();
     }
 }

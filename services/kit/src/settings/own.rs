@@ -31,7 +31,12 @@ impl EnvReader<'_> {
             }
             return None;
         };
-        // The problem does not repeat the value, because the URL may contain a password.
+        // No problem repeats the value, because the URL may contain a password.
+        if !PostgresTarget::is_named_by(&url) {
+            let examples = "is neither a file, such as `sqlite://data/memory.db`, nor a server, such as `postgres://user:password@host:5432/database`";
+            self.problem(env::DATABASE_URL, examples);
+            return None;
+        }
         let target = PostgresTarget::parse(&url, ca.as_deref(), connections);
         target.map_err(|why| self.problem(env::DATABASE_URL, why)).ok()
     }
