@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -39,8 +40,18 @@ impl PostgresServer {
         SERVER.get_or_init(|| Self::start(&[]))
     }
 
+    /// Starts a server that also speaks TLS, with this certificate and key in PEM form.
+    pub fn start_with_tls(certificate: &str, key: &str) -> Self {
+        Self::start_with(&["ssl=on"], &[("server.crt", certificate), ("server.key", key)])
+    }
+
     /// Starts a server with these settings beside those of all tests, such as `fsync=on`.
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_with(settings, &[])
+    }
+
+    /// `files` are put into the folder of the data, readable by the server alone.
+    fn start_with(settings: &[&str], files: &[(&str, &str)]) -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("mcp-postgres-").tempdir().unwrap().keep();
         give_to_server(&folder);
@@ -57,6 +68,12 @@ impl PostgresServer {
         ];
         let output = as_server(&programs.join("initdb")).args(initdb).output().unwrap();
         assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
+        for (name, content) in files {
+            let file = data.join(name);
+            std::fs::write(&file, content).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+            give_to_server(&file);
+        }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let keeper = run(&folder, &programs, port, settings);
         let server = Self { programs, port, databases: AtomicUsize::new(0), keeper };

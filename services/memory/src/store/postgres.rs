@@ -147,7 +147,7 @@ async fn run(database: Postgres, org: String, mut jobs: Vec<Job>) {
     }
     let results = match run_together(&database, &org, group.clone()).await {
         // One of them may be the cause, such as a value that the server refuses. A commit whose outcome is unknown must not run again.
-        Err(DatabaseError::Failed(_) | DatabaseError::Full | DatabaseError::Locked) if group.len() > 1 => {
+        Err(DatabaseError::Failed(_) | DatabaseError::Full) if group.len() > 1 => {
             let mut results = Vec::with_capacity(group.len());
             for write in group {
                 results.extend(one_each(run_together(&database, &org, vec![write]).await, 1));
