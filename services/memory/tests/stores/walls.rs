@@ -1,6 +1,6 @@
 //! Two walls keep tenants apart in Postgres: the conditions of the statements, and row-level security. Each holds without the other.
 
-use crate::factory::{Kind, TestStore, runtime, target};
+use crate::factory::{runtime, target};
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Plan, Role, Scope};
 use mcp_kit::database::postgres::PostgresTarget;
@@ -226,17 +226,4 @@ fn a_role_that_bypasses_row_level_security_is_refused() {
         assert!(error.contains("row-level security") && error.contains("hint:"), "{error}");
     }
     assert_eq!(database.admin("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
-}
-
-#[test]
-fn an_identity_ends_with_its_transaction() {
-    runtime().block_on(async {
-        let store = TestStore::open(Kind::Postgres).await;
-        store.insert(&tenant(CALLERS[0]), vec![memory("a secret".into(), Visibility::Private)]).await.unwrap();
-        // One connection serves both, one after the other.
-        for _ in 0..20 {
-            assert_eq!(store.stats(&tenant(CALLERS[0])).await.unwrap().private, 1);
-            assert_eq!(store.stats(&tenant(CALLERS[3])).await.unwrap().private, 0);
-        }
-    });
 }
