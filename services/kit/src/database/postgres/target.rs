@@ -161,7 +161,7 @@ mod tests {
         let target = PostgresTarget::parse("postgres://u:hunter2@127.0.0.1:5433,[::1]/d", None, 4).unwrap();
         assert_eq!(
             (target.place().as_str(), format!("{target:?}").as_str()),
-            ("127.0.0.1:5433,::1:5433/d", "(secret)")
+            ("127.0.0.1:5433,::1:5432/d", "(secret)")
         );
     }
 }
