@@ -38,7 +38,7 @@ gate: release redis ## Builds the release, runs scenarios, a load and experiment
 
 # One build of programs and tests: programs alone would build the dependencies with other features, and then again.
 .PHONY: test
-test: tools redis readers python-clients ## Runs every test that needs no container
+test: tools redis postgres readers python-clients ## Runs every test that needs no container
 	cargo build --workspace --bins --tests --locked
 	cargo test --workspace --locked
 
@@ -242,6 +242,10 @@ images-offline: docker ## Builds redis:7 from packages of the distribution, for 
 .PHONY: redis
 redis: ## Installs redis-server if it is missing
 	@.ci/need redis-server redis-server
+
+.PHONY: postgres
+postgres: ## Installs a Postgres server if it is missing
+	@.ci/need initdb postgresql-15
 
 .PHONY: haproxy
 haproxy:

@@ -31,6 +31,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("testcontainers", &["harness-core"]),
     ("bollard", &["harness-core"]),
     ("rusqlite", &["mcp-kit", "mcp-memory", "mcp-orchestrator", "mcp-patterns"]),
+    ("tokio-postgres", &["mcp-kit", "mcp-memory"]),
+    ("deadpool-postgres", &["mcp-kit"]),
     ("rmcp", &["mcp-kit", "sample-server"]),
     ("redis", &["harness-core", "mcp-kit"]),
 ];

@@ -89,8 +89,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("infra/deploy/blue-green", "`make deploy-drill` runs it every night"),
     ("harness usage", "usage.rs runs it on logs of its own"),
     ("curl -s http://127.0.0.1:74", PORTS),
-    ("mcp-orchestrator erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),
-    ("mcp-patterns erase", "it needs a database; services/memory/tests/storage.rs runs that of memory"),
+    ("mcp-orchestrator erase", "it needs a database; services/memory/tests/exchange.rs runs that of memory"),
+    ("mcp-patterns erase", "it needs a database; services/memory/tests/exchange.rs runs that of memory"),
     ("mcp-memory revo", "services/memory/tests/revocation.rs runs it on a Redis of its own"),
     (
         "mcp-memory",

@@ -120,8 +120,12 @@ variables! {
     DRAIN_DEADLINE_MS = Some("5000");
     /// Number of worker threads. If omitted, one per core.
     WORKER_THREADS = None;
-    /// SQLite file in which memory, patterns or the orchestrator keeps its data, such as `sqlite:///data/memory.db`. If omitted, `data/<service>.db`.
+    /// SQLite file in which memory, patterns or the orchestrator keeps its data, such as `sqlite:///data/memory.db`. If omitted, `data/<service>.db`. Memory also accepts a Postgres server that its instances share: `postgres://user:password@host:5432/database`, with several hosts separated by commas, and with TLS beyond loopback.
     DATABASE_URL = None;
+    /// Memory: file with the certificate, in PEM form, of the issuer of the Postgres server's certificate. If omitted, the roots of the system are used.
+    DATABASE_CA_FILE = None;
+    /// Memory: maximum number of connections of an instance to the Postgres server; half of them serve reads.
+    DATABASE_CONNECTIONS = Some("12");
     /// Guardrails: folder of rule files that are added to the built-in ones and watched for changes. `organisations/<orgId>.yaml` in it changes the rules of one organisation. If the folder becomes empty, the last rules stay in force and `/readyz` reports the fallback `rules`.
     RULES_DIR = None;
     /// Patterns: folder of catalogue files that replace the built-in ones and are watched for changes.

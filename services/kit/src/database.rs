@@ -1,4 +1,4 @@
-//! A durable database in one SQLite file: one writer thread with group commit, concurrent readers (WAL mode), migrations, backups and its state in
+//! The databases of services: [`postgres`] on a server, and, below, a durable database in one SQLite file: one writer thread with group commit, concurrent readers (WAL mode), migrations, backups and its state in
 //! `/readyz`. A service defines its tables and queries. This module decides which files are accepted and when a write is durable.
 
 mod backup;
@@ -6,8 +6,10 @@ mod backup_time;
 mod error;
 mod health;
 mod open;
+mod owners;
 mod place;
 mod portions;
+pub mod postgres;
 mod queue;
 mod readers;
 mod trouble;
@@ -23,6 +25,7 @@ use crate::readiness::Readiness;
 use health::{Health, Probe};
 use parking_lot::Mutex;
 use place::DatabaseFile;
+use postgres::PostgresTarget;
 use readers::Readers;
 use rusqlite::{Connection, Transaction};
 use sha2::{Digest, Sha256};
@@ -85,6 +88,9 @@ impl<'a> Schema<'a> {
 /// # Errors
 /// Fails if the URL has another scheme or no path.
 pub fn file_of(url: &str) -> Result<PathBuf, OpenError> {
+    if PostgresTarget::is_named_by(url) {
+        return Err(OpenError::OnlyFile);
+    }
     url.strip_prefix(SCHEME).filter(|path| !path.is_empty()).map(PathBuf::from).ok_or(OpenError::Url)
 }
 

@@ -4,4 +4,6 @@
 pub mod block;
 pub mod bytes;
 pub mod forward;
+pub mod merge;
 pub mod top;
+pub mod wanted;

@@ -17,6 +17,7 @@ pub mod tools;
 use clap::Subcommand;
 use convert::Format;
 use mcp_contracts::memory::Visibility;
+use mcp_kit::database::postgres::PostgresTarget;
 use mcp_kit::database::{OpenError, file_of};
 use mcp_kit::{Application, Erase, ServiceCommand, Settings, Start};
 use settings::MemorySettings;
@@ -24,16 +25,26 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use store::Store;
+use store::postgres::PostgresStore;
 use store::sqlite::{SCHEMA, SqliteStore, erase_portion};
 
 /// # Errors
 /// Fails if the database cannot be opened.
 pub async fn start(start: Start<MemorySettings>) -> Result<Application, OpenError> {
-    let file = file_of(start.settings.database_url.reveal())?;
     let opening = start.readiness.latch("store");
-    let store = SqliteStore::open(&file)?.with_storage_quota(start.own.storage);
-    store.watch(&start.readiness);
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store: Arc<dyn Store> = match &start.own.postgres {
+        Some(server) => {
+            let store = PostgresStore::open(server).await?.with_storage_quota(start.own.storage);
+            store.watch(&start.readiness);
+            Arc::new(store)
+        }
+        None => {
+            let file = file_of(start.settings.database_url.reveal())?;
+            let store = SqliteStore::open(&file)?.with_storage_quota(start.own.storage);
+            store.watch(&start.readiness);
+            Arc::new(store)
+        }
+    };
     drop(opening);
     let tools = tools::all(
         &store,
@@ -93,8 +104,21 @@ pub enum MemoryCommand {
 }
 
 impl ServiceCommand<MemorySettings> for MemoryCommand {
-    fn run(self, settings: &Settings, _own: &MemorySettings) -> Result<(), String> {
+    fn run(self, settings: &Settings, own: &MemorySettings) -> Result<(), String> {
         let database = || file_of(settings.database_url.reveal()).map_err(|error| error.to_string());
+        if let Some(server) = &own.postgres {
+            match &self {
+                Self::Erase(erase) => return erase_on_server(server, erase),
+                Self::Backup { .. } | Self::Restore { .. } => {
+                    return Err(
+                        "`backup` and `restore` copy an SQLite file, and `DATABASE_URL` names a Postgres server\n\
+                        hint: use `pg_dump` and `pg_restore`"
+                            .to_owned(),
+                    );
+                }
+                Self::Measure { .. } | Self::Convert { .. } => {}
+            }
+        }
         match self {
             Self::Erase(erase) => erase.run(settings, &SCHEMA, erase_portion),
             Self::Backup { file, replace } => {
@@ -109,6 +133,18 @@ impl ServiceCommand<MemorySettings> for MemoryCommand {
             }
         }
     }
+}
+
+fn erase_on_server(server: &PostgresTarget, erase: &Erase) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let erasing = async {
+        let store = PostgresStore::open(server).await.map_err(|error| error.to_string())?;
+        let erased = store.erase(erase).await.map_err(|error| error.to_string());
+        store.close().await;
+        erased
+    };
+    let rows = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?.block_on(erasing)?;
+    write_out("number of rows", &format!("{rows} rows erased\n"))
 }
 
 fn print_figures(json: bool) -> Result<(), String> {

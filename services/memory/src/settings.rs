@@ -1,6 +1,7 @@
 //! Settings that only memory has.
 
 use mcp_contracts::{Plan, env};
+use mcp_kit::database::postgres::PostgresTarget;
 use mcp_kit::{EnvReader, ServiceSettings};
 
 /// Largest accepted storage quota, in MiB.
@@ -9,6 +10,8 @@ const MOST_MIB: u64 = 1 << 30;
 #[derive(Debug, Clone)]
 pub struct MemorySettings {
     pub storage: StorageQuota,
+    /// The server of the store; none if the store is a file.
+    pub postgres: Option<PostgresTarget>,
 }
 
 /// Bytes that an organisation may store, by plan.
@@ -42,6 +45,7 @@ impl ServiceSettings for MemorySettings {
             env::STORAGE_QUOTA_TEAM_MIB,
             env::STORAGE_QUOTA_ENTERPRISE_MIB,
         ];
-        Self { storage: StorageQuota(names.map(|name| reader.number(name, 0, MOST_MIB) << 20)) }
+        let storage = StorageQuota(names.map(|name| reader.number(name, 0, MOST_MIB) << 20));
+        Self { storage, postgres: reader.postgres() }
     }
 }

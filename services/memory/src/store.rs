@@ -1,6 +1,11 @@
 //! The interface of a store of memories. Tools use this trait and nothing below it.
 
+mod kept;
+pub mod postgres;
+mod quota;
+mod ranked;
 pub mod sqlite;
+mod text;
 
 use crate::ranking::Corpus;
 use crate::tenant::Tenant;

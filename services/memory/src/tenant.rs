@@ -26,6 +26,12 @@ impl Tenant {
         }
     }
 
+    /// Returns a user whose memories the operator erases.
+    pub(crate) fn for_erasure(org: &str, workspace: &str, user: &str) -> Self {
+        let (org, workspace, user) = (Arc::from(org), Arc::from(workspace), Arc::from(user));
+        Self { org, workspace, user, plan: Plan::Free, admin: false }
+    }
+
     pub fn org(&self) -> &str {
         &self.org
     }

@@ -106,7 +106,7 @@ pub fn of_query(text: &str) -> Query {
             tokens.push((kind, spelling));
         }
     });
-    // Single characters are dropped, because the pairs that contain them are more precise. A character without a neighbour is a pair here.
+    // UnblockedCandidate characters are dropped, because the pairs that contain them are more precise. A character without a neighbour is a pair here.
     tokens.retain(|(kind, _)| *kind != Kind::Sign);
     let words = tokens.iter().filter(|(kind, _)| *kind == Kind::Word);
     let list = stop_words::of_language(words.map(|(_, spelling)| spelling.as_str()));

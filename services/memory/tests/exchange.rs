@@ -1,16 +1,28 @@
 //! What clients send and get back: an exported page is imported as it is, unknown arguments are refused, and deleted texts are gone.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/service.rs"]
 mod service;
 
+use home::{Home, Kind};
 use serde_json::{Value, json};
 use service::{Service, call, client, content_of, database, store, token, token_of};
 use std::process::Stdio;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_exported_page_is_imported_as_it_is() {
-    let folder = tempfile::tempdir().unwrap();
+with_both_stores!(
+    an_exported_page_is_imported_as_it_is,
+    ids_are_kept_by_choice_and_no_memory_is_overwritten,
+    the_reply_to_a_kept_id_depends_on_the_own_organisation_only,
+    every_page_of_an_export_fits_into_an_import,
+    unknown_arguments_are_refused_by_every_tool_and_null_is_omitted,
+    a_call_repeated_with_its_key_gets_the_same_reply,
+    an_administrator_erases_a_user_or_an_organisation_while_the_service_runs,
+);
+
+async fn an_exported_page_is_imported_as_it_is(kind: Kind) {
+    let folder = Home::new(kind);
     let service = Service::start(folder.path()).await;
     let (client, ann, zoe) = (client(), token(), token_of("zeta", "zoe", "lab"));
     let tool = async |token: &str, name: &str, arguments: Value| {
@@ -49,9 +61,8 @@ async fn an_exported_page_is_imported_as_it_is() {
     service.kill();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn ids_are_kept_by_choice_and_no_memory_is_overwritten() {
-    let folder = tempfile::tempdir().unwrap();
+async fn ids_are_kept_by_choice_and_no_memory_is_overwritten(kind: Kind) {
+    let folder = Home::new(kind);
     let service = Service::start(folder.path()).await;
     let (client, ann, zoe) = (client(), token(), token_of("zeta", "zoe", "lab"));
     let tool = async |token: &str, name: &str, arguments: Value| {
@@ -103,9 +114,8 @@ async fn ids_are_kept_by_choice_and_no_memory_is_overwritten() {
     service.kill();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_reply_to_a_kept_id_depends_on_the_own_organisation_only() {
-    let folder = tempfile::tempdir().unwrap();
+async fn the_reply_to_a_kept_id_depends_on_the_own_organisation_only(kind: Kind) {
+    let folder = Home::new(kind);
     let service = Service::start(folder.path()).await;
     let (client, ann) = (client(), token());
     let [bob, yan, zoe] =
@@ -174,9 +184,8 @@ fn ascii(value: &Value) -> String {
     text
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_page_of_an_export_fits_into_an_import() {
-    let folder = tempfile::tempdir().unwrap();
+async fn every_page_of_an_export_fits_into_an_import(kind: Kind) {
+    let folder = Home::new(kind);
     let service = Service::start(folder.path()).await;
     let (client, ann, zoe) = (client(), token(), token_of("zeta", "zoe", "lab"));
     let tags: Vec<String> = (0..32).map(|number| format!("tag-{number}")).collect();
@@ -209,9 +218,8 @@ async fn every_page_of_an_export_fits_into_an_import() {
     assert!(copy["tags"].as_array().unwrap().contains(&json!("topic:release")));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn unknown_arguments_are_refused_by_every_tool_and_null_is_omitted() {
-    let folder = tempfile::tempdir().unwrap();
+async fn unknown_arguments_are_refused_by_every_tool_and_null_is_omitted(kind: Kind) {
+    let folder = Home::new(kind);
     let service = Service::start(folder.path()).await;
     let (client, ann) = (client(), token());
     let tool = async |name: &str, arguments: Value| call(&client, &service.url, &ann, name, arguments).await.unwrap();
@@ -293,9 +301,8 @@ async fn a_deleted_text_is_neither_in_the_file_nor_in_a_later_backup() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_call_repeated_with_its_key_gets_the_same_reply() {
-    let folder = tempfile::tempdir().unwrap();
+async fn a_call_repeated_with_its_key_gets_the_same_reply(kind: Kind) {
+    let folder = Home::new(kind);
     let service = Service::start(folder.path()).await;
     let (client, ann) = (client(), token());
     let repeat = async |tool: &str, arguments: Value| {
@@ -314,9 +321,8 @@ async fn a_call_repeated_with_its_key_gets_the_same_reply() {
     repeat("update_memory", json!({ "id": stored["id"], "type": "note", "idempotencyKey": "u-1" })).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_administrator_erases_a_user_or_an_organisation_while_the_service_runs() {
-    let folder = tempfile::tempdir().unwrap();
+async fn an_administrator_erases_a_user_or_an_organisation_while_the_service_runs(kind: Kind) {
+    let folder = Home::new(kind);
     let mut service = Service::start(folder.path()).await;
     let client = client();
     let [ann, bob, zoe] =
@@ -362,6 +368,9 @@ async fn an_administrator_erases_a_user_or_an_organisation_while_the_service_run
     )
     .unwrap();
     assert!(service.child.wait().unwrap().success());
+    if kind == Kind::Postgres {
+        return;
+    }
     let bytes = std::fs::read(database(folder.path())).unwrap();
     assert!(!bytes.windows(secret.len()).any(|part| part == secret.as_bytes()), "a text is still in the file");
 }

@@ -1,11 +1,16 @@
 //! Search through the tools: the hits, their order and their explanations.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
+#[path = "support/home.rs"]
+mod home;
 #[path = "support/service.rs"]
 mod service;
 
+use home::{Home, Kind};
 use serde_json::{Value, json};
 use service::{Service, call, client, content_of, store, token};
+
+with_both_stores!(exact_words_come_first_and_other_forms_are_found,);
 
 async fn search(service: &Service, arguments: Value) -> Value {
     call(&client(), &service.url, &token(), "search_memory", arguments).await.unwrap().unwrap()
@@ -15,9 +20,8 @@ fn contents(reply: &Value) -> Vec<&str> {
     reply["hits"].as_array().unwrap().iter().map(|hit| hit["content"].as_str().unwrap()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn exact_words_come_first_and_other_forms_are_found() {
-    let folder = tempfile::tempdir().unwrap();
+async fn exact_words_come_first_and_other_forms_are_found(kind: Kind) {
+    let folder = Home::new(kind);
     let service = Service::start(folder.path()).await;
     let texts = [
         "the cafe opens",

@@ -4,12 +4,14 @@
 
 mod caller;
 mod client;
+mod postgres;
 mod process;
 mod server;
 pub mod verdict;
 
 pub use caller::{Caller, claims};
 pub use client::{Client, error};
+pub use postgres::{PostgresDatabase, PostgresServer};
 pub use process::{Process, wait_until};
 pub use server::Server;
 

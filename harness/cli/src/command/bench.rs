@@ -30,11 +30,11 @@ pub(crate) fn run(arguments: &BenchArguments, context: &Context) -> Result<Exit,
     let rounds = arguments.rounds;
     let mut record = started(rounds);
     if record.conditions.build == Build::Debug {
-        context.tell("this is a debug build: its figures mean little; `make bench` builds a release");
+        context.print_note("this is a debug build: its figures mean little; `make bench` builds a release");
     }
     let mut measured = Vec::new();
     for round in 1..=rounds {
-        context.tell(&format!("round {round} of {rounds}"));
+        context.print_note(&format!("round {round} of {rounds}"));
         measured.push(context.runtime.block_on(round::measure(context, Size::Whole))?);
     }
     fill(&mut record, &measured);
@@ -128,12 +128,14 @@ fn show(record: &BenchRecord, arguments: &BenchArguments, context: &Context) {
     let compared = record.compared.text(&kind);
     // The block of a document must be the whole output.
     if arguments.markdown {
-        context.tell(&compared)
+        context.print_note(&compared)
     } else {
         context.print(&compared)
     }
     for line in &record.compared.unreadable_lines {
-        context
-            .tell(&format!("line {line} of `{}` is no record of a run and was skipped", arguments.history.display()));
+        context.print_note(&format!(
+            "line {line} of `{}` is no record of a run and was skipped",
+            arguments.history.display()
+        ));
     }
 }

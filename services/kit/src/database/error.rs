@@ -1,5 +1,6 @@
 //! Errors of a database, and how each is reported to the client of a tool.
 
+use super::postgres::PostgresOpenError;
 use super::trouble::Trouble;
 use mcp_contracts::{ErrorCode, ToolError};
 use rusqlite::ErrorCode as SqliteCode;
@@ -31,6 +32,12 @@ pub enum OpenError {
          previous release can use"
     )]
     Migration { path: String, from: usize, why: String },
+    #[error(
+        "`DATABASE_URL` names a Postgres server, which only the memory service supports\nhint: use a file, such as `sqlite://data/name.db`"
+    )]
+    OnlyFile,
+    #[error(transparent)]
+    Postgres(#[from] PostgresOpenError),
 }
 
 impl OpenError {
@@ -61,6 +68,8 @@ pub enum DatabaseError {
     Locked,
     #[error("the database cannot be used ({}): {why}", .trouble.name())]
     Unusable { trouble: Trouble, why: String },
+    #[error("the database server cannot be reached, or accepts no writes: {0}")]
+    Unreachable(String),
     #[error("the database failed: {0}")]
     Failed(String),
     #[error("the database failed while it stored the write")]
@@ -74,6 +83,7 @@ impl DatabaseError {
             Self::Full => Some(Trouble::Full),
             Self::Locked => Some(Trouble::Locked),
             Self::Unusable { trouble, .. } => Some(*trouble),
+            Self::Unreachable(_) => Some(Trouble::Unreachable),
             Self::Unconfirmed => Some(Trouble::Unreadable),
             Self::Closed | Self::Overloaded | Self::Failed(_) => None,
         }
@@ -120,6 +130,10 @@ impl From<DatabaseError> for ToolError {
             DatabaseError::Closed => (ErrorCode::Draining, "nothing was changed; another instance will answer"),
             DatabaseError::Overloaded | DatabaseError::Locked => {
                 (ErrorCode::Overloaded, "nothing was changed; try again after a moment")
+            }
+            DatabaseError::Unreachable(_) => {
+                return Self::new(ErrorCode::DependencyUnavailable, "the database does not answer")
+                    .with_hint("nothing was changed; try again after a moment");
             }
             // SQLite's message may quote data of the request, so it goes to the log only.
             DatabaseError::Unusable { .. } | DatabaseError::Failed(_) => {

@@ -71,7 +71,26 @@ impl Health {
         });
     }
 
-    fn watched_by(&self, readiness: Readiness) {
+    /// Takes note of a use of a database on a server. What a write met stays until a write succeeds.
+    pub(super) fn used(&self, trouble: Option<Trouble>, is_write: bool) {
+        self.change(|state| match trouble {
+            Some(trouble) if is_write => state.writing = Some(trouble),
+            Some(trouble) => state.reading = Some(trouble),
+            None => {
+                state.reading = None;
+                if is_write {
+                    state.writing = None;
+                }
+            }
+        });
+    }
+
+    /// Returns true if the last write met a trouble.
+    pub(super) fn is_write_troubled(&self) -> bool {
+        self.state.lock().writing.is_some()
+    }
+
+    pub(super) fn watched_by(&self, readiness: Readiness) {
         self.change(|state| state.readiness = Some(readiness));
     }
 
@@ -92,7 +111,7 @@ impl Health {
         let shown = |trouble: Trouble| match trouble {
             // Ready, because reads and deletions go on, and a deletion may be what makes room.
             Trouble::Full => ReadinessEntry::Degraded { _degraded: readiness.degraded(trouble.name()) },
-            Trouble::Removed | Trouble::Unreadable | Trouble::ReadOnly | Trouble::Locked => {
+            Trouble::Removed | Trouble::Unreadable | Trouble::Unreachable | Trouble::ReadOnly | Trouble::Locked => {
                 ReadinessEntry::Missing { _latch: readiness.latch(trouble.name()) }
             }
         };

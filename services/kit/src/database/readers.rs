@@ -4,12 +4,12 @@
 use super::error::DatabaseError;
 use super::health::Health;
 use super::open;
+use super::owners::Owners;
 use parking_lot::Mutex;
 use rusqlite::Connection;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -22,14 +22,12 @@ const READERS_OF_OWNER: usize = READERS - 1;
 const WAIT_DEADLINE: Duration = Duration::from_secs(5);
 /// Steps of SQLite's virtual machine, well below 1 ms, after which a read checks if its caller has gone.
 const STEPS_BETWEEN_CHECKS: i32 = 1_000;
-/// Number of stored owners. When it is reached, owners that have no read running or waiting are removed.
-const KEPT_OWNERS: usize = 1_024;
 
 pub(super) struct Readers {
     file: PathBuf,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
-    owners: Mutex<HashMap<String, Weak<Semaphore>>>,
+    owners: Owners,
     closed: Arc<AtomicBool>,
     health: Arc<Health>,
 }
@@ -54,7 +52,7 @@ impl Readers {
             // reads overlap.
             idle: Mutex::new(vec![first]),
             permits: Arc::new(Semaphore::new(READERS)),
-            owners: Mutex::default(),
+            owners: Owners::new(READERS_OF_OWNER),
             closed: Arc::default(),
             health,
         }
@@ -83,23 +81,10 @@ impl Readers {
             |permits: Arc<Semaphore>| async move { permits.acquire_owned().await.map_err(|_| DatabaseError::Closed) };
         // The owner's permit comes first: a read that waits for it must not occupy a connection.
         let own = match owner {
-            Some(owner) => Some(acquire(self.permits_of(owner)).await?),
+            Some(owner) => Some(acquire(self.owners.permits_of(owner)).await?),
             None => None,
         };
         Ok((own, acquire(Arc::clone(&self.permits)).await?))
-    }
-
-    fn permits_of(&self, owner: &str) -> Arc<Semaphore> {
-        let mut owners = self.owners.lock();
-        if let Some(permits) = owners.get(owner).and_then(Weak::upgrade) {
-            return permits;
-        }
-        if owners.len() >= KEPT_OWNERS {
-            owners.retain(|_, permits| permits.strong_count() > 0);
-        }
-        let permits = Arc::new(Semaphore::new(READERS_OF_OWNER));
-        owners.insert(owner.to_owned(), Arc::downgrade(&permits));
-        permits
     }
 
     fn read_blocking<T>(

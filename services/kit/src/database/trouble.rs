@@ -1,4 +1,4 @@
-//! What an error of SQLite says about the database as a whole.
+//! What is wrong with a database as a whole, and which errors of SQLite show it.
 
 use rusqlite::ErrorCode as SqliteCode;
 
@@ -9,6 +9,8 @@ pub enum Trouble {
     Removed,
     /// It cannot be read, or what is read is no database.
     Unreadable,
+    /// Its server does not answer.
+    Unreachable,
     ReadOnly,
     /// Another process has held its lock for seconds.
     Locked,
@@ -22,6 +24,7 @@ impl Trouble {
         match self {
             Self::Removed => "store-removed",
             Self::Unreadable => "store-unreadable",
+            Self::Unreachable => "store-unreachable",
             Self::ReadOnly => "store-read-only",
             Self::Locked => "store-locked",
             Self::Full => "store-full",

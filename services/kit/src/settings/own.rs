@@ -1,6 +1,7 @@
 //! Reads the settings that have rules of their own: the keys, Redis, the filter of the log, the limits of the quota.
 
 use super::{QuotaLimits, log_level};
+use crate::database::postgres::PostgresTarget;
 use crate::env_reader::EnvReader;
 use crate::redis_target::RedisTarget;
 use crate::secret::{DEVELOPMENT_SECRET, MIN_SECRET_BYTES, Secret};
@@ -17,6 +18,27 @@ impl EnvReader<'_> {
         };
         // The problem does not repeat the value, because the URL may contain a password.
         RedisTarget::parse(&url, ca.as_deref()).map_err(|why| self.problem(env::REDIS_URL, why)).ok()
+    }
+
+    /// Reads the Postgres server that `DATABASE_URL` names; none if it names a file. For a service that supports both.
+    pub fn postgres(&mut self) -> Option<PostgresTarget> {
+        let connections = self.number(env::DATABASE_CONNECTIONS, 2, 1_000) as usize;
+        let ca = self.text(env::DATABASE_CA_FILE).and_then(|path| self.file(env::DATABASE_CA_FILE, &path));
+        let url = self.text(env::DATABASE_URL).filter(|url| !url.starts_with("sqlite:"));
+        let Some(url) = url else {
+            if ca.is_some() {
+                self.problem(env::DATABASE_CA_FILE, "has no effect unless `DATABASE_URL` names a Postgres server");
+            }
+            return None;
+        };
+        // No problem repeats the value, because the URL may contain a password.
+        if !PostgresTarget::is_named_by(&url) {
+            let examples = "is neither a file, such as `sqlite://data/memory.db`, nor a server, such as `postgres://user:password@host:5432/database`";
+            self.problem(env::DATABASE_URL, examples);
+            return None;
+        }
+        let target = PostgresTarget::parse(&url, ca.as_deref(), connections);
+        target.map_err(|why| self.problem(env::DATABASE_URL, why)).ok()
     }
 
     pub(super) fn log_level(&mut self) -> String {

@@ -377,9 +377,10 @@ async fn newer_foreign_and_damaged_files_are_refused_and_not_changed() {
     assert!(matches!(refuse(&ALL), OpenError::Foreign { .. }));
     std::fs::write(&file, "text that is not a database and longer than the header of one...".repeat(40)).unwrap();
     assert!(matches!(refuse(&ALL), OpenError::Damaged { .. }));
-    for url in ["postgres://127.0.0.1/x", "sqlite://", "notes.db"] {
+    for url in ["mysql://127.0.0.1/x", "sqlite://", "notes.db"] {
         assert!(matches!(Database::open(url, &ALL).err().unwrap(), OpenError::Url), "{url}");
     }
+    assert!(matches!(Database::open("postgres://127.0.0.1/x", &ALL).err().unwrap(), OpenError::OnlyFile));
 }
 
 /// Runs until it is interrupted, and counts itself meanwhile.

@@ -8,7 +8,6 @@ mod read;
 mod schema;
 mod search;
 mod storage;
-mod text;
 mod write;
 
 use super::{
@@ -16,6 +15,7 @@ use super::{
     TagFilter, TagSelection,
 };
 use crate::settings::StorageQuota;
+use crate::store::text::Texts;
 use crate::tenant::Tenant;
 use crate::time::now_us;
 pub use erase::erase_portion;
@@ -28,7 +28,6 @@ use mcp_kit::database::{Database, DatabaseError, OpenError, Turn};
 use rusqlite::{Connection, Transaction};
 pub use schema::SCHEMA;
 use std::path::Path;
-use text::Texts;
 
 /// Memories that one transaction of `delete_by_tag` deletes.
 // A deletion of 4,500 memories of 60 KiB in one transaction delayed the writes of everyone else by 9 s.

@@ -18,10 +18,7 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn command(folder: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-memory"));
-        command
-            .env_clear()
-            .env(env::JWT_SECRET, SECRET)
-            .env(env::DATABASE_URL, format!("sqlite://{}", database(folder).display()));
+        command.env_clear().env(env::JWT_SECRET, SECRET).env(env::DATABASE_URL, url_of(folder));
         command.env(env::QUOTA_ENTERPRISE_DAILY, "1000000000").env(env::QUOTA_BURST_PER_SECOND, "1000000");
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command
@@ -59,6 +56,14 @@ impl Drop for Service {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// File in the folder of a test with the URL of its database, if that is on a server.
+pub(crate) const URL_FILE: &str = "database-url";
+
+fn url_of(folder: &Path) -> String {
+    let on_server = std::fs::read_to_string(folder.join(URL_FILE));
+    on_server.unwrap_or_else(|_| format!("sqlite://{}", database(folder).display()))
 }
 
 pub(crate) fn database(folder: &Path) -> PathBuf {

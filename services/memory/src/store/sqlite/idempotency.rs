@@ -2,26 +2,14 @@
 
 use super::failure::Failure;
 use super::read::{self, Row};
-use crate::store::{Idempotency, Inserted, StoreError};
+use crate::store::kept::{KEY_LIFETIME_US, StoredResult};
+use crate::store::{Idempotency, StoreError};
 use crate::tenant::Tenant;
-use mcp_contracts::memory::Memory;
 use rusqlite::{OptionalExtension, Transaction, params};
-use serde::{Deserialize, Serialize};
 
-/// Minimum time for which an idempotency key is kept, in microseconds: one day.
-const KEY_LIFETIME_US: i64 = 86_400_000_000;
 /// Maximum number of expired keys that one write with a key removes.
 // More than one, so that the table shrinks; few, so that no write takes long.
 const REMOVED_KEYS: i64 = 8;
-
-/// The result of a request, stored as JSON with its idempotency key.
-#[derive(Serialize, Deserialize)]
-pub(super) enum StoredResult {
-    Inserted(Inserted),
-    Updated(Memory),
-    /// The memory was deleted, and with it the reply that held its text.
-    Deleted,
-}
 
 /// Returns the stored result of an earlier request with the same key. Fails if the earlier request was another one.
 pub(super) fn recall(

@@ -5,10 +5,11 @@
 
 use super::failure::Failure;
 use super::{index, read};
-use crate::index::block::Block;
 use crate::index::forward;
-use crate::index::top::{Question, Scorer, Top, UnblockedCandidate};
-use crate::ranking::{self, Corpus, Weight};
+use crate::index::top::{Top, UnblockedCandidate};
+use crate::index::wanted::QueryTerms;
+use crate::ranking::{self, Corpus};
+use crate::store::ranked::{Earlier, ScopeIndex, containing, question};
 use crate::store::{SearchHit, SearchQuery, SearchWalk, Selection, StoreError};
 use crate::tenant::Tenant;
 use crate::terms::Query;
@@ -21,48 +22,6 @@ use std::sync::Arc;
 /// Number of memories that the filter checks one by one, before it reads the numbers of all memories that it selects.
 // A check takes 2 us. A filter that selects many memories needs few checks, and one that selects few has few numbers.
 const SINGLE_CHECKS: usize = 256;
-
-/// What the index has of a scope of the tenant.
-struct ScopeIndex {
-    newest_day: i64,
-    /// Blocks by concept.
-    lists: Vec<Vec<Block>>,
-    /// Memories that are not in blocks and have a concept.
-    recent: Vec<UnblockedCandidate>,
-}
-
-/// The concepts of a query as terms, to find them among those of a memory that is not in blocks.
-struct QueryTerms {
-    /// In order, each with the number of its concept.
-    terms: Vec<(Vec<u8>, usize)>,
-    /// True for the first byte of each term.
-    // A search reads thousands of terms, and three of four begin with a byte that no concept has.
-    first_bytes: [bool; 256],
-}
-
-impl QueryTerms {
-    fn new(terms: impl Iterator<Item = Vec<u8>>) -> Self {
-        let mut terms: Vec<(Vec<u8>, usize)> = terms.enumerate().map(|(concept, term)| (term, concept)).collect();
-        terms.sort_unstable();
-        let mut first_bytes = [false; 256];
-        terms.iter().filter_map(|(term, _)| term.first()).for_each(|byte| first_bytes[usize::from(*byte)] = true);
-        Self { terms, first_bytes }
-    }
-
-    fn concept(&self, term: &[u8]) -> Option<usize> {
-        term.first().filter(|byte| self.first_bytes[usize::from(**byte)])?;
-        let place = self.terms.binary_search_by(|(wanted, _)| wanted.as_slice().cmp(term)).ok()?;
-        Some(self.terms[place].1)
-    }
-
-    /// Reads a row of a memory: its number, its length, its day and its terms.
-    fn single(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<UnblockedCandidate> {
-        let words = forward::words(row.get_ref(3)?.as_blob()?);
-        let matches = words.filter_map(|word| Some((self.concept(word.term)?, word.frequency, word.forms.to_vec())));
-        let length = row.get::<_, i64>(1)?.unsigned_abs();
-        Ok(UnblockedCandidate { memory: row.get(0)?, length, day: row.get(2)?, matches: matches.collect() })
-    }
-}
 
 pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQuery) -> Result<Vec<SearchHit>, Failure> {
     let (ids, corpus, forgotten) = scopes(connection, tenant)?;
@@ -103,21 +62,6 @@ pub(super) fn search(connection: &Connection, tenant: &Tenant, query: &SearchQue
     top.into_sorted().into_iter().map(hit).collect()
 }
 
-fn question(query: &SearchQuery, walk: &SearchWalk, excluded: HashSet<i64>) -> Question {
-    let scorer = |(concept, containing): (&crate::terms::Concept, &u64)| Scorer {
-        weight: Weight::new(walk.corpus, *containing, concept.weight),
-        forms: concept.forms.clone(),
-    };
-    Question {
-        scorers: query.terms.concepts.iter().zip(&walk.containing).map(scorer).collect(),
-        today: ranking::day(query.as_of),
-        limit: query.limit,
-        after: query.after.as_ref().map(|after| after.rank),
-        newest: walk.newest,
-        excluded,
-    }
-}
-
 /// Returns the state that all pages of a walk rank.
 fn first_page(
     connection: &Connection,
@@ -125,21 +69,12 @@ fn first_page(
     corpus: Corpus,
     concepts: usize,
 ) -> rusqlite::Result<SearchWalk> {
-    let mut containing = vec![0; concepts];
-    for scope in scopes {
-        for (containing, blocks) in containing.iter_mut().zip(&scope.lists) {
-            *containing += blocks.iter().map(|block| block.places).sum::<u64>();
-        }
-        for single in &scope.recent {
-            single.matches.iter().for_each(|(concept, ..)| containing[*concept] += 1);
-        }
-    }
     let changes = "SELECT seq FROM sqlite_sequence WHERE name = 'earlier'";
     Ok(SearchWalk {
         newest: read::newest(connection)?,
         changes: connection.prepare_cached(changes)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(0),
         corpus,
-        containing,
+        containing: containing(scopes, concepts),
     })
 }
 
@@ -172,7 +107,7 @@ fn read_scope(connection: &Connection, id: i64, query: &Query, wanted: &QueryTer
     let mut statement = connection.prepare_cached(sql)?;
     let (mut rows, mut recent) = (statement.query([id])?, Vec::new());
     while let Some(row) = rows.next()? {
-        let single = wanted.single(row)?;
+        let single = single(wanted, row)?;
         if !single.matches.is_empty() {
             recent.push(single);
         }
@@ -180,12 +115,9 @@ fn read_scope(connection: &Connection, id: i64, query: &Query, wanted: &QueryTer
     Ok(ScopeIndex { newest_day: ranking::day(newest_us), lists, recent })
 }
 
-/// Memories whose text or readers were changed after the first page of a walk, and that the tenant could see before.
-#[derive(Default)]
-struct Earlier {
-    changed: HashSet<i64>,
-    /// As they were at the first page.
-    memories: Vec<UnblockedCandidate>,
+/// Reads a row of a memory: its number, its length, its day and its terms.
+fn single(wanted: &QueryTerms, row: &rusqlite::Row<'_>) -> rusqlite::Result<UnblockedCandidate> {
+    Ok(wanted.single(row.get(0)?, row.get(1)?, row.get(2)?, row.get_ref(3)?.as_blob()?))
 }
 
 fn read_earlier(
@@ -198,18 +130,10 @@ fn read_earlier(
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows: Vec<(i64, UnblockedCandidate)> = Vec::new();
     for scope in scopes {
-        let row = statement.query_map([*scope, changes], |row| Ok((row.get(4)?, wanted.single(row)?)))?;
+        let row = statement.query_map([*scope, changes], |row| Ok((row.get(4)?, single(wanted, row)?)))?;
         rows.extend(row.collect::<rusqlite::Result<Vec<_>>>()?);
     }
-    // In the order of the changes, so that the first row of a memory is the text that was current at the first page.
-    rows.sort_unstable_by_key(|(id, _)| *id);
-    let mut earlier = Earlier::default();
-    for (_, single) in rows {
-        if earlier.changed.insert(single.memory) {
-            earlier.memories.push(single);
-        }
-    }
-    Ok(earlier)
+    Ok(Earlier::of(rows))
 }
 
 /// The filter of a query.

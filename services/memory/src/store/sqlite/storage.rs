@@ -2,16 +2,13 @@
 
 use super::failure::Failure;
 use super::read::Row;
-use crate::store::{Change, NewMemory, StoreError};
+use crate::store::{Change, NewMemory, quota};
 use crate::tenant::Tenant;
 use rusqlite::{Connection, OptionalExtension};
-use serde_json::{Map, Value};
-
-/// Bytes that a memory counts besides its content, tags and metadata: its row and its entries in the indexes. `STORAGE` repeats the number.
-const MEMORY_BYTES: u64 = 512;
 
 // The upserts must not become `INSERT OR IGNORE` with an update: SQLite gives the statements of a trigger the conflict clause of the statement that fires it, and
 // an older release writes `idempotency` with `INSERT OR REPLACE`.
+// 512 is `quota::ROW_BYTES`.
 pub(super) const STORAGE: &str = "
 CREATE TABLE storage (org TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO storage SELECT org, sum(bytes) FROM (
@@ -53,14 +50,7 @@ pub(super) fn stored(connection: &Connection, tenant: &Tenant) -> rusqlite::Resu
 
 /// Fails if the organisation may not store this memory as well.
 pub(super) fn admit(connection: &Connection, tenant: &Tenant, allowed: u64, new: &NewMemory) -> Result<(), Failure> {
-    // The kept reply of an insert holds no text, so it is left out here. It counts when it is stored.
-    let tags: usize = new.tags.iter().map(|tag| tag.len() + 3).sum();
-    admit_bytes(
-        connection,
-        tenant,
-        allowed,
-        MEMORY_BYTES + (new.content.len() + tags + json_bytes(&new.metadata)) as u64,
-    )
+    admit_bytes(connection, tenant, allowed, quota::added_by(new))
 }
 
 /// Fails if a change needs more than the organisation may store. One that does not grow the memory is always admitted.
@@ -71,26 +61,12 @@ pub(super) fn admit_change(
     old: &Row,
     change: &Change,
 ) -> Result<(), Failure> {
-    let content = change.content.as_ref().unwrap_or(&old.content).len();
-    let metadata = json_bytes(change.metadata.as_ref().unwrap_or(&old.metadata));
-    let before = old.content.len() + json_bytes(&old.metadata);
-    // The reply that is kept for a key holds the whole memory.
-    let kept = if change.idempotency.is_some() { content + metadata } else { 0 };
-    match (content + metadata + kept).checked_sub(before) {
-        Some(0) | None => Ok(()),
-        Some(added) => admit_bytes(connection, tenant, allowed, added as u64),
+    match quota::added_by_change(&old.content, &old.metadata, change) {
+        0 => Ok(()),
+        added => admit_bytes(connection, tenant, allowed, added),
     }
 }
 
 fn admit_bytes(connection: &Connection, tenant: &Tenant, allowed: u64, added: u64) -> Result<(), Failure> {
-    let used = stored(connection, tenant)?;
-    if used.saturating_add(added) <= allowed {
-        Ok(())
-    } else {
-        Err(StoreError::StorageQuota { used, added, allowed }.into())
-    }
-}
-
-fn json_bytes(metadata: &Map<String, Value>) -> usize {
-    serde_json::to_string(metadata).map_or(0, |text| text.len())
+    Ok(quota::check(stored(connection, tenant)?, added, allowed)?)
 }

@@ -2,11 +2,12 @@
 //! it changes anything; only an insert of several memories needs a savepoint.
 
 use super::failure::Failure;
-use super::idempotency::{StoredResult, forget_replies, recall, remember};
+use super::idempotency::{forget_replies, recall, remember};
 use super::index;
 use super::read::{self, Row, WITH_ID};
 use super::storage;
-use super::text::{Text, Texts};
+use crate::store::kept::StoredResult;
+use crate::store::text::{Text, Texts};
 use crate::store::{Change, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
 use crate::terms::{self, Document};

@@ -1,10 +1,8 @@
 //! What existed at the first page and still exists is on exactly one page, and the pages end, while others write.
-#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
-
+use crate::factory::{self, Kind, TestStore};
 use mcp_contracts::Scope;
 use mcp_contracts::memory::Visibility;
-use mcp_memory::store::sqlite::SqliteStore;
-use mcp_memory::store::{Change, ListQuery, Listed, NewMemory, SearchHit, SearchQuery, Selection, Store, StoreError};
+use mcp_memory::store::{Change, ListQuery, Listed, NewMemory, SearchHit, SearchQuery, Selection, StoreError};
 use mcp_memory::tenant::Tenant;
 use mcp_memory::terms;
 use proptest::prelude::*;
@@ -72,8 +70,7 @@ fn writes() -> impl Strategy<Value = Vec<Vec<Write>>> {
 /// A store with memories of ann and of bob.
 struct World {
     runtime: Runtime,
-    store: SqliteStore,
-    folder: tempfile::TempDir,
+    store: TestStore,
     /// Owner, whether ann can see it, whether it has a word of the query.
     memories: BTreeMap<String, (&'static str, bool, bool)>,
     ids: Vec<String>,
@@ -81,18 +78,17 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let store = SqliteStore::open(&folder.path().join("memory.db")).unwrap();
-        let mut world = Self { runtime, store, folder, memories: BTreeMap::new(), ids: Vec::new(), number: 0 };
+    fn new(kind: Kind) -> Self {
+        let runtime = factory::runtime();
+        let store = runtime.block_on(TestStore::open(kind));
+        let mut world = Self { runtime, store, memories: BTreeMap::new(), ids: Vec::new(), number: 0 };
         let words = |number: usize| [number % 6, (number / 2) % 6, (number / 7) % 6];
         world.insert(
             "ann",
             (0..MEMORIES * 2 / 3).map(|number| (words(number).to_vec(), number % 4 == 0, None)).collect(),
         );
         // Ann's private memories move into blocks with the next of hers, and the shared ones with bob's.
-        world.settle();
+        world.store.settle();
         world.insert("bob", (0..MEMORIES / 3).map(|number| (words(number).to_vec(), number % 4 != 0, None)).collect());
         world
     }
@@ -138,14 +134,8 @@ impl World {
                     self.runtime.block_on(self.store.delete(&tenant(owner), id)).unwrap();
                 }
             }
-            Write::Settle => self.settle(),
+            Write::Settle => self.store.settle(),
         }
-    }
-
-    /// Makes the store count more terms outside of blocks than a scope may have, so that its next write moves them.
-    fn settle(&self) {
-        let file = rusqlite::Connection::open(self.folder.path().join("memory.db")).unwrap();
-        file.execute("UPDATE scope SET recent = 1000000", []).unwrap();
     }
 
     fn change(&mut self, which: usize, change: Change, apply: impl Fn(&mut (&'static str, bool, bool))) {
@@ -219,45 +209,68 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_list_shows_each_memory_once_while_others_write(writes in writes()) {
-        let (mut world, mut after) = (World::new(), None);
-        writes[0].iter().for_each(|write| world.write(write));
-        let page = |world: &World| {
-            let query = ListQuery { selection: Selection::default(), limit: LIMIT, after };
-            let listed = world.runtime.block_on(world.store.list(&tenant("ann"), query)).unwrap();
-            after = listed.last().map(|listed: &Listed| listed.place);
-            listed.into_iter().map(|listed| listed.memory.id).collect()
-        };
-        world.walk(&writes, page, false).check()?;
+    fn a_list_of_sqlite_shows_each_memory_once_while_others_write(writes in writes()) {
+        walk_list(Kind::Sqlite, &writes)?;
     }
 
     #[test]
-    fn a_search_shows_each_memory_once_while_others_write(writes in writes()) {
-        let (mut world, mut last) = (World::new(), None);
-        writes[0].iter().for_each(|write| world.write(write));
-        let page = |world: &World| {
-            let hits = world.runtime.block_on(world.store.search(&tenant("ann"), search_query(last.as_ref()))).unwrap();
-            last = hits.last().cloned();
-            hits.into_iter().map(|hit| hit.memory.id).collect()
-        };
-        world.walk(&writes, page, true).check()?;
+    fn a_search_of_sqlite_shows_each_memory_once_while_others_write(writes in writes()) {
+        walk_search(Kind::Sqlite, &writes)?;
     }
 }
 
-#[test]
-fn a_cursor_that_needs_a_forgotten_text_is_refused() {
-    let mut world = World::new();
+proptest! {
+    // Each case creates a database, and each step has several round trips.
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_list_of_postgres_shows_each_memory_once_while_others_write(writes in writes()) {
+        walk_list(Kind::Postgres, &writes)?;
+    }
+
+    #[test]
+    fn a_search_of_postgres_shows_each_memory_once_while_others_write(writes in writes()) {
+        walk_search(Kind::Postgres, &writes)?;
+    }
+}
+
+fn walk_list(kind: Kind, writes: &[Vec<Write>]) -> Result<(), TestCaseError> {
+    let (mut world, mut after) = (World::new(kind), None);
+    writes[0].iter().for_each(|write| world.write(write));
+    let page = |world: &World| {
+        let query = ListQuery { selection: Selection::default(), limit: LIMIT, after };
+        let listed = world.runtime.block_on(world.store.list(&tenant("ann"), query)).unwrap();
+        after = listed.last().map(|listed: &Listed| listed.place);
+        listed.into_iter().map(|listed| listed.memory.id).collect()
+    };
+    world.walk(writes, page, false).check()
+}
+
+fn walk_search(kind: Kind, writes: &[Vec<Write>]) -> Result<(), TestCaseError> {
+    let (mut world, mut last) = (World::new(kind), None);
+    writes[0].iter().for_each(|write| world.write(write));
+    let page = |world: &World| {
+        let hits = world.runtime.block_on(world.store.search(&tenant("ann"), search_query(last.as_ref()))).unwrap();
+        last = hits.last().cloned();
+        hits.into_iter().map(|hit| hit.memory.id).collect()
+    };
+    world.walk(writes, page, true).check()
+}
+
+crate::on_both_stores!(a_cursor_that_needs_a_forgotten_text_is_refused);
+
+fn a_cursor_that_needs_a_forgotten_text_is_refused(kind: Kind) {
+    let mut world = World::new(kind);
     let search = |world: &World, after: Option<&SearchHit>| {
         world.runtime.block_on(world.store.search(&tenant("ann"), search_query(after)))
     };
     let last = search(&world, None).unwrap().pop().unwrap();
     world.write(&Write::Text { which: 3, words: vec![5] });
     assert!(search(&world, Some(&last)).is_ok());
-    let file = rusqlite::Connection::open(world.folder.path().join("memory.db")).unwrap();
-    assert_eq!(file.execute("UPDATE earlier SET stored_us = stored_us - 3600000000", []).unwrap(), 1);
+    assert_eq!(world.store.execute("UPDATE {}earlier SET stored_us = stored_us - 3600000000"), 1);
     // The next write forgets the earlier text.
     world.write(&Write::Store { by_ann: true, words: vec![1], shared: false });
-    assert_eq!(file.query_row("SELECT count(*) FROM earlier", [], |row| row.get::<_, i64>(0)), Ok(0));
+    assert_eq!(world.store.number("SELECT count(*) FROM {}earlier"), 0);
     assert_eq!(search(&world, Some(&last)), Err(StoreError::CursorExpired));
     let later = search(&world, None).unwrap().pop().unwrap();
     assert!(search(&world, Some(&later)).is_ok());

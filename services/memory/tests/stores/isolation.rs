@@ -1,12 +1,10 @@
 //! No tenant sees the memories of another, in any order of calls, and every reply equals that of a simple model.
-#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
-
+use crate::factory::{self, Kind, TestStore};
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Scope};
 use mcp_memory::ranking::{Corpus, Weight};
-use mcp_memory::store::sqlite::SqliteStore;
 use mcp_memory::store::{
-    Change, ListQuery, NewMemory, SearchHit, SearchQuery, Selection, Store, StoreError, TagFilter, TagSelection,
+    Change, ListQuery, NewMemory, SearchHit, SearchQuery, Selection, StoreError, TagFilter, TagSelection,
 };
 use mcp_memory::tenant::Tenant;
 use mcp_memory::terms::{self, Concept, Document, Query};
@@ -89,19 +87,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// Runs each step on the store and on the model, and compares the replies.
 struct Comparison {
     runtime: Runtime,
-    store: SqliteStore,
+    store: TestStore,
     memories: BTreeMap<String, ModelMemory>,
     ids: Vec<String>,
     sequence: u64,
-    folder: tempfile::TempDir,
 }
 
 impl Comparison {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let store = SqliteStore::open(&folder.path().join("memory.db")).unwrap();
-        Self { runtime, store, memories: BTreeMap::new(), ids: Vec::new(), sequence: 0, folder }
+    fn new(kind: Kind) -> Self {
+        let runtime = factory::runtime();
+        let store = runtime.block_on(TestStore::open(kind));
+        Self { runtime, store, memories: BTreeMap::new(), ids: Vec::new(), sequence: 0 }
     }
 
     fn run(&mut self, step: &Step) -> Result<(), TestCaseError> {
@@ -109,6 +105,8 @@ impl Comparison {
             Step::Store { caller, words, tags, shared } => self.insert(*caller, words, tags, *shared),
             Step::Update { caller, which, words } => {
                 let content = self.text(words);
+                // A later store must not have the text of this change.
+                self.sequence += 1;
                 self.change(*caller, *which, Change { content: Some(content), ..Change::default() })
             }
             Step::Share { caller, which, shared } => {
@@ -122,8 +120,7 @@ impl Comparison {
             Step::Stats { caller } => self.stats(*caller),
             // The next write of each scope moves its terms into blocks.
             Step::Settle => {
-                let file = rusqlite::Connection::open(self.folder.path().join("memory.db")).unwrap();
-                file.execute("UPDATE scope SET recent = 1000000", []).unwrap();
+                self.store.settle();
                 Ok(())
             }
         }
@@ -341,22 +338,42 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_reply_equals_that_of_a_simple_model(steps in steps()) {
-        let mut comparison = Comparison::new();
-        for step in &steps {
-            comparison.run(step)?;
-        }
-        for caller in 0..CALLERS.len() {
-            for which in 0..comparison.ids.len() {
-                comparison.get(caller, which)?;
-            }
-        }
+    fn every_reply_of_sqlite_equals_that_of_a_simple_model(steps in steps()) {
+        compare(Kind::Sqlite, &steps)?;
+    }
+
+}
+
+proptest! {
+    // Each case creates a database, and each step has several round trips.
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_reply_of_postgres_equals_that_of_a_simple_model(steps in steps()) {
+        compare(Kind::Postgres, &steps)?;
     }
 }
 
-#[test]
-fn a_filter_by_tags_of_the_service_never_shows_more_memories() {
-    let mut comparison = Comparison::new();
+fn compare(kind: Kind, steps: &[Step]) -> Result<(), TestCaseError> {
+    let mut comparison = Comparison::new(kind);
+    for step in steps {
+        comparison.run(step)?;
+    }
+    for caller in 0..CALLERS.len() {
+        for which in 0..comparison.ids.len() {
+            comparison.get(caller, which)?;
+        }
+    }
+    Ok(())
+}
+
+crate::on_both_stores!(
+    a_filter_by_tags_of_the_service_never_shows_more_memories,
+    an_admin_can_make_a_shared_memory_of_another_user_private_and_gets_it_back,
+);
+
+fn a_filter_by_tags_of_the_service_never_shows_more_memories(kind: Kind) {
+    let mut comparison = Comparison::new(kind);
     for caller in 0..CALLERS.len() {
         for shared in [false, true] {
             comparison.insert(caller, &[0], &[], shared).unwrap();
@@ -375,9 +392,8 @@ fn a_filter_by_tags_of_the_service_never_shows_more_memories() {
     assert_eq!(count(0, &["org:zeta", "user:zoe", "workspace:lab"], TagMatch::Any), 0);
 }
 
-#[test]
-fn an_admin_can_make_a_shared_memory_of_another_user_private_and_gets_it_back() {
-    let mut comparison = Comparison::new();
+fn an_admin_can_make_a_shared_memory_of_another_user_private_and_gets_it_back(kind: Kind) {
+    let mut comparison = Comparison::new(kind);
     let (ann, bob) = (0, 1);
     comparison.insert(bob, &[0], &[], true).unwrap();
     let (id, change) =

@@ -1,22 +1,25 @@
 //! The storage quota: what counts, what is refused, and that room can always be made.
-#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
-
+use crate::factory::{self, Kind, TestStore};
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_contracts::{Claims, Plan, Scope};
 use mcp_memory::settings::StorageQuota;
-use mcp_memory::store::sqlite::SqliteStore;
-use mcp_memory::store::{Change, Idempotency, NewMemory, Store, StoreError, TagFilter};
+use mcp_memory::store::{Change, Idempotency, NewMemory, StoreError, TagFilter};
 use mcp_memory::tenant::Tenant;
 use rand::{RngExt, SeedableRng};
-use std::path::Path;
 
 /// Bytes that the free plan allows in these tests.
 const ALLOWED: u64 = 100_000;
 
-fn open(folder: &Path) -> SqliteStore {
-    let quota = StorageQuota::new([ALLOWED, 2 * ALLOWED, 0, u64::MAX]);
-    SqliteStore::open(&folder.join("memory.db")).unwrap().with_storage_quota(quota)
+async fn open(kind: Kind) -> TestStore {
+    TestStore::with_quota(kind, StorageQuota::new([ALLOWED, 2 * ALLOWED, 0, u64::MAX])).await
 }
+
+crate::on_both_stores!(
+    an_organisation_stores_what_its_plan_allows_and_can_always_make_room,
+    an_import_beyond_the_quota_stores_nothing_and_other_organisations_are_not_affected,
+    replies_that_are_kept_for_keys_count,
+    the_count_is_the_sum_of_what_is_stored,
+);
 
 fn tenant(org: &str, plan: Plan) -> Tenant {
     Tenant::of(&Claims { plan, ..mcp_testkit::claims(org, "ann", &[Scope::MemoryWrite, Scope::MemoryDelete]) })
@@ -43,10 +46,12 @@ fn is_refused<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::StorageQuota { allowed: ALLOWED, .. }))
 }
 
-#[tokio::test]
-async fn an_organisation_stores_what_its_plan_allows_and_can_always_make_room() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, ann) = (open(folder.path()), tenant("acme", Plan::Free));
+fn an_organisation_stores_what_its_plan_allows_and_can_always_make_room(kind: Kind) {
+    factory::runtime().block_on(fill_and_make_room(kind));
+}
+
+async fn fill_and_make_room(kind: Kind) {
+    let (store, ann) = (open(kind).await, tenant("acme", Plan::Free));
     let mut ids = Vec::new();
     let refused = loop {
         match store.insert(&ann, vec![memory(ids.len(), 9_000)]).await {
@@ -80,10 +85,12 @@ async fn an_organisation_stores_what_its_plan_allows_and_can_always_make_room() 
     store.insert(&ann, vec![memory(3, 9_000)]).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_import_beyond_the_quota_stores_nothing_and_other_organisations_are_not_affected() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, ann, zoe) = (open(folder.path()), tenant("acme", Plan::Free), tenant("zeta", Plan::Free));
+fn an_import_beyond_the_quota_stores_nothing_and_other_organisations_are_not_affected(kind: Kind) {
+    factory::runtime().block_on(import_too_much(kind));
+}
+
+async fn import_too_much(kind: Kind) {
+    let (store, ann, zoe) = (open(kind).await, tenant("acme", Plan::Free), tenant("zeta", Plan::Free));
     let many = (0..20).map(|number| memory(number, 9_000)).collect::<Vec<_>>();
     assert!(is_refused(&store.insert(&ann, many.clone()).await));
     let stats = store.stats(&ann).await.unwrap();
@@ -95,10 +102,12 @@ async fn an_import_beyond_the_quota_stores_nothing_and_other_organisations_are_n
     store.insert(&tenant("acme", Plan::Pro), many[10..].to_vec()).await.unwrap();
 }
 
-#[tokio::test]
-async fn replies_that_are_kept_for_keys_count() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, ann) = (open(folder.path()), tenant("acme", Plan::Free));
+fn replies_that_are_kept_for_keys_count(kind: Kind) {
+    factory::runtime().block_on(keep_replies(kind));
+}
+
+async fn keep_replies(kind: Kind) {
+    let (store, ann) = (open(kind).await, tenant("acme", Plan::Free));
     let id = store.insert(&ann, vec![memory(0, 20_000)]).await.unwrap()[0].id.clone();
     let change = |number: u8| Change {
         content: Some(format!("{number} {}", "z".repeat(20_000))),
@@ -117,10 +126,12 @@ async fn replies_that_are_kept_for_keys_count() {
     assert!(store.stats(&ann).await.unwrap().stored < 10_000);
 }
 
-#[tokio::test]
-async fn the_count_is_the_sum_of_what_is_stored() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, ann) = (open(folder.path()), tenant("acme", Plan::Enterprise));
+fn the_count_is_the_sum_of_what_is_stored(kind: Kind) {
+    factory::runtime().block_on(count_random_writes(kind));
+}
+
+async fn count_random_writes(kind: Kind) {
+    let (store, ann) = (open(kind).await, tenant("acme", Plan::Enterprise));
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(11);
     let mut ids: Vec<String> = Vec::new();
     for step in 0..300 {
@@ -143,11 +154,10 @@ async fn the_count_is_the_sum_of_what_is_stored() {
     }
     let stored = store.stats(&ann).await.unwrap().stored;
     store.close().await;
-    let connection = rusqlite::Connection::open(folder.path().join("memory.db")).unwrap();
     let sum =
         "SELECT (SELECT sum(512 + octet_length(content) + octet_length(tags) + octet_length(metadata)) FROM memory)
-                    + (SELECT sum(512 + octet_length(reply)) FROM idempotency)";
-    let sum: i64 = connection.query_row(sum, [], |row| row.get(0)).unwrap();
+                    + (SELECT sum(512 + octet_length(reply)) FROM {}idempotency)";
+    let sum = store.number(sum);
     assert_eq!(stored, sum.unsigned_abs());
     assert!(stored > 10_000);
 }

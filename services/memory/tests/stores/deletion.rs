@@ -1,18 +1,12 @@
 //! `delete_by_tag` deletes what its dry run counted, once, and lets others write meanwhile.
-#![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
-
+use crate::factory::{self, Kind, TestStore};
 use mcp_contracts::Scope;
 use mcp_contracts::memory::{TagMatch, Visibility};
 use mcp_memory::confirm::Confirmations;
 use mcp_memory::store::sqlite::SqliteStore;
-use mcp_memory::store::{Change, NewMemory, Store, StoreError, TagFilter};
+use mcp_memory::store::{Change, NewMemory, Store, StoreError, TagFilter, TagSelection};
 use mcp_memory::tenant::Tenant;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-fn open(folder: &Path) -> SqliteStore {
-    SqliteStore::open(&folder.join("memory.db")).unwrap()
-}
 
 fn tenant(org: &str) -> Tenant {
     Tenant::of(&mcp_testkit::claims(org, "ann", &[Scope::MemoryWrite, Scope::MemoryDelete]))
@@ -35,10 +29,17 @@ fn memory(content: String) -> NewMemory {
     }
 }
 
-#[tokio::test]
-async fn a_confirmation_is_for_the_memories_that_were_counted_and_deletes_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, ann) = (open(folder.path()), tenant("acme"));
+crate::on_both_stores!(
+    a_confirmation_is_for_the_memories_that_were_counted_and_deletes_once,
+    others_write_while_many_memories_are_deleted,
+);
+
+fn a_confirmation_is_for_the_memories_that_were_counted_and_deletes_once(kind: Kind) {
+    factory::runtime().block_on(confirm_and_delete(kind));
+}
+
+async fn confirm_and_delete(kind: Kind) {
+    let (store, ann) = (TestStore::open(kind).await, tenant("acme"));
     let insert =
         async |words: [&str; 2]| store.insert(&ann, words.map(|word| memory(word.into())).to_vec()).await.unwrap();
     let first = insert(["one", "two"]).await;
@@ -60,10 +61,8 @@ async fn a_confirmation_is_for_the_memories_that_were_counted_and_deletes_once()
 
 #[test]
 fn a_token_names_the_memories_and_cannot_be_changed() {
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
     let ann = tenant("acme");
-    let selected = runtime.block_on(async { open(folder.path()).select_by_tag(&ann, filter()).await.unwrap() });
+    let selected = TagSelection { count: 2, digest: [7; 32] };
     let confirmations = Confirmations::new(std::iter::once("a key"));
     let token = confirmations.issue(&ann, &filter(), selected, 10);
     assert_eq!(confirmations.confirmed(&token, &ann, &filter(), 9), Some(selected));
@@ -81,10 +80,12 @@ fn a_token_names_the_memories_and_cannot_be_changed() {
     }
 }
 
-#[tokio::test]
-async fn others_write_while_many_memories_are_deleted() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, ann, zoe) = (open(folder.path()), tenant("acme"), tenant("zeta"));
+fn others_write_while_many_memories_are_deleted(kind: Kind) {
+    factory::runtime().block_on(delete_many(kind));
+}
+
+async fn delete_many(kind: Kind) {
+    let (store, ann, zoe) = (TestStore::open(kind).await, tenant("acme"), tenant("zeta"));
     for part in 0..4 {
         let memories = (0..100).map(|number| memory(format!("{part} {number} {}", "text ".repeat(200)))).collect();
         store.insert(&ann, memories).await.unwrap();
@@ -118,7 +119,7 @@ async fn no_word_of_a_deleted_or_changed_text_stays_in_the_file() {
     // With and without enough terms that they move into blocks.
     for words in [1, 60] {
         let folder = tempfile::tempdir().unwrap();
-        let (store, ann) = (open(folder.path()), tenant("acme"));
+        let (store, ann) = (SqliteStore::open(&folder.path().join("memory.db")).unwrap(), tenant("acme"));
         let texts = ["canaryone sings", "canarytwo sings"].map(|text| memory(text.into()));
         let inserted = store.insert(&ann, texts.to_vec()).await.unwrap();
         let other =
