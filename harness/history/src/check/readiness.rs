@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         "If the experiment promises nothing for a part, the check only requires that it is alive all the time and ready at the end.",
         "One or two wrong probes are not a violation. Three in a row are, or at least three in all if they are 1 % of all probes or more.",
         "A probe that overlaps a stall of the harness is not judged.",
-        "On a busy machine only a part that answers every probe of a long fault with the wrong word fails; any other wrong answer is unknown.",
+        "On a busy machine only a part that answers every probe of a long fault, or every probe after its recovery time, with the wrong word fails; any other wrong answer is unknown.",
     ],
     evidence: "At least five probes of each part in each span that is judged.",
     rule: Rule::ExperimentBound(judge),
@@ -30,6 +30,9 @@ const ONE_OF: usize = 100;
 /// is no excuse. With 4 busy loops on 2 cores a part has a third of the CPU time.
 const CERTAIN_PROBES: usize = 10;
 const CERTAIN_TIMES: u64 = 3;
+/// Number of probes after the recovery time of which every one must have a wrong answer, so that a busy machine is no excuse; before the fault at least
+/// nine of ten probes must have been right, on the same machine.
+const CERTAIN_LAST_PROBES: usize = 20;
 /// Status of a part that is alive, or ready.
 const OK: u16 = 200;
 /// Status of a part that is not ready.
@@ -165,11 +168,31 @@ fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &m
     let due_us = healed_us.unwrap_or_default().saturating_add(run.promises.recovery_us);
     let is_late = |probe: &Probe| is_unready(&probe) && probe.sent_us >= due_us;
     let what = |probe: &Probe| format!("`{part}` is not ready at the end: it reported {}", report(probe));
+    let due: Vec<&Probe> = after.iter().copied().filter(|probe| probe.sent_us >= due_us).collect();
+    if was_ready_before(probes, run) && never_recovers(&due) {
+        let times = counted(due.len() as u64, "time", "times");
+        finding.certain_violation(|| format!("{}, every time since it had to be, {times}", what(due[0])), &[]);
+        return false;
+    }
     add_violations(last, is_late, finding, what);
     if let Some(probe) = unready.first().filter(|_| !is_enough(last, is_late)) {
         finding.doubt(what(probe));
     }
     unready.is_empty()
+}
+
+/// Returns true if a part answered every one of many probes, and never that it is ready: it had the time to answer, so it had the time to recover.
+fn never_recovers(due: &[&Probe]) -> bool {
+    due.len() >= CERTAIN_LAST_PROBES
+        && due.iter().all(|probe| probe.ready.is_some() && !reports(probe, ReadyWord::Ready))
+}
+
+/// Returns true if the part was ready in nine of ten probes before the first fault, so that the machine is not what keeps it from being ready.
+fn was_ready_before(probes: &[&Probe], run: &ExperimentRun<'_>) -> bool {
+    let Some(first_us) = run.experiment.faults.iter().map(|fault| fault.ordered_us).min() else { return false };
+    let before: Vec<&&Probe> = probes.iter().filter(|probe| probe.answered_us < first_us).collect();
+    let ready = before.iter().filter(|probe| reports(probe, ReadyWord::Ready)).count();
+    before.len() >= LEAST_PROBES && ready * 10 >= before.len() * 9
 }
 
 /// Counts every wrong probe and shows the first, if the wrong ones are enough for a finding.

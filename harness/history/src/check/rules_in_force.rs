@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         "It compares the versions that the guardrails report, not the decisions: old rules under a new version pass.",
         "Every version other than those before the change counts as the new one.",
         "A verdict or workflow that names no version is not judged.",
-        "If other processes use the machine, or the harness stalls, rules that take effect late are not a violation. A call judged by the old rules after one judged by the new ones always is.",
+        "If other processes use the machine, or the harness stalls, rules that take effect late are not a violation. Two cases always are: a call judged by the old rules after one judged by the new ones, and rules that never take effect within three times the promised time.",
     ],
     evidence: "A fault that changes the rules, and verdicts or workflows that name the version of their rules before, during and after it.",
     rule: Rule::ExperimentBound(judge),
@@ -23,6 +23,11 @@ pub(super) const CHECK: Check = Check {
 
 /// The service that judges by rules.
 const GUARDRAILS: &str = "guardrails";
+
+/// Number of promised times, and of calls after them that were all judged by the old rules, so that a busy machine is no excuse: the service judged
+/// calls all that time, and looks at its files several times a second.
+const CERTAIN_TIMES: u64 = 3;
+const CERTAIN_CALLS: usize = 10;
 
 /// A call that rules decided.
 struct Decision<'h> {
@@ -79,6 +84,10 @@ fn judge_change(
     let is_in_place = |it: &&Decision<'_>| it.op.complete_us() >= fault.active_us && it.op.invoke_us() < until_us;
     let is_new = |it: &&Decision<'_>| it.op.invoke_us() >= fault.ordered_us && !is_old(it);
     let first_new = decisions.iter().filter(is_in_place).filter(is_new).min_by_key(|it| it.op.complete_us());
+    let certain_us = fault.active_us + within_us.saturating_mul(CERTAIN_TIMES);
+    let is_much_later =
+        |it: &&Decision<'_>| !it.injected && it.op.invoke_us() >= certain_us && it.op.invoke_us() < until_us;
+    let never_in_force = first_new.is_none() && decisions.iter().filter(is_much_later).count() >= CERTAIN_CALLS;
     let mut judged_when_due = 0;
     for it in decisions.iter().filter(|it| it.op.invoke_us() >= fault.active_us && it.op.invoke_us() < until_us) {
         // An injection uses the rules of an earlier verdict, so only the promised time applies to it.
@@ -108,8 +117,12 @@ fn judge_change(
                 finding.certain_violation(what, &[first.at, it.at]);
             }
             None => {
-                finding
-                    .violation(|| format!("still judged by the old rules {after:.1} s after they changed"), &[it.at]);
+                let what = || format!("still judged by the old rules {after:.1} s after they changed");
+                if never_in_force {
+                    finding.certain_violation(what, &[it.at])
+                } else {
+                    finding.violation(what, &[it.at])
+                }
             }
         }
     }
