@@ -5,7 +5,7 @@ use super::access::Access;
 use super::check::HardeningCheck;
 use super::probe::{Findings, Probe, Stop};
 use super::record::{CheckRecord, CheckState, ViolationRecord};
-use crate::drive::scenario::{ScenarioEnd, ScenarioReport, Stage};
+use crate::drive::scenario::{Broken, ScenarioEnd, ScenarioReport, Stage};
 use crate::plan::run_dir::HARDENING;
 use crate::stack::view::{Event, View};
 use futures::{FutureExt, StreamExt};
@@ -128,6 +128,8 @@ async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) 
     // A panic ends only this check.
     let probing = AssertUnwindSafe((check.probing)(&probe)).catch_unwind();
     let ended = tokio::time::timeout(ATTEMPT_DEADLINE, probing).await;
+    // At the deadline the probe is dropped wherever it is, so that it cannot be the one that restores the stack.
+    let restored = place.stage.restore().await;
     let doubt = match ended {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(Stop::NotApplicable(why)))) => return Err(why),
@@ -137,6 +139,7 @@ async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) 
     };
     let mut findings = probe.into_findings();
     findings.doubts.extend(doubt);
+    findings.doubts.extend(restored.err().map(|Broken(why)| format!("the stack could not be restored: {why}")));
     Ok(findings)
 }
 

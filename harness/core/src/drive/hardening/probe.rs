@@ -243,8 +243,7 @@ impl<'s> Probe<'s> {
             effect: Effect::None,
         };
         let op = self.stage.record(&op);
-        let mut secrets = vec![self.key()];
-        secrets.extend(self.access.into_iter().flat_map(Access::secrets));
+        let secrets = self.secrets();
         let lost = exchanged.status.is_none().then(|| format!("{:?}", exchanged.outcome));
         let reply = match &lost {
             Some(why) => format!("(no complete reply: {why}) {}", masked(&exchanged.raw, &secrets)),
@@ -259,6 +258,13 @@ impl<'s> Probe<'s> {
             op,
             lost,
         }
+    }
+
+    /// What no evidence may show.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let mut secrets = vec![self.key()];
+        secrets.extend(self.access.into_iter().flat_map(Access::secrets));
+        secrets
     }
 
     /// Makes a control request: a valid one of the same kind, which must have a result. Otherwise a refusal of the others would prove nothing.
