@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Number of workflows that run at the same time.
 pub(crate) const RUNNING: usize = 4;
 /// Deadline for all of them to run.
-const BEGUN: Duration = Duration::from_secs(3);
+const BEGUN: Duration = Duration::from_secs(6);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Returns the user of a workflow. Several organisations, because one may not fill a service.
@@ -27,14 +27,18 @@ pub(crate) fn workflow() -> HttpRequest {
 /// Waits until all workflows run.
 pub(crate) async fn until_running(probe: &Probe<'_>, part: &str) -> Result<(), Stop> {
     let mut waited = Duration::ZERO;
-    while probe.stage().metric(part, metric::REQUESTS_IN_FLIGHT, &[]).await? < RUNNING as f64 - 0.5 {
+    loop {
+        // On a busy machine a page may be late; the next one counts.
+        let running = probe.stage().metric(part, metric::REQUESTS_IN_FLIGHT, &[]).await.unwrap_or_default();
+        if running > RUNNING as f64 - 0.5 {
+            return Ok(());
+        }
         if waited >= BEGUN {
             return Err(Stop::Unclear("the workflows did not run at the same time".to_owned()));
         }
         tokio::time::sleep(PAUSE).await;
         waited += PAUSE;
     }
-    Ok(())
 }
 
 /// Ends a part in order and starts it again with these settings. A part that has ended already, or had to be killed, is started as well.

@@ -210,6 +210,9 @@ fn each_trip_fails_its_own_check_and_no_other() {
             let arguments = ["--only", "CON", "--only", "SUP"].map(str::to_owned);
             problem(&broken.name, &harden_with(copied.path(), &arguments), &broken.checks)
         }));
+        let names = trips.iter().map(|trip| trip.lie.as_str());
+        let any = names.chain(broken_copies().iter().map(|broken| broken.name.as_str())).any(is_wanted);
+        assert!(any, "`TRIP` names no lie and no broken copy");
         assert!(problems.is_empty(), "{}", problems.join("\n"));
         return;
     }

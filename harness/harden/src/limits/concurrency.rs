@@ -30,8 +30,8 @@ async fn concurrency(probe: &Probe<'_>) -> Result<(), Stop> {
     let places = RUNNING.to_string();
     let few = [
         (env::MAX_CONCURRENT_REQUESTS, Some(places.as_str())),
-        (env::PEER_DEADLINE_MS, Some("4000")),
-        (env::WORKFLOW_DEADLINE_MS, Some("8000")),
+        (env::PEER_DEADLINE_MS, Some("8000")),
+        (env::WORKFLOW_DEADLINE_MS, Some("9500")),
     ];
     busy::restart_with(probe, &part, &few).await?;
     let judged = async {

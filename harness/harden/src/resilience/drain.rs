@@ -4,7 +4,7 @@ use crate::busy::{self, RUNNING};
 use futures::future::{join, join_all};
 use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
 use harness_core::stack::Ended;
-use mcp_contracts::Service;
+use mcp_contracts::{Service, env};
 use serde_json::json;
 
 pub(crate) const DRAIN: HardeningCheck = HardeningCheck {
@@ -26,6 +26,9 @@ async fn drain(probe: &Probe<'_>) -> Result<(), Stop> {
     let (guardrails, part) = (probe.need(Service::Guardrails)?, probe.need(Service::Orchestrator)?);
     let list = |number| HttpRequest::tool("list_executions", &json!({})).bearer(&busy::owner(probe, number).token);
     probe.control(&part, "a request before", &list(0)).await?;
+    // The workflows must wait long enough for all of them to run, and end before the deadline of the drain.
+    let patient = |deadline| [(env::PEER_DEADLINE_MS, deadline)];
+    busy::restart_with(probe, &part, &patient(Some("2000"))).await?;
     probe.stage().pause(&guardrails).await?;
     let calls = (0..RUNNING).map(|number| {
         let (part, ann) = (&part, busy::owner(probe, number));
@@ -38,8 +41,16 @@ async fn drain(probe: &Probe<'_>) -> Result<(), Stop> {
     };
     let (answers, ended) = join(join_all(calls), ending).await;
     probe.stage().resume(&guardrails).await?;
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(unclear) => {
+            busy::restart_with(probe, &part, &patient(None)).await?;
+            return Err(unclear);
+        }
+    };
     // A process that had to be killed is what the check looks for, and no reason to end.
-    let exited = ended?.is_ok_and(Ended::cleanly);
+    let exited = ended.is_ok_and(Ended::cleanly);
+    probe.stage().reconfigure(&part, &patient(None))?;
     probe.stage().start_again(&part).await?;
     let answered = answers.iter().filter(|answer| answer.has_result()).count();
     let mut stored = 0;
