@@ -78,11 +78,7 @@ impl Stack {
     ///
     /// # Errors
     /// There is no such part, or the backend cannot change settings.
-    pub fn reconfigure(
-        &self,
-        name: &str,
-        changes: &[(&str, Option<&str>)],
-    ) -> Result<Vec<Option<String>>, StackError> {
+    pub fn reconfigure(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<Vec<Option<String>>, StackError> {
         self.runtime.reconfigure(name, changes)
     }
 

@@ -153,7 +153,9 @@ mod tests {
         let service = services_of(&json!({ "services": { "a": settings } })).remove(0);
         assert_eq!(service.list("ports"), ["127.0.0.1:1:1", "127.0.0.1:2:"]);
         assert_eq!(service.list("volumes"), ["/a:/b"]);
-        assert!(service.is_bounded("cpus", "cpus") == Some(true) && service.is_bounded("pids_limit", "pids") == Some(false));
+        assert!(
+            service.is_bounded("cpus", "cpus") == Some(true) && service.is_bounded("pids_limit", "pids") == Some(false)
+        );
         assert!(service.is_bounded("mem_limit", "memory") == Some(false) && service.list("devices").is_empty());
     }
 }

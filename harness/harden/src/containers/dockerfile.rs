@@ -83,7 +83,8 @@ impl ImageStage {
     /// Returns the stage and those that it is made from, the last one first.
     pub(super) fn chain<'s>(&'s self, all: &'s [Self]) -> Vec<&'s Self> {
         let mut chain = vec![self];
-        while let Some(before) = all.iter().find(|stage| stage.name.eq_ignore_ascii_case(&chain[chain.len() - 1].base)) {
+        while let Some(before) = all.iter().find(|stage| stage.name.eq_ignore_ascii_case(&chain[chain.len() - 1].base))
+        {
             // A stage can only be made from an earlier one.
             if chain.iter().any(|stage| stage.name == before.name) {
                 break;
@@ -128,7 +129,8 @@ pub(super) fn targets(all: &[ImageStage]) -> Vec<&ImageStage> {
 pub(super) fn sources(copy: &str) -> Vec<String> {
     let words: Vec<&str> = copy.split_whitespace().skip_while(|word| word.starts_with("--")).collect();
     let list = words.join(" ");
-    let mut all: Vec<String> = serde_json::from_str(&list).unwrap_or_else(|_| words.iter().map(|word| (*word).to_owned()).collect());
+    let mut all: Vec<String> =
+        serde_json::from_str(&list).unwrap_or_else(|_| words.iter().map(|word| (*word).to_owned()).collect());
     all.pop();
     all
 }
@@ -136,7 +138,6 @@ pub(super) fn sources(copy: &str) -> Vec<String> {
 fn unquoted(text: &str) -> &str {
     text.trim_matches(['"', '\''])
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -156,7 +157,8 @@ mod tests {
 
     #[test]
     fn here_documents_are_no_instructions() {
-        let all = stages("FROM scratch\nCOPY <<EOF /etc/motd\nUSER 1000\nEOF\nRUN <<-'END'\nchmod 4755 /x\nEND\nUSER 7\n");
+        let all =
+            stages("FROM scratch\nCOPY <<EOF /etc/motd\nUSER 1000\nEOF\nRUN <<-'END'\nchmod 4755 /x\nEND\nUSER 7\n");
         assert_eq!(all[0].of("USER").collect::<Vec<_>>(), ["7"]);
         assert!(all[0].of("RUN").next().unwrap().contains("chmod 4755 /x"));
         let shift = stages("FROM scratch\nRUN cat <<< a && b\nUSER 7\n");

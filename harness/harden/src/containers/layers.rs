@@ -43,7 +43,8 @@ pub(super) fn setuid(stage: &ImageStage) -> Vec<String> {
         for command in run.split(['&', ';', '|']) {
             let words: Vec<&str> = command.split_whitespace().collect();
             let program = |name: &str| words.iter().position(|word| word.rsplit('/').next() == Some(name));
-            let after_chmod = program("chmod").and_then(|at| words[at + 1..].iter().find(|word| !word.starts_with("--") && !is_option(word)));
+            let after_chmod = program("chmod")
+                .and_then(|at| words[at + 1..].iter().find(|word| !word.starts_with("--") && !is_option(word)));
             let of_install = program("install").and_then(|at| {
                 let words = &words[at + 1..];
                 let next = words.windows(2).find(|pair| matches!(pair[0], "-m" | "--mode")).map(|pair| &pair[1]);
@@ -175,13 +176,30 @@ mod tests {
 
     #[test]
     fn only_the_setuid_bit_of_a_file_is_one() {
-        for run in ["chmod 4755 /a", "chmod -R 04755 /a", "/bin/chmod 6755 /a", "chmod u+s /a", "chmod ug+xs /a", "a && install -m 4755 a b"] {
+        for run in [
+            "chmod 4755 /a",
+            "chmod -R 04755 /a",
+            "/bin/chmod 6755 /a",
+            "chmod u+s /a",
+            "chmod ug+xs /a",
+            "a && install -m 4755 a b",
+        ] {
             assert_eq!(setuid(&stage(&format!("RUN {run}"))).len(), 1, "{run}");
         }
-        for run in ["chmod 0755 /a", "chmod 2775 /data", "chmod g+s /data", "chmod -x /s", "chmod u=rwx /scripts", "install -m 0755 a b", "echo chmod"] {
+        for run in [
+            "chmod 0755 /a",
+            "chmod 2775 /data",
+            "chmod g+s /data",
+            "chmod -x /s",
+            "chmod u=rwx /scripts",
+            "install -m 0755 a b",
+            "echo chmod",
+        ] {
             assert!(setuid(&stage(&format!("RUN {run}"))).is_empty(), "{run}");
         }
-        assert!(!setuid(&stage("COPY --chmod=4755 a b")).is_empty() && setuid(&stage("COPY --chmod=0755 a b")).is_empty());
+        assert!(
+            !setuid(&stage("COPY --chmod=4755 a b")).is_empty() && setuid(&stage("COPY --chmod=0755 a b")).is_empty()
+        );
     }
 
     #[test]
@@ -212,7 +230,12 @@ mod tests {
 
     #[test]
     fn the_last_pattern_decides_what_is_ignored() {
-        for (copy, all) in [("COPY --chown=1:1 . /a", true), ("ADD ./ /a", true), ("COPY [\".\", \"/\"]", true), ("COPY src /a", false)] {
+        for (copy, all) in [
+            ("COPY --chown=1:1 . /a", true),
+            ("ADD ./ /a", true),
+            ("COPY [\".\", \"/\"]", true),
+            ("COPY src /a", false),
+        ] {
             assert_eq!(copies_all(&stage(copy)), all, "{copy}");
         }
         for (ignored, file, wanted) in [

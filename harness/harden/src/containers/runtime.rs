@@ -9,9 +9,11 @@ const MEND: &[&str] = &["docker-compose.yml"];
 /// Paths of the machine that give a container power over it.
 const POWERFUL: [&str; 3] = ["/home", "/var", "/usr"];
 /// Paths of the machine that give it power as well as everything below them.
-const POWERFUL_TREES: [&str; 9] = ["/etc", "/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker", "/root", "/boot"];
+const POWERFUL_TREES: [&str; 9] =
+    ["/etc", "/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker", "/root", "/boot"];
 /// Files below these paths that everyone may read.
-const HARMLESS: [&str; 6] = ["/etc/localtime", "/etc/timezone", "/etc/ssl", "/etc/ca-certificates", "/dev/shm", "/dev/null"];
+const HARMLESS: [&str; 6] =
+    ["/etc/localtime", "/etc/timezone", "/etc/ssl", "/etc/ca-certificates", "/dev/shm", "/dev/null"];
 const SOCKETS: [&str; 3] = ["docker.sock", "containerd.sock", "podman.sock"];
 
 pub(crate) const CONFINED: HardeningCheck = HardeningCheck {
@@ -90,7 +92,8 @@ fn confined(service: &ComposeService) -> Vec<Rule> {
     let spaces = ["network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup"];
     let shared = spaces.iter().any(|name| service.is(name, "host"));
     let of = |what, holds, fact, effect, settings: &[&str]| rule(service, what, holds, fact, effect, settings);
-    let mut user = of("the user is not root", false, "`user` is root or not set", "a break-out begins as root", &["user"]);
+    let mut user =
+        of("the user is not root", false, "`user` is root or not set", "a break-out begins as root", &["user"]);
     user.holds = has_user(service);
     vec![
         user,
@@ -247,13 +250,7 @@ fn bounded(service: &ComposeService) -> Vec<Rule> {
             "containers of other stacks reach it",
             &["network_mode"],
         ),
-        of(
-            "it is restarted",
-            restarts,
-            "`restart` is not set or `no`",
-            "a crash ends the service",
-            &["restart"],
-        ),
+        of("it is restarted", restarts, "`restart` is not set or `no`", "a crash ends the service", &["restart"]),
         watched,
     ]
 }
@@ -301,7 +298,10 @@ mod tests {
             (json!({ "cap_drop": [] }), "all capabilities are dropped"),
             (json!({ "cap_add": ["SYS_ADMIN"] }), "no capability is added"),
             (json!({ "security_opt": [] }), "no program gains privileges"),
-            (json!({ "security_opt": ["no-new-privileges:true", "seccomp:unconfined"] }), "its system calls are filtered"),
+            (
+                json!({ "security_opt": ["no-new-privileges:true", "seccomp:unconfined"] }),
+                "its system calls are filtered",
+            ),
             (json!({ "privileged": "${P:-true}" }), "it is not privileged"),
             (json!({ "pid": "host" }), "it shares no namespace with the machine"),
             (json!({ "cgroup": "host" }), "it shares no namespace with the machine"),

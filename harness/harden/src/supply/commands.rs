@@ -1,8 +1,10 @@
 //! Commands of cargo in scripts, and whether they require the lock file.
 
 /// Subcommands that choose packages anew if the lock file is not required.
-const RESOLVING: [&str; 16] =
-    ["build", "b", "test", "t", "clippy", "doc", "d", "bench", "check", "c", "run", "r", "rustc", "rustdoc", "nextest", "chef"];
+const RESOLVING: [&str; 16] = [
+    "build", "b", "test", "t", "clippy", "doc", "d", "bench", "check", "c", "run", "r", "rustc", "rustdoc", "nextest",
+    "chef",
+];
 /// Options of cargo before the subcommand that have a value.
 const WITH_VALUE: [&str; 4] = ["-C", "-Z", "--config", "--color"];
 /// Programs that print or look for what follows, and do not run it.
@@ -13,7 +15,8 @@ pub(super) fn unlocked(script: &str) -> Vec<String> {
     let mut all = Vec::new();
     for command in commands(script) {
         let Some(words) = cargo(&command) else { continue };
-        let is_locked = words.iter().take_while(|word| **word != "--").any(|word| matches!(*word, "--locked" | "--frozen"));
+        let is_locked =
+            words.iter().take_while(|word| **word != "--").any(|word| matches!(*word, "--locked" | "--frozen"));
         if resolves(&words) && !is_locked {
             all.push(format!("cargo {}", words.join(" ")));
         }

@@ -123,7 +123,8 @@ fn judge(probe: &Probe<'_>, file: &str, workflow: &Value) {
         "a script has an expression that a stranger writes",
         "the title of a pull request is executed",
     );
-    let kept: Vec<String> = steps.iter().filter(|step| keeps_the_token(step)).map(|step| shown(&step["uses"])).collect();
+    let kept: Vec<String> =
+        steps.iter().filter(|step| keeps_the_token(step)).map(|step| shown(&step["uses"])).collect();
     case(
         "a checkout does not keep the token",
         &kept,
@@ -178,7 +179,9 @@ fn keeps_the_token(step: &Value) -> bool {
 /// Returns the triggers with secrets of a workflow that checks out what a stranger wrote.
 fn checked_out(workflow: &Value) -> Vec<String> {
     let on = &workflow["on"];
-    let is_trigger = |name: &&str| on == *name || on.get(*name).is_some() || on.as_array().is_some_and(|all| all.iter().any(|one| one == *name));
+    let is_trigger = |name: &&str| {
+        on == *name || on.get(*name).is_some() || on.as_array().is_some_and(|all| all.iter().any(|one| one == *name))
+    };
     let is_of_a_stranger = |step: &&Value| {
         let chosen = format!("{} {}", shown(&step["with"]["ref"]), shown(&step["with"]["repository"]));
         let fetches = step["run"].as_str().is_some_and(|script| script.contains("gh pr checkout"));
@@ -286,13 +289,19 @@ mod tests {
 
     #[test]
     fn a_stranger_starts_a_workflow_only_on_code_of_the_repository() {
-        let workflow = |on: Value, step: Value| checked_out(&json!({ "on": on, "jobs": { "a": { "steps": [step] } } })).len();
-        let head = json!({ "uses": "Actions/checkout@v4", "with": { "ref": "${{ github.event.pull_request.head.sha }}" } });
+        let workflow =
+            |on: Value, step: Value| checked_out(&json!({ "on": on, "jobs": { "a": { "steps": [step] } } })).len();
+        let head =
+            json!({ "uses": "Actions/checkout@v4", "with": { "ref": "${{ github.event.pull_request.head.sha }}" } });
         for on in [json!("pull_request_target"), json!(["push", "workflow_run"]), json!({ "issue_comment": null })] {
             assert_eq!(workflow(on.clone(), head.clone()), 1, "{on}");
             assert_eq!(workflow(on.clone(), json!({ "run": "gh pr checkout 1" })), 1, "{on}");
             assert_eq!(workflow(on.clone(), json!({ "uses": "actions/labeler@v5" })), 0, "{on}");
-            assert_eq!(workflow(on, json!({ "uses": "actions/checkout@v4" })), 0, "the default is code of the repository");
+            assert_eq!(
+                workflow(on, json!({ "uses": "actions/checkout@v4" })),
+                0,
+                "the default is code of the repository"
+            );
         }
         assert_eq!(workflow(json!("pull_request"), head), 0);
     }

@@ -159,7 +159,12 @@ fn conclude(findings: &Findings) -> (CheckState, String) {
         (_, 0) => (CheckState::Unknown, "no control request was made, so a refusal proves nothing".to_owned()),
         (judged, controls) => {
             let controls = if controls == 1 { "1 control".to_owned() } else { format!("{controls} controls") };
-            (CheckState::Pass, format!("{} held, {controls} succeeded", cases(judged)))
+            let omitted = if findings.omitted.is_empty() {
+                String::new()
+            } else {
+                format!("; not reached: {}", findings.omitted.join(", "))
+            };
+            (CheckState::Pass, format!("{} held, {controls} succeeded{omitted}", cases(judged)))
         }
     }
 }
@@ -213,7 +218,21 @@ mod tests {
 
     fn state(cases: u64, controls: u64, doubts: &[&str], violations: usize) -> CheckState {
         let doubts = doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
-        conclude(&Findings { cases, controls, doubts, violations: vec![violation("memory: a"); violations] }).0
+        conclude(&Findings {
+            cases,
+            controls,
+            doubts,
+            violations: vec![violation("memory: a"); violations],
+            ..Findings::default()
+        })
+        .0
+    }
+
+    #[test]
+    fn what_was_not_reached_is_in_the_summary() {
+        let omitted = vec!["`a` of memory".to_owned()];
+        let (state, summary) = conclude(&Findings { cases: 1, controls: 1, omitted, ..Findings::default() });
+        assert_eq!((state, summary.ends_with("not reached: `a` of memory")), (CheckState::Pass, true), "{summary}");
     }
 
     #[test]

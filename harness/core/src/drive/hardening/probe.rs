@@ -55,6 +55,8 @@ pub(super) struct Findings {
     pub(super) controls: u64,
     pub(super) violations: Vec<ViolationRecord>,
     pub(super) doubts: Vec<String>,
+    /// What was not tried, for the summary.
+    pub(super) omitted: Vec<String>,
 }
 
 /// One attempt of a check.
@@ -331,6 +333,11 @@ impl<'s> Probe<'s> {
             [(other.as_str(), answer.status.is_some() && !is_refusal), ("the reply has a result", answer.has_result())];
         self.judge(part, case, is_refusal && !answer.has_result(), &signs, &[&answer]);
         answer
+    }
+
+    /// Records what the probe could not try, which the summary of a passed check names.
+    pub fn omit(&self, what: &str) {
+        self.findings.lock().omitted.push(what.to_owned());
     }
 
     /// Records a case that cannot be decided.
