@@ -41,9 +41,9 @@ pub(crate) async fn until_running(probe: &Probe<'_>, part: &str) -> Result<(), S
     }
 }
 
-/// Ends a part in order and starts it again with these settings.
+/// Ends a part in order and starts it again with these settings. A part that has ended already, or had to be killed, is started as well.
 pub(crate) async fn restart_with(probe: &Probe<'_>, part: &str, settings: &[(&str, Option<&str>)]) -> Result<(), Stop> {
-    probe.stage().end(part).await?;
+    let _ = probe.stage().end(part).await;
     probe.stage().reconfigure(part, settings)?;
     Ok(probe.stage().start_again(part).await?)
 }

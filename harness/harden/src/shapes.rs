@@ -61,6 +61,17 @@ impl<'s> Shapes<'s> {
         value
     }
 
+    /// Returns valid arguments without those that may be omitted.
+    pub(crate) fn required(&mut self) -> Value {
+        self.distance = Distance::Valid;
+        let mut arguments = self.value(self.root, DEPTH);
+        let required = self.root["required"].as_array().map_or(&[][..], Vec::as_slice);
+        if let Some(fields) = arguments.as_object_mut() {
+            fields.retain(|name, _| required.iter().any(|other| other == name));
+        }
+        arguments
+    }
+
     fn choose<'v, T>(&mut self, values: &'v [T]) -> Option<&'v T> {
         (!values.is_empty()).then(|| &values[self.random.random_range(0..values.len())])
     }

@@ -39,7 +39,7 @@ const FILES: [&str; 9] = [
 /// One text of a file of the repository that is broken in a copy (`fixtures/hardening/broken`).
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Broken {
+struct StepFailed {
     #[serde(skip)]
     name: String,
     /// Checks that must fail on the copy.
@@ -53,20 +53,20 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-fn broken_copies() -> Vec<Broken> {
+fn broken_copies() -> Vec<StepFailed> {
     let files = std::fs::read_dir(root().join("fixtures/hardening/broken")).unwrap();
     let read = |path: PathBuf| {
-        let mut broken: Broken = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let mut broken: StepFailed = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         broken.name = path.file_stem().unwrap().to_string_lossy().into_owned();
         broken
     };
-    let mut all: Vec<Broken> = files.map(|file| read(file.unwrap().path())).collect();
+    let mut all: Vec<StepFailed> = files.map(|file| read(file.unwrap().path())).collect();
     all.sort_by(|one, other| one.name.cmp(&other.name));
     all
 }
 
 /// Copies the files of the repository into a folder, with these texts broken.
-fn copy(folder: &Path, broken: &[&Broken]) {
+fn copy(folder: &Path, broken: &[&StepFailed]) {
     for name in FILES {
         let files = if name.ends_with('/') {
             std::fs::read_dir(root().join(name)).unwrap().map(|entry| entry.unwrap().path()).collect()
@@ -79,7 +79,7 @@ fn copy(folder: &Path, broken: &[&Broken]) {
             std::fs::copy(&file, target).unwrap();
         }
     }
-    for Broken { name, file, find, replace, .. } in broken {
+    for StepFailed { name, file, find, replace, .. } in broken {
         let text = std::fs::read_to_string(folder.join(file)).unwrap();
         assert!(text.contains(find.as_str()), "`{name}`: `{file}` has no `{find}`");
         std::fs::write(folder.join(file), text.replacen(find.as_str(), replace, 1)).unwrap();
@@ -218,7 +218,7 @@ fn each_trip_fails_its_own_check_and_no_other() {
     }
     // All at once, because each run starts a stack.
     let (copied, all) = (tempfile::tempdir().unwrap(), broken_copies());
-    let broken: Vec<&Broken> = all.iter().filter(|broken| BROKEN.contains(&broken.name.as_str())).collect();
+    let broken: Vec<&StepFailed> = all.iter().filter(|broken| BROKEN.contains(&broken.name.as_str())).collect();
     copy(copied.path(), &broken);
     let run = harden(copied.path(), ONE_OF_EACH_FAMILY);
     let find = |lie: &str| trips.iter().find(|trip| trip.lie == lie).unwrap_or_else(|| panic!("no lie `{lie}`"));

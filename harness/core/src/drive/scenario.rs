@@ -11,6 +11,7 @@ mod observe;
 mod provider;
 mod raw;
 mod reply;
+mod restore;
 mod stage;
 mod wire;
 

@@ -74,11 +74,11 @@ impl Stack {
         self.runtime.resume(name).await
     }
 
-    /// Changes environment variables of a part for its next start; `None` removes one.
+    /// Changes environment variables of a part for its next start; `None` removes one. Returns their previous values.
     ///
     /// # Errors
     /// There is no such part, or the backend cannot change settings.
-    pub fn reconfigure(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<(), StackError> {
+    pub fn reconfigure(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<Vec<Option<String>>, StackError> {
         self.runtime.reconfigure(name, changes)
     }
 

@@ -207,16 +207,14 @@ impl PartRuntime for Processes {
         })
     }
 
-    fn reconfigure(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<(), StackError> {
+    fn reconfigure(&self, name: &str, changes: &[(&str, Option<&str>)]) -> Result<Vec<Option<String>>, StackError> {
         let slot = self.slot(name, "reconfigured")?;
         let mut environment = slot.environment.lock();
-        for (variable, value) in changes {
-            match value {
-                Some(value) => drop(environment.insert((*variable).to_owned(), (*value).to_owned())),
-                None => drop(environment.remove(*variable)),
-            }
-        }
-        Ok(())
+        let previous = changes.iter().map(|(variable, value)| match value {
+            Some(value) => environment.insert((*variable).to_owned(), (*value).to_owned()),
+            None => environment.remove(*variable),
+        });
+        Ok(previous.collect())
     }
 
     fn program<'r>(

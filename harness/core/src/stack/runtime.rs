@@ -41,8 +41,8 @@ pub(super) trait PartRuntime: Send + Sync {
         refuse(name, "started")
     }
 
-    /// Changes environment variables of a part for its next start; `None` removes one.
-    fn reconfigure(&self, name: &str, _changes: &[(&str, Option<&str>)]) -> Result<(), StackError> {
+    /// Changes environment variables of a part for its next start; `None` removes one. Returns their previous values.
+    fn reconfigure(&self, name: &str, _changes: &[(&str, Option<&str>)]) -> Result<Vec<Option<String>>, StackError> {
         Err(StackError::control(name, "reconfigured", ONLY_PROCESSES))
     }
 

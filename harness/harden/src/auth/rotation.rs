@@ -1,5 +1,6 @@
 //! Rotation of the key that signs tokens.
 
+use crate::busy;
 use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop, signed};
 use mcp_contracts::{Service, env};
 
@@ -51,8 +52,5 @@ async fn rotate(probe: &Probe<'_>, part: &str) -> Result<(), Stop> {
 
 /// Starts a part again with this previous key.
 async fn restart_with(probe: &Probe<'_>, part: &str, previous: Option<&str>) -> Result<(), Stop> {
-    let stage = probe.stage();
-    stage.end(part).await?;
-    stage.reconfigure(part, &[(env::JWT_SECRET_PREVIOUS, previous)])?;
-    Ok(stage.start_again(part).await?)
+    busy::restart_with(probe, part, &[(env::JWT_SECRET_PREVIOUS, previous)]).await
 }

@@ -1,24 +1,26 @@
 //! How images are built: as whom they run, what they contain, and what they are made from.
 
-use super::dockerfile::{ImageStage, stages};
+use super::dockerfile::{ImageStage, stages, targets};
+use super::layers;
+use super::variables::filled;
 use super::{NEEDS, Rule, judge};
 use harness_core::drive::hardening::{HardeningCheck, Probe, Stop};
 use std::future::ready;
 
 const FILE: &str = "Dockerfile";
 const IGNORED: &str = ".dockerignore";
-/// Parts of names of variables that hold secrets.
-const SECRET_NAMES: [&str; 6] = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "API_KEY", "PRIVATE_KEY"];
+/// Files at the top of the folder that no image may have.
+const PRIVATE: [&str; 2] = [".env", ".env.production"];
 const LABELS: [&str; 3] = ["image.version", "image.revision", "image.licenses"];
 
 pub(crate) const IMAGE: HardeningCheck = HardeningCheck {
     id: "MCP-CON-01",
-    title: "an image runs without root, checks its health, and has no secret and no setuid file",
+    title: "an image runs without root, checks its health, and is given no secret and makes no file setuid",
     score: 7.5,
     why: "Everyone who can pull an image reads its layers, and a service that runs as root is root on the machine after a break-out.",
     sources: &["CIS Docker Benchmark, section 4", "OWASP MCP01:2025", "OWASP MCP04:2025", "CWE-250", "CWE-538"],
     needs: NEEDS,
-    how: "Reads the Dockerfile. Every stage with a command must set a numeric user that is not root and a health check; no stage may set a secret in ENV or ARG, make a file setuid, or add a file from a URL.",
+    how: "Reads `Dockerfile`. Every stage with a command, and the last one, must have a numeric user that is not root and a health check; no stage may give a secret a value in ENV or ARG, copy a file of secrets, give a file the setuid bit, or add a URL without a checksum. What a base image has is not read.",
     remedy: "Set USER and HEALTHCHECK in the last stages; pass secrets at run time.",
     fix_in: &["Dockerfile"],
     follows: &[],
@@ -33,7 +35,7 @@ pub(crate) const BASE: HardeningCheck = HardeningCheck {
     why: "A tag is moved to other content at any time, and an image without its revision cannot be traced to its sources.",
     sources: &["CIS Docker Benchmark, section 4", "OWASP MCP04:2025", "SLSA 1.0, provenance", "CWE-829"],
     needs: NEEDS,
-    how: "Reads the Dockerfile and `.dockerignore`. The base of every stage with a command must be `scratch` or have a digest, every image that only builds must name a version, the labels must have version, revision and licences, and a build that copies the whole folder must ignore `.git` and files of settings.",
+    how: "Reads `Dockerfile` and `.dockerignore`. The base of every stage with a command, and of the last one, must be `scratch` or have a digest, every image that only builds or is copied from must name a version, the labels must have version, revision and licences, and a build that copies the whole folder must ignore `.git`, `.env` and `.env.production` at its top.",
     remedy: "Copy static programs into `scratch`, or pin the base by its digest; set the OCI labels.",
     fix_in: &["Dockerfile"],
     follows: &[],
@@ -43,186 +45,214 @@ pub(crate) const BASE: HardeningCheck = HardeningCheck {
 
 fn read(probe: &Probe<'_>) -> Result<Vec<ImageStage>, Stop> {
     let stages = stages(&probe.read_file(FILE)?);
-    if !stages.iter().any(ImageStage::runs) {
-        return Err(Stop::Unclear(format!("no stage of `{FILE}` has a command")));
+    if stages.is_empty() {
+        return Err(Stop::Unclear(format!("`{FILE}` has no stage")));
     }
     probe.controlled();
     Ok(stages)
 }
 
-/// Returns the instructions of a stage and those before it. The values of variables are omitted: they may be secrets.
-fn excerpt(chain: &[&ImageStage]) -> String {
-    let mut lines = Vec::new();
-    for stage in chain.iter().rev() {
-        lines.push(format!("FROM {} AS {}", stage.base, stage.name));
-        for (name, rest) in &stage.instructions {
-            let is_variable = matches!(name.as_str(), "ENV" | "ARG");
-            let rest = if is_variable { rest.split('=').next().unwrap_or_default() } else { rest };
-            lines.push(format!("{name} {rest}"));
-        }
+/// Returns what decides as whom a stage runs: the last USER of its chain, variables filled in.
+fn user_of(chain: &[&ImageStage]) -> Option<String> {
+    let variables: Vec<(String, String)> = chain.iter().flat_map(|stage| stage.variables()).collect();
+    let value = |name: &str| variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+    chain.iter().find_map(|stage| stage.of("USER").next_back()).map(|user| filled(user, &value))
+}
+
+/// Returns true if the user is a number that is not root; `None` if the file does not decide it.
+fn is_unprivileged(chain: &[&ImageStage]) -> Option<bool> {
+    match user_of(chain) {
+        Some(user) if user.contains('$') => None,
+        Some(user) => Some(user.split(':').next().is_some_and(|user| user.parse::<u32>().is_ok_and(|id| id > 0))),
+        // Images of this name set a user that is not root.
+        None => Some(chain.last().is_some_and(|first| first.base.contains("nonroot"))),
     }
-    lines.join("\n")
+}
+
+fn is_watched(chain: &[&ImageStage]) -> bool {
+    let check = chain.iter().find_map(|stage| stage.of("HEALTHCHECK").next_back());
+    check.is_some_and(|check| !check.eq_ignore_ascii_case("none"))
+}
+
+/// A rule that is broken by what was found.
+fn none_of(what: &'static str, found: &[String], fact: &'static str, effect: &'static str) -> Rule {
+    Rule { what, holds: Some(found.is_empty()), fact, effect, shows: found.join("\n") }
 }
 
 fn image(probe: &Probe<'_>) -> Result<(), Stop> {
     let all = read(probe)?;
-    for stage in all.iter().filter(|stage| stage.runs()) {
-        let chain = stage.chain(&all);
-        let last = |name: &str| chain.iter().find_map(|stage| stage.of(name).next_back());
-        let user = last("USER").unwrap_or_default().split(':').next().unwrap_or_default();
-        let unprivileged = user.parse::<u32>().is_ok_and(|id| id > 0);
-        let watched = last("HEALTHCHECK").is_some_and(|check| !check.eq_ignore_ascii_case("none"));
-        let rules = [
-            Rule {
-                what: "it runs as a user that is not root",
-                holds: unprivileged,
-                fact: "USER is missing, root or a name",
-                effect: "the program runs as root, or Kubernetes cannot tell that it does not",
-            },
-            Rule {
-                what: "its health is checked",
-                holds: watched,
-                fact: "HEALTHCHECK is missing or NONE",
-                effect: "a program that hangs seems to run",
-            },
-        ];
-        judge(probe, FILE, &stage.name, &excerpt(&chain), &rules);
+    for stage in targets(&all) {
+        judge(probe, FILE, &stage.name, &running(&stage.chain(&all)));
     }
     for stage in &all {
-        let text = |name: &str| stage.of(name).collect::<Vec<_>>().join("\n");
-        let (run, copied) = (text("RUN"), format!("{}\n{}", text("COPY"), text("ADD")));
-        let rules = [
-            Rule {
-                what: "no variable has a secret",
-                holds: !has_secret(stage),
-                fact: "ENV or ARG gives a secret a value",
-                effect: "everyone who pulls the image reads it",
-            },
-            Rule {
-                what: "no file is setuid",
-                holds: !makes_setuid(&run, &copied),
-                fact: "a mode has the setuid or setgid bit",
-                effect: "any user of the container becomes another",
-            },
-            Rule {
-                what: "nothing comes from a URL",
-                holds: !stage.of("ADD").any(|add| add.contains("://")),
-                fact: "ADD has a URL",
-                effect: "the content is what that server sends today",
-            },
-        ];
-        judge(probe, FILE, &stage.name, &excerpt(&[stage]), &rules);
+        judge(probe, FILE, &stage.name, &content(stage));
     }
     Ok(())
 }
 
-fn has_secret(stage: &ImageStage) -> bool {
-    let pairs =
-        stage.of("ENV").chain(stage.of("ARG")).flat_map(str::split_whitespace).filter_map(|pair| pair.split_once('='));
-    pairs.filter(|(_, value)| !value.trim_matches('"').is_empty()).any(|(name, _)| {
-        let name = name.to_ascii_uppercase();
-        SECRET_NAMES.iter().any(|word| name.contains(word))
-    })
+fn running(chain: &[&ImageStage]) -> Vec<Rule> {
+    vec![
+        Rule {
+            what: "it runs as a user that is not root",
+            holds: is_unprivileged(chain),
+            fact: "USER is missing, root or a name",
+            effect: "the program runs as root, or Kubernetes cannot tell that it does not",
+            shows: user_of(chain).map(|user| format!("USER {user}")).unwrap_or_default(),
+        },
+        Rule {
+            what: "its health is checked",
+            holds: Some(is_watched(chain)),
+            fact: "HEALTHCHECK is missing or NONE",
+            effect: "a program that hangs seems to run",
+            shows: String::new(),
+        },
+    ]
 }
 
-/// Returns true if a mode of four digits begins with 2, 4, 6, or a mode in letters adds `s`.
-fn makes_setuid(run: &str, copied: &str) -> bool {
-    let is_set = |mode: &str| {
-        let digits = mode.trim_start_matches('0');
-        let is_octal = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_octal && matches!(digits.as_bytes()[0], b'2' | b'4' | b'6' | b'7') || mode.contains("+s")
-    };
-    let words: Vec<&str> = run.split_whitespace().collect();
-    words.windows(2).any(|pair| pair[0] == "chmod" && is_set(pair[1]))
-        || copied.split_whitespace().filter_map(|word| word.strip_prefix("--chmod=")).any(is_set)
+fn content(stage: &ImageStage) -> Vec<Rule> {
+    vec![
+        none_of(
+            "it is given no secret",
+            &layers::secrets(stage),
+            "ENV or ARG gives a secret a value, or a file of secrets is copied",
+            "everyone who pulls the image or its stage reads it",
+        ),
+        none_of(
+            "it makes no file setuid",
+            &layers::setuid(stage),
+            "a mode has the setuid bit",
+            "any user of the container becomes another",
+        ),
+        none_of(
+            "nothing comes from a URL without a checksum",
+            &layers::urls(stage),
+            "ADD has a URL and no checksum",
+            "the content is what that server sends today",
+        ),
+    ]
 }
 
 fn base(probe: &Probe<'_>) -> Result<(), Stop> {
     let all = read(probe)?;
-    let is_stage = |name: &str| all.iter().any(|stage| stage.name == name);
-    for stage in all.iter().filter(|stage| stage.runs()) {
-        let chain = stage.chain(&all);
-        let first = &chain[chain.len() - 1].base;
-        let pinned = first == "scratch" || first.contains("@sha256:");
-        let labels: String = chain.iter().flat_map(|stage| stage.of("LABEL")).collect();
-        let rules = [
-            Rule {
-                what: "its base is `scratch` or has a digest",
-                holds: pinned,
-                fact: "the base has only a tag",
-                effect: "the next build has another base",
-            },
-            Rule {
-                what: "its labels have version, revision and licences",
-                holds: LABELS.iter().all(|label| labels.contains(label)),
-                fact: "a label of OCI is missing",
-                effect: "a running image cannot be traced to its sources",
-            },
-        ];
-        judge(probe, FILE, &stage.name, &excerpt(&chain), &rules);
+    for stage in targets(&all) {
+        judge(probe, FILE, &stage.name, &origin(&stage.chain(&all)));
     }
-    for stage in all.iter().filter(|stage| !is_stage(&stage.base) && stage.base != "scratch") {
-        let tag = stage.base.rsplit('/').next().and_then(|name| name.split_once(':')).map(|(_, tag)| tag);
-        let named = stage.base.contains("@sha256:") || tag.is_some_and(|tag| tag != "latest");
-        let rules = [Rule {
-            what: "its base names a version",
-            holds: named,
-            fact: "the base has no tag, or `latest`",
+    let is_stage = |name: &str| name == "scratch" || all.iter().any(|stage| stage.name.eq_ignore_ascii_case(name));
+    for stage in &all {
+        let external = Some(stage.base.clone()).filter(|base| !is_stage(base));
+        let images: Vec<String> = external.into_iter().chain(layers::copied_images(stage, is_stage)).collect();
+        let rules = images.into_iter().map(|image| Rule {
+            what: "each image that it is made from names a version",
+            holds: layers::names_a_version(&image),
+            fact: "an image has no tag, or one that moves",
             effect: "the next build has another compiler",
-        }];
-        judge(probe, FILE, &stage.name, &excerpt(&[stage]), &rules);
+            shows: image,
+        });
+        judge(probe, FILE, &stage.name, &rules.collect::<Vec<_>>());
     }
-    let copies_all = all.iter().flat_map(|stage| stage.of("COPY")).any(|copy| copy.trim_start().starts_with(". "));
-    if copies_all {
-        let ignored = probe.read_file(IGNORED).unwrap_or_default();
-        let lines: Vec<&str> = ignored.lines().map(str::trim).collect();
-        let ignores = |names: &[&str]| names.iter().any(|name| lines.contains(name));
-        // A list that ignores everything names what the build may see.
-        let closed = ignores(&["*", "**"]);
-        let rules = [
-            Rule {
-                what: "it ignores the history",
-                holds: closed || ignores(&[".git", ".git/", "**/.git"]),
-                fact: "`.git` is not in it",
-                effect: "a layer has every secret that was ever committed",
-            },
-            Rule {
-                what: "it ignores files of settings",
-                holds: closed || ignores(&[".env", ".env*", ".env.*", "**/.env*", "*.env"]),
-                fact: "`.env*` is not in it",
-                effect: "a layer has the keys of the developer",
-            },
-        ];
-        judge(probe, IGNORED, "the context of the build", &ignored, &rules);
+    if all.iter().any(layers::copies_all) {
+        let ignored = probe.find_file(IGNORED)?.unwrap_or_default();
+        judge(probe, IGNORED, "the context of the build", &context(&ignored));
     }
     Ok(())
 }
 
+fn origin(chain: &[&ImageStage]) -> Vec<Rule> {
+    let base = chain.last().map(|first| first.base.clone()).unwrap_or_default();
+    let pinned = base == "scratch" || base.contains("@sha256:");
+    let labels: String = chain.iter().flat_map(|stage| stage.of("LABEL")).collect();
+    let missing: Vec<String> =
+        LABELS.iter().filter(|label| !labels.contains(*label)).map(|label| (*label).to_owned()).collect();
+    vec![
+        Rule {
+            what: "its base is `scratch` or has a digest",
+            holds: (pinned || !base.contains('$')).then_some(pinned),
+            fact: "the base has no digest",
+            effect: "the next build has another base",
+            shows: format!("FROM {base}"),
+        },
+        none_of(
+            "its labels have version, revision and licences",
+            &missing,
+            "a label of OCI is missing",
+            "a running image cannot be traced to its sources",
+        ),
+    ]
+}
+
+fn context(ignored: &str) -> Vec<Rule> {
+    let open = |files: &[&str]| -> Vec<String> {
+        files.iter().filter(|file| !layers::is_ignored(ignored, file)).map(|file| (*file).to_owned()).collect()
+    };
+    vec![
+        none_of(
+            "it ignores the history",
+            &open(&[".git"]),
+            "`.git` is not ignored",
+            "a layer has every secret that was ever committed",
+        ),
+        none_of(
+            "it ignores files of settings",
+            &open(&PRIVATE),
+            "a file of settings is not ignored",
+            "a layer has the keys of the developer",
+        ),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{has_secret, makes_setuid};
-    use crate::containers::dockerfile::stages;
+    use super::{Rule, content, context, origin, running};
+    use crate::containers::dockerfile::{stages, targets};
+
+    /// Returns the rules that the last stage breaks, and those that it does not decide.
+    fn broken(text: &str) -> (Vec<&'static str>, usize) {
+        let all = stages(text);
+        let last = targets(&all).pop().unwrap();
+        let chain = last.chain(&all);
+        let rules: Vec<Rule> = running(&chain).into_iter().chain(content(last)).chain(origin(&chain)).collect();
+        let wrong = rules.iter().filter(|rule| rule.holds == Some(false)).map(|rule| rule.what).collect();
+        (wrong, rules.iter().filter(|rule| rule.holds.is_none()).count())
+    }
+
+    const GOOD: &str = "FROM scratch AS base\nLABEL image.version=1 image.revision=2 image.licenses=MIT\nUSER 65532\nHEALTHCHECK CMD [\"/a\"]\nENTRYPOINT [\"/a\"]\n";
 
     #[test]
-    fn secrets_and_setuid_modes_are_recognized() {
-        for (line, secret) in [
-            ("ENV JWT_SECRET=abc", true),
-            ("ARG api_token=1 A=2", true),
-            ("ARG JWT_SECRET", false),
-            ("ENV JWT_SECRET=\"\"", false),
-            ("ENV PATH=/secret", false),
+    fn each_rule_is_broken_by_one_text_and_by_no_other() {
+        assert_eq!(broken(GOOD), (vec![], 0));
+        for (find, replace, rule) in [
+            ("USER 65532", "USER 0", "it runs as a user that is not root"),
+            ("USER 65532", "COPY <<EOF /etc/motd\nUSER 1000\nEOF", "it runs as a user that is not root"),
+            ("ENTRYPOINT", "FROM base AS final\nUSER 00\nENTRYPOINT", "it runs as a user that is not root"),
+            ("HEALTHCHECK CMD [\"/a\"]", "HEALTHCHECK NONE", "its health is checked"),
+            ("USER", "ENV DB_PASSWORD hunter2\nUSER", "it is given no secret"),
+            ("USER", "RUN <<EOF\nchmod 4755 /x\nEOF\nUSER", "it makes no file setuid"),
+            ("USER", "ADD https://example.org/a /a\nUSER", "nothing comes from a URL without a checksum"),
+            ("FROM scratch", "FROM debian:12", "its base is `scratch` or has a digest"),
+            ("image.revision=2", "", "its labels have version, revision and licences"),
         ] {
-            assert_eq!(has_secret(&stages(&format!("FROM scratch\n{line}"))[0]), secret, "{line}");
+            assert_eq!(broken(&GOOD.replace(find, replace)), (vec![rule], 0), "{replace}");
         }
-        for (run, set) in [
-            ("chmod 4755 /a", true),
-            ("chmod u+s /a", true),
-            ("chmod 0755 /a", false),
-            ("chmod 755 /a", false),
-            ("chmod 04755 /a", true),
+    }
+
+    #[test]
+    fn ordinary_files_break_no_rule_and_what_an_argument_decides_is_open() {
+        for (find, replace) in [
+            ("USER 65532", "ARG UID=10001\nUSER $UID"),
+            ("ENTRYPOINT", "FROM base AS final\nENTRYPOINT"),
+            ("ENTRYPOINT [\"/a\"]", "ENTRYPOINT [\"/a\"]\nFROM base AS final"),
+            ("USER", "ENV MAX_TOKENS=4096 DB_PASSWORD_FILE=/run/secrets/db\nRUN chmod 2775 /data\nUSER"),
         ] {
-            assert_eq!(makes_setuid(run, ""), set, "{run}");
+            assert_eq!(broken(&GOOD.replace(find, replace)), (vec![], 0), "{replace}");
         }
-        assert!(makes_setuid("", "--chmod=2755 a b") && !makes_setuid("", "--chmod=0755 a b"));
+        let nonroot = GOOD.replace("scratch", "a/b:nonroot@sha256:00").replace("USER 65532\n", "");
+        assert_eq!(broken(&nonroot), (vec![], 0));
+        assert_eq!(broken(&GOOD.replace("USER 65532", "ARG UID\nUSER $UID")), (vec![], 1));
+    }
+
+    #[test]
+    fn the_context_is_open_if_a_pattern_opens_it_again() {
+        let wrong = |ignored| context(ignored).iter().filter(|rule| rule.holds == Some(false)).count();
+        assert_eq!((wrong("*\n!src"), wrong("*\n!.env"), wrong(".git\n.env"), wrong("")), (0, 1, 1, 2));
     }
 }

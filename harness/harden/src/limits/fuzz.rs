@@ -2,9 +2,10 @@
 
 use crate::shapes::{Distance, Shapes};
 use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use mcp_contracts::{ErrorCode, rpc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Calls of each tool, by their distance from its schema.
 const CALLS: [(Distance, &str, usize); 3] =
@@ -21,7 +22,7 @@ pub(crate) const TOOLS: HardeningCheck = HardeningCheck {
     why: "An error of status 500 shows a path that was never tested, and the next input on it may end the process.",
     sources: &["OWASP API4:2023", "OWASP API8:2023", "CWE-20", "CWE-209", "CWE-755"],
     needs: &[Need::Token, Need::Product],
-    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards.",
+    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool of which no call has a result was not reached; the summary names it. A limit that is reached shows nothing.",
     remedy: "Parse arguments into types that cannot be wrong, and turn every error into one of the contract.",
     fix_in: &["services/kit/src/tool/arguments.rs", "services/kit/src/tool.rs"],
     follows: &["MCP-AUTH-06", "MCP-TRN-13"],
@@ -36,7 +37,7 @@ pub(crate) const ENVELOPE: HardeningCheck = HardeningCheck {
     why: "The envelope is parsed before the tool is known, so that a defect there is open to everyone with a token.",
     sources: &["JSON-RPC 2.0, sections 4 and 5", "OWASP API8:2023", "CWE-20", "CWE-755"],
     needs: &[Need::Token],
-    how: "Changes a valid request 150 times by the seed of the run: bytes are flipped, cut, repeated and inserted, and members get other types. No reply may have status 500 or above or be missing, each must be a message of JSON-RPC, and the service must answer afterwards.",
+    how: "Changes a valid request 150 times by the seed of the run: bytes are flipped, cut, repeated and inserted, and members get other types. No reply may have status 500 or above, the code -32603 or be missing, each must be a message of JSON-RPC, and the service must answer afterwards.",
     remedy: "Parse the envelope strictly before anything else.",
     fix_in: &["services/kit/src/mcp/envelope.rs"],
     follows: &["MCP-TRN-07"],
@@ -48,8 +49,12 @@ async fn tools(probe: &Probe<'_>) -> Result<(), Stop> {
     for (_, part) in probe.services() {
         let ann = probe.user("ann", "acme");
         let listed = probe.control(&part, "the list of tools", &HttpRequest::tools_list().bearer(&ann.token)).await?;
+        let (mut reached, mut known) = (false, Map::new());
         for tool in listed.result()["tools"].as_array().into_iter().flatten() {
-            fuzz_tool(probe, &part, tool, &ann).await;
+            reached |= fuzz_tool(probe, &part, tool, &ann, &mut known).await;
+        }
+        if !reached {
+            probe.doubt(&part, "arguments of its tools", "no call of any tool has a result");
         }
         probe.control(&part, "the list of tools afterwards", &HttpRequest::tools_list().bearer(&ann.token)).await?;
         let ready = probe.stage().is_ready(&part).await;
@@ -59,15 +64,29 @@ async fn tools(probe: &Probe<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn fuzz_tool(probe: &Probe<'_>, part: &str, tool: &Value, ann: &Caller) {
+/// Returns true if the tool was reached: a call has a result. Ids and tokens of earlier results go into valid arguments.
+async fn fuzz_tool(probe: &Probe<'_>, part: &str, tool: &Value, ann: &Caller, known: &mut Map<String, Value>) -> bool {
     let name = tool["name"].as_str().unwrap_or_default();
-    let output = jsonschema::validator_for(&tool["outputSchema"]).ok();
+    let output = tool.get("outputSchema").map(jsonschema::validator_for).transpose();
+    let Ok(output) = output else {
+        probe.doubt(part, &format!("results of `{name}`"), "its output schema is no schema");
+        return false;
+    };
+    let mut reached = false;
     let mut shapes = Shapes::new(&tool["inputSchema"], probe.stage().seed());
     for (distance, word, count) in CALLS {
         let mut wrong = None;
         for _ in 0..count {
-            let request = HttpRequest::tool(name, &shapes.next(distance)).bearer(&ann.token);
+            let mut arguments = shapes.next(distance);
+            if distance == Distance::Valid {
+                fill_known(&mut arguments, known);
+            }
+            let request = HttpRequest::tool(name, &arguments).bearer(&ann.token);
             let answer = probe.send(part, &request).await;
+            reached |= answer.has_result();
+            if let Value::Object(fields) = answer.structured() {
+                known.extend(fields.into_iter().filter(|(_, value)| value.is_string()));
+            }
             let fits = |answer: &Answer| match &output {
                 Some(schema) if answer.has_result() => schema.is_valid(&answer.structured()),
                 Some(_) | None => true,
@@ -84,6 +103,20 @@ async fn fuzz_tool(probe: &Probe<'_>, part: &str, tool: &Value, ann: &Caller) {
         }
         let case = format!("{word} arguments of `{name}`");
         judge(probe, part, &case, wrong);
+    }
+    if !reached {
+        probe.omit(&format!("`{name}` of {part}"));
+    }
+    reached
+}
+
+/// Replaces texts whose name an earlier result has too, such as an id or a token. A text of words is none of a known record.
+fn fill_known(arguments: &mut Value, known: &Map<String, Value>) {
+    for (name, value) in arguments.as_object_mut().into_iter().flatten() {
+        let is_handle = ["id", "Id", "token", "Token"].iter().any(|end| name.ends_with(end));
+        if let Some(earlier) = known.get(name).filter(|_| is_handle) {
+            *value = earlier.clone();
+        }
     }
 }
 
@@ -102,8 +135,12 @@ fn defects(probe: &Probe<'_>, ann: &Caller, answer: &Answer) -> Option<&'static 
     let (message, body) = (answer.message(), answer.body_text());
     let is_accepted = answer.has_status(202) && body.is_empty();
     let is_rpc = message["jsonrpc"] == "2.0" && (message.get("result").is_some() != message.get("error").is_some());
-    if answer.status.is_none_or(|status| status >= 500) {
+    if is_limit(answer.status) {
+        None
+    } else if answer.status.is_none_or(|status| status >= 500) {
         Some("there is no reply, or its status is 500 or above")
+    } else if is_defect_of_the_service(&answer.error(), answer.refusal_code().as_deref()) {
+        Some("the error is one of the service")
     } else if !is_rpc && !is_accepted && !probe.is_foreign() {
         Some("the reply is no message of JSON-RPC")
     } else if [probe.key(), &ann.token].iter().any(|secret| !secret.is_empty() && body.contains(secret)) {
@@ -113,18 +150,29 @@ fn defects(probe: &Probe<'_>, ann: &Caller, answer: &Answer) -> Option<&'static 
     }
 }
 
+/// Returns true for an error that the service itself blames on itself, which has status 200: the code of JSON-RPC, or that of a tool.
+fn is_defect_of_the_service(error: &Value, code: Option<&str>) -> bool {
+    error["code"] == rpc::INTERNAL_ERROR || code == Some(ErrorCode::Internal.name())
+}
+
+/// Returns true for the reply of a limit or a gateway, which shows nothing of what is behind it.
+const fn is_limit(status: Option<u16>) -> bool {
+    matches!(status, Some(429 | 502 | 503 | 504))
+}
+
 async fn envelopes(probe: &Probe<'_>) -> Result<(), Stop> {
     for (_, part) in probe.parts() {
         let ann = probe.user("ann", "acme");
         let valid = HttpRequest::tools_list().bearer(&ann.token);
         probe.control(&part, "a valid request", &valid).await?;
         let mut random = ChaCha8Rng::seed_from_u64(probe.stage().seed());
-        let mut wrong: [Option<(&str, bool, Answer)>; 2] = [None, None];
+        let (mut wrong, mut limited): ([Option<(&str, bool, Answer)>; 2], usize) = ([None, None], 0);
         for number in 0..ENVELOPES {
             let kind = number % 2;
             let body = if kind == 0 { damaged(valid.body(), &mut random) } else { retyped(valid.body(), &mut random) };
             let request = valid.clone().with_body(body);
             let answer = probe.send(&part, &request).await;
+            limited += usize::from(is_limit(answer.status));
             if wrong[kind].is_none()
                 && let Some(defect) = defects(probe, &ann, &answer)
             {
@@ -134,6 +182,9 @@ async fn envelopes(probe: &Probe<'_>) -> Result<(), Stop> {
         }
         for (case, wrong) in ["damaged bytes", "members of other types"].into_iter().zip(wrong) {
             judge(probe, &part, case, wrong);
+        }
+        if limited > ENVELOPES / 2 {
+            probe.doubt(&part, "damaged envelopes", "a limit refused most of them");
         }
         probe.control(&part, "a valid request afterwards", &valid).await?;
     }
@@ -186,9 +237,10 @@ fn retyped(body: &[u8], random: &mut ChaCha8Rng) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{damaged, retyped};
+    use super::{damaged, fill_known, is_defect_of_the_service, is_limit, retyped};
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use serde_json::json;
 
     #[test]
     fn a_seed_repeats_what_is_sent_and_it_differs_from_the_original() {
@@ -200,6 +252,31 @@ mod tests {
         assert_eq!(all(1), all(1));
         assert_ne!(all(1), all(2));
         assert!(all(1).iter().filter(|changed| changed[..] != body[..]).count() > 60);
+    }
+
+    #[test]
+    fn an_error_of_the_service_is_a_defect_whatever_its_status() {
+        for (error, code, defect) in [
+            (json!({ "code": -32603 }), None, true),
+            (json!(null), Some("internal"), true),
+            (json!({ "code": -32602 }), None, false),
+            (json!(null), Some("invalid_argument"), false),
+            (json!(null), None, false),
+        ] {
+            assert_eq!(is_defect_of_the_service(&error, code), defect, "{error} {code:?}");
+        }
+        for (status, limit) in [(429, true), (502, true), (503, true), (504, true), (500, false), (200, false)] {
+            assert_eq!(is_limit(Some(status)), limit, "{status}");
+        }
+        assert!(!is_limit(None), "a reply that is missing is no limit");
+    }
+
+    #[test]
+    fn only_handles_are_filled_in_from_earlier_results() {
+        let known = json!({ "id": "m1", "text": "b", "verdictToken": "t" });
+        let mut arguments = json!({ "id": "words", "text": "a", "limit": 1 });
+        fill_known(&mut arguments, known.as_object().unwrap());
+        assert_eq!(arguments, json!({ "id": "m1", "text": "a", "limit": 1 }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::busy::{self, RUNNING};
 use futures::future::{join, join_all};
 use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::stack::Ended;
 use mcp_contracts::{Service, env};
 use serde_json::json;
 
@@ -36,7 +37,7 @@ async fn drain(probe: &Probe<'_>) -> Result<(), Stop> {
     let calls: Vec<_> = calls.collect();
     let ending = async {
         busy::until_running(probe, &part).await?;
-        Ok::<_, Stop>(probe.stage().end(&part).await?)
+        Ok::<_, Stop>(probe.stage().end(&part).await)
     };
     let (answers, ended) = join(join_all(calls), ending).await;
     probe.stage().resume(&guardrails).await?;
@@ -47,6 +48,8 @@ async fn drain(probe: &Probe<'_>) -> Result<(), Stop> {
             return Err(unclear);
         }
     };
+    // A process that had to be killed is what the check looks for, and no reason to end.
+    let exited = ended.is_ok_and(Ended::cleanly);
     probe.stage().reconfigure(&part, &patient(None))?;
     probe.stage().start_again(&part).await?;
     let answered = answers.iter().filter(|answer| answer.has_result()).count();
@@ -58,9 +61,9 @@ async fn drain(probe: &Probe<'_>) -> Result<(), Stop> {
     let signs = [
         ("a running call got no result", answered < RUNNING),
         ("the execution of a running call is not stored", stored < RUNNING),
-        ("the process did not exit by itself with 0", !ended.cleanly()),
+        ("the process did not exit by itself with 0", !exited),
     ];
-    let holds = answered == RUNNING && stored >= RUNNING && ended.cleanly();
+    let holds = answered == RUNNING && stored >= RUNNING && exited;
     probe.judge(
         &part,
         &format!("{RUNNING} calls that run at SIGTERM"),

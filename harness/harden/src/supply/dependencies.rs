@@ -1,16 +1,17 @@
 //! Packages: a build takes those of the lock file, from the registry alone, under allowed licences.
 
-use super::{NEEDS, WORKFLOWS};
+use super::commands::{runs_deny, unlocked};
+use super::workflows::scripts;
+use super::{NEEDS, WORKFLOWS, is_commit};
 use harness_core::drive::hardening::{FileCase, HardeningCheck, Probe, Stop};
 use serde_json::Value;
 use std::future::ready;
 
 const LOCK: &str = "Cargo.lock";
-const RULES: &str = "deny.toml";
-/// Files with commands of a build.
-const BUILDS: [&str; 3] = ["Makefile", "Dockerfile", "infra/images/build"];
-/// Subcommands that choose packages anew if the lock file is not required.
-const RESOLVING: [&str; 9] = ["build", "test", "clippy", "doc", "bench", "check", "run", "install", "chef"];
+/// Places in which `cargo deny` looks for its rules.
+const RULES: [&str; 3] = ["deny.toml", ".deny.toml", ".cargo/deny.toml"];
+/// Files with commands of a build, besides the workflows and the scripts in `.ci`.
+const BUILDS: [&str; 4] = ["Makefile", "Dockerfile", "justfile", "build.sh"];
 
 pub(crate) const LOCKED: HardeningCheck = HardeningCheck {
     id: "MCP-SUP-02",
@@ -19,8 +20,8 @@ pub(crate) const LOCKED: HardeningCheck = HardeningCheck {
     why: "Without the lock file a build takes what was published a minute ago, by the present holder of each name.",
     sources: &["OWASP MCP04:2025", "SLSA 1.0, dependencies", "CWE-1104", "CWE-829"],
     needs: NEEDS,
-    how: "Reads the lock file, in which each package of a registry must have a checksum; the commands of Makefile, Dockerfile and workflows, which must use `--locked`; and `deny.toml`, which must list licences, deny wildcards and unknown sources, and be used.",
-    remedy: "Commit the lock file, add `--locked` to every command of cargo, and run `cargo deny`.",
+    how: "Reads the lock file, in which each package of a registry must have a checksum and each one of a repository a commit; the commands of Makefile, Dockerfile, justfile, build.sh, the workflows and the scripts in `.ci`, which must use `--locked`; and `deny.toml`, which must list licences, deny wildcards and unknown sources, and be used.",
+    remedy: "Commit the lock file, add `--locked` to every command of cargo that chooses packages, and run `cargo deny`.",
     fix_in: &["deny.toml", "Makefile"],
     follows: &[],
     alone: false,
@@ -34,7 +35,7 @@ fn locked(probe: &Probe<'_>) -> Result<(), Stop> {
         let (holds, excerpt) = (wrong.is_empty(), wrong.join("\n"));
         probe.judge_file(FileCase { file, case, holds, fact, effect, excerpt: &excerpt });
     };
-    let lock = probe.read_file(LOCK).ok().and_then(|text| toml::from_str::<Value>(&text).ok()).unwrap_or_default();
+    let lock = parsed(probe.find_file(LOCK)?, LOCK)?;
     let packages: Vec<&Value> = lock["package"].as_array().into_iter().flatten().collect();
     let none: Vec<String> = packages.is_empty().then(|| "no packages".to_owned()).into_iter().collect();
     case(
@@ -48,64 +49,62 @@ fn locked(probe: &Probe<'_>) -> Result<(), Stop> {
         LOCK,
         "each package has a checksum",
         &unsigned(&packages),
-        "a package has no checksum or comes from a repository",
+        "a package has neither a checksum nor a commit",
         "its content can change without a trace",
     );
     probe.controlled();
+    let mut used = false;
     let workflows = probe.files_in(WORKFLOWS, &[".yml", ".yaml"])?;
-    for file in BUILDS.into_iter().map(str::to_owned).chain(workflows) {
-        let Ok(text) = probe.read_file(&file) else { continue };
+    let others = probe.files_in(".ci", &[""])?;
+    for file in BUILDS.into_iter().map(str::to_owned).chain(others).chain(workflows) {
+        let Some(text) = probe.find_file(&file)? else { continue };
+        let is_workflow = file.starts_with(WORKFLOWS);
+        let commands = if is_workflow { scripts(&file, &text)? } else { text };
+        used |= runs_deny(&commands);
         case(
             &file,
             "commands of cargo require the lock file",
-            &unlocked(&text),
+            &unlocked(&commands),
             "a command has no `--locked`",
             "it may change the lock file and take other packages",
         );
     }
-    let rules = probe.read_file(RULES).ok().and_then(|text| toml::from_str::<Value>(&text).ok()).unwrap_or_default();
+    let mut rules_file = RULES[0];
+    let mut rules = None;
+    for file in RULES {
+        if let Some(text) = probe.find_file(file)? {
+            (rules_file, rules) = (file, Some(text));
+            break;
+        }
+    }
     case(
-        RULES,
+        rules_file,
         "licences, wildcards and sources have rules",
-        &lax(&rules),
+        &lax(&parsed(rules, rules_file)?),
         "a rule is missing",
         "a package of any licence and any source is taken",
     );
-    let commands = [".github/workflows", ".ci"]
-        .into_iter()
-        .map(|folder| probe.files_in(folder, &[""]))
-        .collect::<Result<Vec<_>, _>>()?;
-    let used = commands.concat().into_iter().chain(BUILDS.map(str::to_owned)).any(|file| {
-        probe.read_file(&file).is_ok_and(|text| text.contains("cargo deny") || text.contains("cargo-deny"))
-    });
     let unused: Vec<String> = (!used).then(|| "no file runs `cargo deny`".to_owned()).into_iter().collect();
-    case(RULES, "something applies the rules", &unused, "no command runs `cargo deny`", "the rules are a text");
+    case(rules_file, "something applies the rules", &unused, "no command runs `cargo deny`", "the rules are a text");
     Ok(())
 }
 
-/// Returns the packages of others without a checksum. Those of the workspace have no source.
-fn unsigned(packages: &[&Value]) -> Vec<String> {
-    let of_others = packages.iter().filter(|package| package["source"].is_string());
-    let unsigned = of_others.filter(|package| !package["checksum"].is_string());
-    unsigned.map(|package| format!("{} {}", package["name"], package["source"])).collect()
+/// Returns the tree of a file; null if there is no such file.
+fn parsed(text: Option<String>, file: &str) -> Result<Value, Stop> {
+    let Some(text) = text else { return Ok(Value::Null) };
+    toml::from_str(&text).map_err(|error| Stop::Unclear(format!("`{file}` is not TOML: {error}")))
 }
 
-/// Returns the commands that may change the lock file. Comments are no commands.
-fn unlocked(text: &str) -> Vec<String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
-    let commands = lines.flat_map(|line| line.split(['&', ';', '|']));
-    let resolves = |command: &&str| {
-        let mut words = command.split_whitespace().skip_while(|word| !word.ends_with("cargo")).skip(1);
-        words.next().is_some_and(|word| RESOLVING.contains(&word))
+/// Returns the packages of others that nothing identifies. Those of the workspace have no source.
+fn unsigned(packages: &[&Value]) -> Vec<String> {
+    let has_commit = |package: &Value| {
+        let commit = package["source"].as_str().and_then(|source| source.strip_prefix("git+")?.rsplit_once('#'));
+        commit.is_some_and(|(_, commit)| is_commit(commit))
     };
-    // A recipe of `cargo chef` is computed from the lock file and takes no package.
-    let is_recipe = |command: &&str| command.contains("chef prepare");
-    let is_locked = |command: &&str| command.contains("--locked") || command.contains("--frozen");
-    commands
-        .filter(resolves)
-        .filter(|command| !is_locked(command) && !is_recipe(command))
-        .map(|command| command.trim().to_owned())
-        .collect()
+    let of_others = packages.iter().filter(|package| package["source"].is_string());
+    let unsigned = of_others.filter(|package| !package["checksum"].is_string() && !has_commit(package));
+    // The source is omitted, because a URL may have a password.
+    unsigned.map(|package| package["name"].to_string()).collect()
 }
 
 /// Returns the rules that `deny.toml` lacks.
@@ -125,20 +124,16 @@ fn lax(rules: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{lax, unlocked, unsigned};
+    use super::{lax, unsigned};
     use serde_json::json;
 
     #[test]
-    fn only_commands_that_choose_packages_need_the_lock_file() {
-        let text = "# cargo build\n\tcargo build --locked\n\tcargo fmt --all && cargo test --lib\nRUN cargo chef prepare\n@cargo doc\n";
-        assert_eq!(unlocked(text), ["cargo test --lib", "@cargo doc"]);
-    }
-
-    #[test]
-    fn packages_of_others_need_a_checksum() {
+    fn packages_of_others_need_a_checksum_or_a_commit() {
         let (own, other) = (json!({ "name": "a" }), json!({ "name": "b", "source": "registry", "checksum": "1" }));
         let git = json!({ "name": "c", "source": "git+https://example.org/c" });
-        assert_eq!(unsigned(&[&own, &other, &git]), ["\"c\" \"git+https://example.org/c\""]);
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let pinned = json!({ "name": "d", "source": format!("git+https://example.org/d?rev=0123#{commit}") });
+        assert_eq!(unsigned(&[&own, &other, &git, &pinned]), ["\"c\""]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! No input makes a service open a connection.
 
-use crate::shapes::{Distance, Shapes};
+use crate::shapes::Shapes;
 use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -18,12 +18,12 @@ const HEADERS: [&str; 8] =
 
 pub(crate) const OUTBOUND: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-11",
-    title: "no URL in an argument, a schema or a header makes a service open a connection",
+    title: "no URL of this machine in a free text, a reference or a header makes a service open a connection",
     score: 8.6,
     why: "A service that fetches what a caller names reads the metadata of its cloud and scans its network for the attacker.",
     sources: &["OWASP API7:2023", "MCP 2026-07-28, tools, JSON Schema references", "CWE-918"],
     needs: &[Need::Token, Need::Product, Need::Processes],
-    how: "Listens on 127.0.0.1 and calls every tool with the URL of the listener in every text that its schema has, with it as `$ref`, and with it in eight headers and in the parameters of other methods. No connection may arrive. A connection of the check itself must arrive.",
+    how: "Listens on 127.0.0.1 and calls every tool with the URL of the listener in every free text that its schema has, with it as `$ref` in every free object, and with it in eight headers and in the parameters of other methods. No connection may arrive. Only this address is tried. A connection of the check itself must arrive.",
     remedy: "Resolve no reference, and call only the addresses of the settings.",
     fix_in: &["services/kit/src/tool/schema.rs", "services/kit/src/mcp.rs"],
     follows: &[],
@@ -146,33 +146,40 @@ async fn expect_silence(
     probe.judge(part, case, connections == 0, &signs, &last);
 }
 
-/// Returns arguments of a tool in which every text is the URL, or a reference to it.
+/// Returns arguments of a tool in which each free text is the URL, or has it, and each free object refers to it. Other texts stay valid, because a call that
+/// is refused shows nothing.
 fn with_url(tool: &Value, url: &str, seed: u64) -> Vec<Value> {
     let mut shapes = Shapes::new(&tool["inputSchema"], seed);
+    let texts = [url.to_owned(), format!("see {url} and file://{url}")];
     let mut all = Vec::new();
-    for replacement in [json!(url), json!({ "$ref": url }), json!(format!("see {url} and file://{url}"))] {
-        let mut arguments = shapes.next(Distance::Valid);
+    for text in texts {
+        let mut arguments = shapes.required();
         for (name, field) in tool["inputSchema"]["properties"].as_object().into_iter().flatten() {
-            // A field that the shape omitted is there too, if its schema takes any text.
-            if field.get("enum").is_none() && field["type"] == "string" {
-                arguments[name] = replacement.clone();
+            if is_free(name, field) {
+                arguments[name] = json!(text);
+            } else if is_type(field, "array") && is_free(name, &field["items"]) {
+                arguments[name] = json!([text]);
+            } else if is_type(field, "object") && field.get("properties").is_none() {
+                arguments[name] = json!({ "url": text, "$ref": url });
             }
         }
-        replace_texts(&mut arguments, &replacement);
         all.push(arguments);
     }
     all
 }
 
-fn replace_texts(value: &mut Value, replacement: &Value) {
-    match value {
-        Value::String(_) => *value = replacement.clone(),
-        Value::Array(values) => values.iter_mut().for_each(|value| replace_texts(value, replacement)),
-        Value::Object(fields) if !fields.contains_key("$ref") => {
-            fields.values_mut().for_each(|value| replace_texts(value, replacement))
-        }
-        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
+/// Returns true for a text that a person writes, and not for a handle, a time or a word of a list.
+fn is_free(name: &str, field: &Value) -> bool {
+    let ends =
+        ["id", "Id", "cursor", "Cursor", "token", "Token", "After", "Before", "Key", "version", "agent", "workspace"];
+    let bound = ["enum", "const", "format", "pattern"];
+    is_type(field, "string")
+        && !ends.iter().any(|end| name.ends_with(end))
+        && !bound.iter().any(|word| field.get(word).is_some())
+}
+
+fn is_type(field: &Value, name: &str) -> bool {
+    field["type"] == name || field["type"].as_array().is_some_and(|types| types.iter().any(|one| one == name))
 }
 
 #[cfg(test)]
@@ -181,17 +188,19 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_text_of_a_tool_becomes_the_url() {
-        let tool = json!({ "inputSchema": { "type": "object", "required": ["text", "tags"], "properties": {
-            "text": { "type": "string" }, "other": { "type": "string" }, "tags": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+    fn only_free_texts_become_the_url() {
+        let tool = json!({ "inputSchema": { "type": "object", "required": ["text", "action", "id"], "properties": {
+            "text": { "type": "string" }, "other": { "type": ["string", "null"] }, "action": { "enum": ["a"] },
+            "id": { "type": "string" }, "createdAfter": { "type": "string" }, "day": { "type": "string", "format": "date" },
+            "tags": { "type": "array", "items": { "type": "string" } }, "metadata": { "type": "object" },
+            "limit": { "type": "integer" },
         } } });
         let all = with_url(&tool, "http://127.0.0.1:1/canary", 1);
-        assert_eq!(all.len(), 3);
-        assert_eq!(
-            (&all[0]["text"], &all[0]["other"]),
-            (&json!("http://127.0.0.1:1/canary"), &json!("http://127.0.0.1:1/canary"))
-        );
-        assert_eq!(all[0]["tags"][0], json!("http://127.0.0.1:1/canary"));
-        assert_eq!(all[1]["text"]["$ref"], json!("http://127.0.0.1:1/canary"));
+        let url = json!("http://127.0.0.1:1/canary");
+        assert_eq!((&all[0]["text"], &all[0]["other"], &all[0]["tags"]), (&url, &url, &json!([url])));
+        assert_eq!((&all[0]["action"], &all[0]["metadata"]["$ref"]), (&json!("a"), &url));
+        assert!(all[0]["id"].is_string() && all[0]["id"] != url);
+        assert!(all[0].get("createdAfter").is_none() && all[0].get("day").is_none() && all[0].get("limit").is_none());
+        assert!(all[1]["text"].as_str().unwrap().starts_with("see http"));
     }
 }

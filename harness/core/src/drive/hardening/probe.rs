@@ -55,6 +55,8 @@ pub(super) struct Findings {
     pub(super) controls: u64,
     pub(super) violations: Vec<ViolationRecord>,
     pub(super) doubts: Vec<String>,
+    /// What was not tried, for the summary.
+    pub(super) omitted: Vec<String>,
 }
 
 /// One attempt of a check.
@@ -243,8 +245,7 @@ impl<'s> Probe<'s> {
             effect: Effect::None,
         };
         let op = self.stage.record(&op);
-        let mut secrets = vec![self.key()];
-        secrets.extend(self.access.into_iter().flat_map(Access::secrets));
+        let secrets = self.secrets();
         let lost = exchanged.status.is_none().then(|| format!("{:?}", exchanged.outcome));
         let reply = match &lost {
             Some(why) => format!("(no complete reply: {why}) {}", masked(&exchanged.raw, &secrets)),
@@ -259,6 +260,13 @@ impl<'s> Probe<'s> {
             op,
             lost,
         }
+    }
+
+    /// What no evidence may show.
+    pub(super) fn secrets(&self) -> Vec<&str> {
+        let mut secrets = vec![self.key()];
+        secrets.extend(self.access.into_iter().flat_map(Access::secrets));
+        secrets
     }
 
     /// Makes a control request: a valid one of the same kind, which must have a result. Otherwise a refusal of the others would prove nothing.
@@ -325,6 +333,11 @@ impl<'s> Probe<'s> {
             [(other.as_str(), answer.status.is_some() && !is_refusal), ("the reply has a result", answer.has_result())];
         self.judge(part, case, is_refusal && !answer.has_result(), &signs, &[&answer]);
         answer
+    }
+
+    /// Records what the probe could not try, which the summary of a passed check names.
+    pub fn omit(&self, what: &str) {
+        self.findings.lock().omitted.push(what.to_owned());
     }
 
     /// Records a case that cannot be decided.

@@ -5,7 +5,7 @@ use super::access::Access;
 use super::check::HardeningCheck;
 use super::probe::{Findings, Probe, Stop};
 use super::record::{CheckRecord, CheckState, ViolationRecord};
-use crate::drive::scenario::{ScenarioEnd, ScenarioReport, Stage};
+use crate::drive::scenario::{ScenarioEnd, ScenarioReport, Stage, StepFailed};
 use crate::plan::run_dir::HARDENING;
 use crate::stack::view::{Event, View};
 use futures::{FutureExt, StreamExt};
@@ -128,6 +128,8 @@ async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) 
     // A panic ends only this check.
     let probing = AssertUnwindSafe((check.probing)(&probe)).catch_unwind();
     let ended = tokio::time::timeout(ATTEMPT_DEADLINE, probing).await;
+    // At the deadline the probe is dropped wherever it is, so that it cannot be the one that restores the stack.
+    let restored = place.stage.restore().await;
     let doubt = match ended {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(Stop::NotApplicable(why)))) => return Err(why),
@@ -137,6 +139,7 @@ async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) 
     };
     let mut findings = probe.into_findings();
     findings.doubts.extend(doubt);
+    findings.doubts.extend(restored.err().map(|StepFailed(why)| format!("the stack could not be restored: {why}")));
     Ok(findings)
 }
 
@@ -156,7 +159,12 @@ fn conclude(findings: &Findings) -> (CheckState, String) {
         (_, 0) => (CheckState::Unknown, "no control request was made, so a refusal proves nothing".to_owned()),
         (judged, controls) => {
             let controls = if controls == 1 { "1 control".to_owned() } else { format!("{controls} controls") };
-            (CheckState::Pass, format!("{} held, {controls} succeeded", cases(judged)))
+            let omitted = if findings.omitted.is_empty() {
+                String::new()
+            } else {
+                format!("; not reached: {}", findings.omitted.join(", "))
+            };
+            (CheckState::Pass, format!("{} held, {controls} succeeded{omitted}", cases(judged)))
         }
     }
 }
@@ -210,7 +218,21 @@ mod tests {
 
     fn state(cases: u64, controls: u64, doubts: &[&str], violations: usize) -> CheckState {
         let doubts = doubts.iter().map(|doubt| (*doubt).to_owned()).collect();
-        conclude(&Findings { cases, controls, doubts, violations: vec![violation("memory: a"); violations] }).0
+        conclude(&Findings {
+            cases,
+            controls,
+            doubts,
+            violations: vec![violation("memory: a"); violations],
+            ..Findings::default()
+        })
+        .0
+    }
+
+    #[test]
+    fn what_was_not_reached_is_in_the_summary() {
+        let omitted = vec!["`a` of memory".to_owned()];
+        let (state, summary) = conclude(&Findings { cases: 1, controls: 1, omitted, ..Findings::default() });
+        assert_eq!((state, summary.ends_with("not reached: `a` of memory")), (CheckState::Pass, true), "{summary}");
     }
 
     #[test]

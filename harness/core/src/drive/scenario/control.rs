@@ -17,6 +17,7 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running.
     pub async fn kill(&self, part: &str) -> Result<(), StepFailed> {
+        self.touched.lock().part(part);
         // Read before the kill, because a call may fail from that moment on.
         let since = self.ledger().now_us();
         self.stack.kill(part).await?;
@@ -39,10 +40,14 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running, or it had to be killed.
     pub async fn end(&self, part: &str) -> Result<Ended, StepFailed> {
+        self.touched.lock().part(part);
         let since = self.ledger().now_us();
-        let ended = self.stack.terminate(part).await?;
-        self.gone(part, "stop", since);
-        Ok(ended)
+        let ended = self.stack.terminate(part).await;
+        // A part that had to be killed has ended too.
+        if ended.is_ok() || !self.stack.is_running(part).await {
+            self.gone(part, "stop", since);
+        }
+        Ok(ended?)
     }
 
     /// Changes environment variables of a part for its next start; `None` removes one. Needs
@@ -51,7 +56,9 @@ impl Stage<'_> {
     /// # Errors
     /// There is no such part.
     pub fn reconfigure(&self, part: &str, changes: &[(&str, Option<&str>)]) -> Result<(), StepFailed> {
-        self.stack.reconfigure(part, changes).map_err(StepFailed::from)
+        let previous = self.stack.reconfigure(part, changes)?;
+        self.touched.lock().settings(part, changes, previous);
+        Ok(())
     }
 
     /// Runs the program of a part with other arguments, such as `backup FILE`, while the part runs. It is killed at its
@@ -84,6 +91,7 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running.
     pub async fn pause(&self, part: &str) -> Result<(), StepFailed> {
+        self.touched.lock().part(part);
         let since = self.ledger().now_us();
         self.stack.pause(part).await?;
         self.gone(part, "pause", since);
@@ -131,7 +139,7 @@ impl Stage<'_> {
         self.stack.instances(service).into_iter().map(|part| part.name).collect()
     }
 
-    fn gone(&self, part: &str, what: &str, since: u64) {
+    pub(super) fn gone(&self, part: &str, what: &str, since: u64) {
         let mut down = self.down.lock();
         down.insert(part.to_owned());
         let away = self.service_of(part).filter(|service| self.all_down(*service, &down));

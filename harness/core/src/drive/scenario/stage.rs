@@ -3,6 +3,7 @@
 use super::actor::endpoints;
 use super::ledger::Ledger;
 use super::reply::word;
+use super::restore::Touched;
 use super::{Actor, ScenarioRequest};
 use crate::drive::client::Endpoint;
 use crate::drive::target::TargetAccess;
@@ -70,6 +71,7 @@ pub struct Stage<'a> {
     grants: Mutex<Vec<Grant>>,
     run_dir: &'a Path,
     pub(super) down: Mutex<BTreeSet<String>>,
+    pub(super) touched: Mutex<Touched>,
     pub(super) heard_on_edges: Mutex<BTreeMap<(String, String), usize>>,
 }
 
@@ -102,6 +104,7 @@ impl<'a> Stage<'a> {
             grants: Mutex::default(),
             run_dir: request.run_dir,
             down: Mutex::default(),
+            touched: Mutex::default(),
             heard_on_edges: Mutex::default(),
         })
     }
