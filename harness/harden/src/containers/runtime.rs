@@ -89,13 +89,11 @@ fn confined(service: &ComposeService) -> Vec<Rule> {
             "no-new-privileges" | "no-new-privileges:true" | "no-new-privileges=true" | "no_new_privileges"
         )
     });
-    let spaces = ["network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup"];
-    let shared = spaces.iter().any(|name| service.is(name, "host"));
     let of = |what, holds, fact, effect, settings: &[&str]| rule(service, what, holds, fact, effect, settings);
     let mut user =
         of("the user is not root", false, "`user` is root or not set", "a break-out begins as root", &["user"]);
     user.holds = has_user(service);
-    vec![
+    let rights = vec![
         user,
         of(
             "the root is read-only",
@@ -132,6 +130,16 @@ fn confined(service: &ComposeService) -> Vec<Rule> {
             "every system call is allowed",
             &["security_opt"],
         ),
+    ];
+    rights.into_iter().chain(apart(service)).collect()
+}
+
+/// The rules about what a container shares with its machine.
+fn apart(service: &ComposeService) -> Vec<Rule> {
+    let spaces = ["network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup"];
+    let shared = spaces.iter().any(|name| service.is(name, "host"));
+    let of = |what, holds, fact, effect, settings: &[&str]| rule(service, what, holds, fact, effect, settings);
+    vec![
         of(
             "it is not privileged",
             !service.is("privileged", "true"),

@@ -166,7 +166,8 @@ async fn envelopes(probe: &Probe<'_>) -> Result<(), Stop> {
         let valid = HttpRequest::tools_list().bearer(&ann.token);
         probe.control(&part, "a valid request", &valid).await?;
         let mut random = ChaCha8Rng::seed_from_u64(probe.stage().seed());
-        let (mut wrong, mut limited): ([Option<(&str, bool, Answer)>; 2], usize) = ([None, None], 0);
+        let mut wrong: [Option<(&str, bool, Answer)>; 2] = [None, None];
+        let mut limited = 0;
         for number in 0..ENVELOPES {
             let kind = number % 2;
             let body = if kind == 0 { damaged(valid.body(), &mut random) } else { retyped(valid.body(), &mut random) };

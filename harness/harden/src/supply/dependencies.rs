@@ -69,24 +69,27 @@ fn locked(probe: &Probe<'_>) -> Result<(), Stop> {
             "it may change the lock file and take other packages",
         );
     }
-    let mut rules_file = RULES[0];
-    let mut rules = None;
-    for file in RULES {
-        if let Some(text) = probe.find_file(file)? {
-            (rules_file, rules) = (file, Some(text));
-            break;
-        }
-    }
+    let (rules_file, rules) = rules_of(probe)?;
     case(
         rules_file,
         "licences, wildcards and sources have rules",
-        &lax(&parsed(rules, rules_file)?),
+        &lax(&rules),
         "a rule is missing",
         "a package of any licence and any source is taken",
     );
     let unused: Vec<String> = (!used).then(|| "no file runs `cargo deny`".to_owned()).into_iter().collect();
     case(rules_file, "something applies the rules", &unused, "no command runs `cargo deny`", "the rules are a text");
     Ok(())
+}
+
+/// Returns the first file with rules of `cargo deny`, and the rules.
+fn rules_of(probe: &Probe<'_>) -> Result<(&'static str, Value), Stop> {
+    for file in RULES {
+        if let Some(text) = probe.find_file(file)? {
+            return Ok((file, parsed(Some(text), file)?));
+        }
+    }
+    Ok((RULES[0], Value::Null))
 }
 
 /// Returns the tree of a file; null if there is no such file.

@@ -187,7 +187,7 @@ fn checked_out(workflow: &Value) -> Vec<String> {
         let fetches = step["run"].as_str().is_some_and(|script| script.contains("gh pr checkout"));
         is_checkout(step) && ["head", "merge_commit", "refs/pull"].iter().any(|word| chosen.contains(word)) || fetches
     };
-    if !steps(workflow).iter().any(|step| is_of_a_stranger(step)) {
+    if !steps(workflow).iter().any(is_of_a_stranger) {
         return Vec::new();
     }
     PRIVILEGED.into_iter().filter(is_trigger).map(str::to_owned).collect()

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Touched(BTreeMap<String, BTreeMap<String, Setting>>);
 
+/// Names and values of settings; `None` removes one.
+type Settings = BTreeMap<String, Option<String>>;
+
 /// A setting that was changed.
 #[derive(Debug)]
 struct Setting {
@@ -30,7 +33,7 @@ impl Touched {
     }
 
     /// Takes the parts, each with the settings that must be changed back.
-    fn take(&mut self) -> Vec<(String, Vec<(String, Option<String>)>)> {
+    fn take(&mut self) -> Vec<(String, Settings)> {
         let parts = std::mem::take(&mut self.0).into_iter();
         let changed = |settings: BTreeMap<String, Setting>| {
             let changed = settings.into_iter().filter(|(_, setting)| setting.now != setting.before);
@@ -57,7 +60,7 @@ impl Stage<'_> {
         failed
     }
 
-    async fn restore_part(&self, part: &str, settings: &[(String, Option<String>)]) -> Result<(), StepFailed> {
+    async fn restore_part(&self, part: &str, settings: &Settings) -> Result<(), StepFailed> {
         // Fails if the part has ended, which is handled below.
         if self.down.lock().contains(part) {
             let _ = self.resume(part).await;
@@ -76,6 +79,7 @@ impl Stage<'_> {
 #[cfg(test)]
 mod tests {
     use super::Touched;
+    use std::collections::BTreeMap;
 
     #[test]
     fn only_settings_that_differ_from_the_first_values_are_changed_back() {
@@ -84,8 +88,8 @@ mod tests {
         touched.settings("a", &[("X", Some("3")), ("Y", None)], vec![Some("1".to_owned()), Some("2".to_owned())]);
         touched.part("a");
         touched.part("b");
-        let wanted = vec![("X".to_owned(), Some("0".to_owned()))];
-        assert_eq!(touched.take(), [("a".to_owned(), wanted), ("b".to_owned(), Vec::new())]);
+        let wanted = BTreeMap::from([("X".to_owned(), Some("0".to_owned()))]);
+        assert_eq!(touched.take(), [("a".to_owned(), wanted), ("b".to_owned(), BTreeMap::new())]);
         assert!(touched.take().is_empty(), "what was taken is not restored again");
     }
 }
