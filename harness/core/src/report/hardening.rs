@@ -10,6 +10,7 @@ use crate::plan::bearer::BearerSource;
 use crate::plan::hardening::{CheckTexts, Hardening};
 use crate::plan::reach::another_machine;
 use crate::plan::target::Target;
+use std::path::Path;
 
 /// Returns the figures; `None` for another kind of run.
 pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
@@ -40,7 +41,7 @@ fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigur
         how: card.how.clone(),
         remedy: card.remedy.clone(),
         mend: card.mend.clone(),
-        repeat: repeat(&card.id, &recorded.plan.backend),
+        repeat: repeat(&card.id, &recorded.plan.backend, plan.repository.as_deref()),
         cases: of(|record| record.cases),
         controls: of(|record| record.controls),
         attempts: record.map(|record| record.attempts).unwrap_or_default(),
@@ -50,8 +51,8 @@ fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigur
     }
 }
 
-/// Returns the command that makes one check on a stack of the same kind.
-fn repeat(id: &str, backend: &Backend) -> String {
+/// Returns the command that runs one check on a stack of the same kind, and on the same repository.
+fn repeat(id: &str, backend: &Backend, repository: Option<&Path>) -> String {
     let place = match backend {
         Backend::Process => String::new(),
         Backend::Docker => " --backend docker".to_owned(),
@@ -61,7 +62,8 @@ fn repeat(id: &str, backend: &Backend) -> String {
             .map(|(service, url)| format!(" --url {}{}", word(&format!("{service}={url}")), owned(url)))
             .collect(),
     };
-    format!("harness harden --repeat {id}{place}")
+    let files = repository.map(|folder| format!(" --repository {}", word(&folder.display().to_string())));
+    format!("harness harden --repeat {id}{place}{}", files.unwrap_or_default())
 }
 
 /// Returns the options that name a target. A token is named by its place.
@@ -110,7 +112,7 @@ fn violation(violation: &ViolationRecord) -> ViolationFigures {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backend, BearerSource, Target, repeat};
+    use super::{Backend, BearerSource, Path, Target, repeat};
     use crate::plan::reach::Reach;
 
     fn repeated(url: &str, tokens: Vec<BearerSource>) -> String {
@@ -118,7 +120,16 @@ mod tests {
         repeat(
             "MCP-TRN-01",
             &Backend::Target(Box::new(Target { url: url.to_owned(), tokens, ca_file, reach, start: None })),
+            None,
         )
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_check_of_files_names_their_folder() {
+        assert_eq!(
+            repeat("MCP-CON-01", &Backend::Process, Some(Path::new("/srv/my stack"))),
+            "harness harden --repeat MCP-CON-01 --repository '/srv/my stack'"
+        );
     }
 
     #[test]
