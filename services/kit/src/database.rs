@@ -6,6 +6,7 @@ mod backup_time;
 mod error;
 mod health;
 mod open;
+mod open_error;
 mod owners;
 mod place;
 mod portions;
@@ -16,7 +17,8 @@ mod trouble;
 mod writer;
 
 pub use backup::BackupError;
-pub use error::{DatabaseError, OpenError};
+pub use error::DatabaseError;
+pub use open_error::OpenError;
 pub use portions::Portions;
 pub use queue::Turn;
 pub use trouble::Trouble;

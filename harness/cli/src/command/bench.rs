@@ -2,6 +2,7 @@
 //! the last runs. Load goes to 127.0.0.1 only.
 
 mod calls;
+mod compared;
 mod driver;
 mod history;
 mod round;
@@ -85,7 +86,7 @@ fn started(rounds: u32) -> BenchRecord {
             ready_ms: 0.0,
         },
         rows: Vec::new(),
-        compared: history::Compared::default(),
+        compared: compared::Compared::default(),
     }
 }
 

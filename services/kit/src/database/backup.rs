@@ -2,8 +2,8 @@
 
 use super::Schema;
 use super::backup_time;
-use super::error::OpenError;
 use super::open;
+use super::open_error::OpenError;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use std::fmt::Display;

@@ -2,7 +2,8 @@
 //! file before its header shows that it belongs to the service.
 
 use super::Schema;
-use super::error::{OpenError, is_busy};
+use super::error::is_busy;
+use super::open_error::OpenError;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

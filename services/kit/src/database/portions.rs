@@ -1,8 +1,8 @@
 //! A change of a whole database by an administrator, in portions between which a running service can write.
 
 use super::Schema;
-use super::error::OpenError;
 use super::open;
+use super::open_error::OpenError;
 use rusqlite::{Transaction, TransactionBehavior};
 use std::path::Path;
 use std::time::Duration;

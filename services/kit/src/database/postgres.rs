@@ -2,7 +2,7 @@
 //! `/readyz`. A service defines its tables and queries; this module decides when a connection is usable, and what may be repeated.
 
 mod connect;
-mod failure;
+pub(super) mod failure;
 mod lanes;
 mod migrate;
 mod target;

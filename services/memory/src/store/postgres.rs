@@ -9,6 +9,7 @@ mod identity;
 mod index;
 mod insert;
 mod ledger;
+mod pending;
 mod read;
 mod rows;
 mod schema;

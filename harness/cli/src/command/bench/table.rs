@@ -1,6 +1,6 @@
 //! The result of `harness bench` as data, and its renderings: a table for a terminal and one for a document.
 
-use super::history::Compared;
+use super::compared::Compared;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 

@@ -1,11 +1,11 @@
 //! Runs the checks of a catalogue: several at a time, and alone those that disturb others. A check that finds a violation is repeated, and only what
 //! every attempt finds is a failure.
 
-use super::access::Access;
 use super::check::HardeningCheck;
+use super::place::Place;
 use super::probe::{Findings, Probe, Stop};
 use super::record::{CheckRecord, CheckState, ViolationRecord};
-use crate::drive::scenario::{ScenarioEnd, ScenarioReport, Stage, StepFailed};
+use crate::drive::scenario::{ScenarioEnd, ScenarioReport, StepFailed};
 use crate::plan::run_dir::HARDENING;
 use crate::stack::view::{Event, View};
 use futures::{FutureExt, StreamExt};
@@ -26,16 +26,6 @@ const ATTEMPTS: u32 = 3;
 const STEP: usize = 10;
 /// Deadline of one attempt.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(45);
-
-/// What the checks of a run are made on.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'s> {
-    pub(crate) stage: &'s Stage<'s>,
-    /// How a target is reached; `None` for the services of this product.
-    pub(crate) access: Option<&'s Access>,
-    /// Folder with the sources of the stack.
-    pub(crate) repository: Option<&'s Path>,
-}
 
 /// Runs the checks and records each result. A check that was not made, because the run was interrupted or took too long, is recorded as unknown.
 ///

@@ -5,13 +5,13 @@ use super::idempotency::{self, Kept, RECALL};
 use super::identity::Caller;
 use super::index::{self, Indexed};
 use super::ledger::Ledger;
+use super::pending::{Insert, PendingRow};
 use super::read::VISIBLE;
 use super::rows;
 use super::scope::{Counts, SCOPES, Scopes, create_scope};
 use crate::store::kept::StoredResult;
 use crate::store::quota;
-use crate::store::text::Text;
-use crate::store::{Idempotency, Inserted, NewMemory, StoreError};
+use crate::store::{Idempotency, Inserted, StoreError};
 use crate::tenant::Tenant;
 use mcp_contracts::memory::Visibility;
 use mcp_kit::database::postgres::{PostgresTransaction, Values, pipelined};
@@ -20,15 +20,6 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 type Outcome = Result<Vec<Inserted>, StoreError>;
-
-/// An insert of one call.
-pub(super) struct Insert<'a> {
-    pub(super) memories: &'a [NewMemory],
-    /// In the order of the memories.
-    pub(super) texts: &'a [Text],
-    /// Bytes that the plan of the caller allows.
-    pub(super) allowed: u64,
-}
 
 /// What a memory of the organisation with a kept id is for the tenant.
 #[derive(Debug, Clone)]
@@ -45,20 +36,9 @@ struct Plan {
     new_keys: Vec<Vec<u8>>,
     by_text: HashMap<(i64, [u8; 32]), Inserted>,
     by_id: HashMap<Uuid, WithId>,
-    rows: Vec<New>,
+    rows: Vec<PendingRow>,
     bytes: i64,
     newest: i64,
-}
-
-/// A memory to store: its insert, its number in it, and what the store adds.
-#[derive(Debug, Clone)]
-pub(super) struct New {
-    pub(super) insert: usize,
-    pub(super) at: usize,
-    pub(super) sequence: i64,
-    pub(super) id: Uuid,
-    pub(super) scope: i64,
-    pub(super) created_us: i64,
 }
 
 /// Returns the outcome of each insert. Each stores all of its memories or none.
@@ -194,7 +174,7 @@ impl Plan {
                 let created_us = new.created_us.map_or(now, |created| created.min(now));
                 self.newest += 1;
                 self.bytes += rows::bytes_of(new);
-                self.rows.push(New { insert: number, at, sequence: self.newest, id, scope, created_us });
+                self.rows.push(PendingRow { insert: number, at, sequence: self.newest, id, scope, created_us });
                 let inserted = Inserted { id: id.to_string(), created: true, version: 1, content_hash, created_us };
                 let again = Inserted { created: false, ..inserted.clone() };
                 self.by_id.insert(id, WithId { is_visible: true, inserted: again.clone() });
@@ -243,8 +223,8 @@ async fn write(
     if !plan.rows.is_empty() {
         rows::write(transaction, ledger, tenant, inserts, &plan.rows).await?;
         rows::write_tags(transaction, inserts, &plan.rows).await?;
-        let document = |row: &New| &inserts[row.insert].texts[row.at].document;
-        let indexed = |row: &New| Indexed {
+        let document = |row: &PendingRow| &inserts[row.insert].texts[row.at].document;
+        let indexed = |row: &PendingRow| Indexed {
             scope: row.scope,
             memory: row.sequence,
             created_us: row.created_us,

@@ -1,7 +1,7 @@
 //! Writes the rows of new memories and their tags, many with one statement.
 
-use super::insert::{Insert, New};
 use super::ledger::Ledger;
+use super::pending::{Insert, PendingRow};
 use crate::store::NewMemory;
 use crate::store::quota::ROW_BYTES;
 use crate::tenant::Tenant;
@@ -14,13 +14,13 @@ pub(super) async fn write(
     ledger: &Ledger,
     tenant: &Tenant,
     inserts: &[Insert<'_>],
-    rows: &[New],
+    rows: &[PendingRow],
 ) -> Result<(), Error> {
     let sql = "INSERT INTO memory (org, owner, updated_us, version, sequence, id, scope, created_us, content_hash, kind, tags, metadata, content,
             copy)
         SELECT $1, $2, $3, 1, u.* FROM unnest($4::bigint[], $5::uuid[], $6::bigint[], $7::bigint[], $8::bytea[], $9::text[], $10::text[],
             $11::text[], $12::bytea[], $13::bigint[]) u";
-    let new = |row: &New| &inserts[row.insert].memories[row.at];
+    let new = |row: &PendingRow| &inserts[row.insert].memories[row.at];
     let sequences: Vec<i64> = rows.iter().map(|row| row.sequence).collect();
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     let scopes: Vec<i64> = rows.iter().map(|row| row.scope).collect();
@@ -55,7 +55,7 @@ pub(super) async fn write(
 pub(super) async fn write_tags(
     transaction: &PostgresTransaction<'_>,
     inserts: &[Insert<'_>],
-    rows: &[New],
+    rows: &[PendingRow],
 ) -> Result<(), Error> {
     let mut places: Vec<(i64, i64, &str)> = Vec::new();
     for row in rows {

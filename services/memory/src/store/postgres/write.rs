@@ -2,8 +2,9 @@
 
 use super::change;
 use super::failure::commit_refusal;
-use super::insert::{self, Insert};
+use super::insert;
 use super::ledger::Ledger;
+use super::pending::Insert;
 use crate::store::text::Text;
 use crate::store::{Change, Inserted, NewMemory, StoreError};
 use crate::tenant::Tenant;
