@@ -90,7 +90,7 @@ fn an_input_that_is_not_a_log_gets_one_clear_error() {
     for (arguments, expected) in [
         (["usage", "missing.log"].as_slice(), "the log `missing.log` cannot be summed up: No such file"),
         (&["usage", "."], "the log `.` cannot be summed up: it is a folder"),
-        (&["usage", "notes.txt"], "`notes.txt` is no log of a service: none of its 2 lines"),
+        (&["usage", "notes.txt"], "`notes.txt` is not a log of a service: none of its 2 lines"),
         (&["usage", "--since", "2026-12-01", "--until", "2026-11-01", "notes.txt"], "is after `--until 2026-11-01`"),
         (&["usage", "--since", "yesterday", "notes.txt"], "--since"),
         (&["usage"], "<FILE>"),
