@@ -318,9 +318,15 @@ impl Endpoint {
             },
         };
         // After the caches of checked tokens, so that a revocation also ends a token that is in one of them.
-        let accepted = |claims: &Claims| !self.quota.is_revoked(claims);
-        let checked = checked.and_then(|claims| if accepted(&claims) { Ok(claims) } else { Err(Refusal("revoked")) });
-        checked.map_err(|refusal| self.challenge(refusal, head))
+        let claims = checked.map_err(|refusal| {
+            denied::log_stranger(head, refusal.0);
+            self.challenge(refusal, head)
+        })?;
+        if self.quota.is_revoked(&claims) {
+            denied::log_revoked(head, &claims);
+            return Err(self.challenge(denied::REVOKED, head));
+        }
+        Ok(claims)
     }
 
     /// Returns the policy for hosts and origins.
@@ -344,7 +350,6 @@ impl Endpoint {
     fn challenge(&self, refusal: Refusal, head: &http::request::Parts) -> Failure {
         metrics::counter!(metric::AUTH_REFUSED_TOTAL, "service" => self.service.name(), "reason" => refusal.0)
             .increment(1);
-        denied::log_stranger(head, refusal.0);
         // A request without a token gets no error code (RFC 6750, section 3.1).
         let error = if refusal.0 == "missing" { "" } else { ", error=\"invalid_token\"" };
         let challenge = format!("Bearer resource_metadata=\"{}\"{error}", self.resource_metadata(head));
