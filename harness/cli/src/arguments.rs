@@ -49,7 +49,7 @@ use std::path::PathBuf;
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 pass, 1 fail, 2 unknown, 64 bad \
-    arguments or plan, 69 the stack did not start, 70 a bug of the harness, 130 interrupted."
+    arguments or plan, 69 the stack did not start or the server cannot be reached, 70 a bug of the harness, 130 interrupted."
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]

@@ -28,6 +28,11 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
         match value {
             None if may_be_deleted(history, &changes, read) || may_be_hidden(history, &changes, read) => {}
             None => finding.violation(|| format!("`{}` did not find its own record `{key}`", read.user()), &[own, at]),
+            Some(value) if was_never_written(history, key, value) => {
+                let what =
+                    || format!("`{}` read a content of its own record `{key}` that no call had written", read.user());
+                finding.violation(what, &[own, at]);
+            }
             Some(value) if is_stale(history, key, value, history.op(own), read) => {
                 let what =
                     || format!("`{}` read a content of its own record `{key}` that it had replaced", read.user());
@@ -69,6 +74,15 @@ fn may_be_hidden(history: &History, changes: &Changes<'_>, read: OpRef<'_>) -> b
         .iter()
         .map(|at| history.op(*at))
         .any(|op| op.invoke_us() < read.complete_us() && !is_same_user(op, read))
+}
+
+/// Returns true if no call wrote this content to the record, so that it is neither the reader's write nor a later one.
+fn was_never_written(history: &History, key: KeyRef<'_>, value: StateRef<'_>) -> bool {
+    let Some(digest) = value.digest() else { return false };
+    let to_this = |op: OpRef<'_>| {
+        op.effect().contents().any(|(to, written, _)| to.is_none_or(|to| to == key) && written == digest)
+    };
+    !history.writers(value).iter().any(|at| to_this(history.op(*at)))
 }
 
 /// Returns true if the reader's own write certainly replaced this content: every write of it to this record had ended before that one began.
