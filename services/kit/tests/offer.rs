@@ -304,7 +304,7 @@ async fn the_client_of_the_sdk_reads_and_answers_a_question() {
 
 #[tokio::test]
 async fn a_page_needs_a_token_and_reports_its_failure() {
-    let server = start(&[]).await;
+    let mut server = start(&[]).await;
     let get = |bearer: String| server.http.get(format!("{}/api/v1/test", server.base)).bearer_auth(bearer).send();
     let page = get(Caller::new("acme", &[]).token()).await.unwrap();
     assert_eq!((page.status().as_u16(), page.json::<Value>().await.unwrap()), (200, json!({ "user": "ann" })));
@@ -326,5 +326,5 @@ async fn a_page_needs_a_token_and_reports_its_failure() {
     assert_eq!(foreign.send().await.unwrap().status(), 403);
     assert!(server.call("ask", json!({})).await["result"]["isError"] == false);
     server.stop.cancel();
-    assert!(server.task.await.unwrap());
+    assert!(server.drained().await);
 }

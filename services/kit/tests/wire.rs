@@ -258,7 +258,7 @@ async fn a_used_up_quota_has_retry_after() {
 
 #[tokio::test]
 async fn running_requests_finish_after_shutdown_begins() {
-    let server = start(&[]).await;
+    let mut server = start(&[]).await;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "slow", "arguments": { "text": "401" } } });
     let running = server.post(body.to_string()).send();
     let stopping = async {
@@ -269,7 +269,7 @@ async fn running_requests_finish_after_shutdown_begins() {
     };
     let (reply, ()) = tokio::join!(running, stopping);
     assert_eq!(reply.unwrap().status(), 200);
-    assert!(server.task.await.unwrap(), "everything finished within the drain deadline");
+    assert!(server.drained().await, "everything finished within the drain deadline");
 }
 
 #[tokio::test]

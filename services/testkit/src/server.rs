@@ -12,7 +12,7 @@ use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// A running service with a client.
@@ -22,8 +22,7 @@ pub struct Server {
     pub verdicts: Verdicts,
     /// Starts the drain when it is cancelled.
     pub stop: CancellationToken,
-    /// Ends after the drain. Returns true if every request finished in time.
-    pub task: JoinHandle<bool>,
+    serving: JoinSet<bool>,
 }
 
 impl Server {
@@ -57,9 +56,14 @@ impl Server {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let serving = async move { serve(app, listener, limits, stopped.cancelled()).await };
-        #[expect(clippy::disallowed_methods, reason = "ends with the runtime of the test")]
-        let task = tokio::spawn(serving);
-        Self { client, verdicts, stop, task }
+        let mut owned = JoinSet::new();
+        owned.spawn(serving);
+        Self { client, verdicts, stop, serving: owned }
+    }
+
+    /// Waits for the end of the drain that `stop` starts. Returns true if every request finished in time.
+    pub async fn drained(&mut self) -> bool {
+        self.serving.join_next().await.expect("it is awaited once").unwrap()
     }
 }
 
