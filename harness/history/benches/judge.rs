@@ -1,5 +1,6 @@
 //! Time and memory that it takes to judge the operations of an experiment, beside one plain pass over the same operations. Each check is timed alone
-//! as well. The number of operations is the first argument, such as `cargo bench --bench judge -- 10000000`; without one it is a million.
+//! as well. The number of operations is the first argument, such as `cargo bench --bench judge -- 10000000`; without one it is a million. With a folder as
+//! the second argument, it writes the operations there as `history.jsonl` instead, so that `harness check` can be timed on a copy of a run with that history.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -13,6 +14,7 @@ use harness_history::check::{ALL, standing};
 use harness_history::experiment::Promises;
 use harness_history::{Criteria, HistoryBuilder, Metric, OpRef, Quota, Threshold, Verdict, judge};
 use std::hint::black_box;
+use std::io::Write;
 use std::time::Instant;
 
 /// Number of operations, if no argument has another.
@@ -27,6 +29,10 @@ const ALLOWED_BYTES: f64 = 100.0;
 fn main() {
     // Cargo passes its own arguments, such as `--bench`.
     let count = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(OPS);
+    if let Some(folder) = std::env::args().find(|argument| std::path::Path::new(argument).is_dir()) {
+        write(count, &std::path::Path::new(&folder).join("history.jsonl"));
+        return;
+    }
     let empty_mib = resident_mib();
     let (pack_s, builder) = timed(|| {
         let mut builder = HistoryBuilder::default();
@@ -60,6 +66,16 @@ fn main() {
         all_s / pass_s
     );
     println!("memory at its peak               {:>7.0} MiB, allowed {ALLOWED_MIB} MiB", status_mib("VmHWM:"));
+}
+
+fn write(count: u64, path: &std::path::Path) {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    load::each_op(count, &mut |op| {
+        serde_json::to_writer(&mut file, op).unwrap();
+        file.write_all(b"\n").unwrap();
+    });
+    file.flush().unwrap();
+    println!("{count} operations in {}", path.display());
 }
 
 fn criteria(count: u64) -> Criteria {

@@ -27,12 +27,21 @@ const MOST_SETTLING_US: u64 = 1_000_000;
 
 impl Conditions {
     /// Orders the spans and joins those that overlap; adds to each stall the time to settle.
-    pub(crate) fn normal(mut self) -> Self {
-        for stall in &mut self.stalls {
-            stall.until_us = stall.until_us.saturating_add(stall.length_us().min(MOST_SETTLING_US));
-        }
-        Self { stalls: joined(self.stalls), crowded: joined(self.crowded), ..self }
+    pub(crate) fn normal(self) -> Self {
+        let stalls = self.stalls.into_iter().map(with_settling).collect();
+        Self { stalls: joined(stalls), crowded: joined(self.crowded), ..self }
     }
+
+    /// Adds crowded spans to the stalls, each with its time to settle. The conditions must be normal.
+    pub(crate) fn with_crowded_as_stalls(self) -> Self {
+        let crowded = self.crowded.iter().copied().map(with_settling);
+        let stalls = self.stalls.iter().copied().chain(crowded).collect();
+        Self { stalls: joined(stalls), ..self }
+    }
+}
+
+fn with_settling(stall: Span) -> Span {
+    Span { until_us: stall.until_us.saturating_add(stall.length_us().min(MOST_SETTLING_US)), ..stall }
 }
 
 fn joined(mut spans: Vec<Span>) -> Vec<Span> {

@@ -45,7 +45,7 @@ impl Figure {
         let calls = calls.filter(|(_, op)| is_meant(*op));
         match threshold.metric {
             Metric::ErrorRate => {
-                error_rate(threshold, calls.filter(|(_, op)| !(is_timeout(*op) && history.is_stalled(*op))))
+                error_rate(threshold, calls.filter(|(_, op)| !is_left_out(history, *op)))
             }
             Metric::LatencyPercentile(percentile) => {
                 latency(threshold, percentile, calls.filter(|(_, op)| !history.is_stalled(*op)))
@@ -112,6 +112,11 @@ fn latency<'a>(
         FigureResult::NotMeasured
     };
     Some(Figure { text, calls, result })
+}
+
+/// Returns true if a call says nothing about the error rate: a timeout while the harness stood still.
+fn is_left_out(history: &History, op: OpRef<'_>) -> bool {
+    history.is_omitted(op) || (is_timeout(op) && history.is_stalled(op))
 }
 
 fn is_timeout(op: OpRef<'_>) -> bool {

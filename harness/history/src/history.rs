@@ -4,6 +4,7 @@ mod builder;
 mod doubt;
 
 pub use builder::{Full, HistoryBuilder};
+pub(crate) use doubt::Doubt;
 
 use crate::conditions::Conditions;
 use crate::experiment::{Experiment, Span};
@@ -12,11 +13,21 @@ use crate::op::{ErrorKind, Phase, Visibility};
 use crate::store::{Groups, Store};
 use crate::view::{CanaryRef, EffectRef, KeyRef, OpRef, StateRef};
 use std::collections::{HashMap, HashSet};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-/// Every operation of a run, in the order in which it was recorded.
-#[derive(Debug, Default)]
+/// Every operation of a run, in the order in which it was recorded. A clone shares the operations.
+#[derive(Debug, Clone, Default)]
 pub struct History {
+    indexed: Arc<Indexed>,
+    experiment: Option<Experiment>,
+    conditions: Conditions,
+    /// True if calls in crowded spans are not judged, like those in stalls.
+    omits_crowded: bool,
+}
+
+/// The operations of a run with their indices.
+#[derive(Debug, Default)]
+struct Indexed {
     store: Store,
     /// The calls that changed each record, by its number.
     writes: Groups,
@@ -25,10 +36,8 @@ pub struct History {
     hidings: Groups,
     /// The calls that wrote each content, by its number.
     writers: Groups,
-    experiment: Option<Experiment>,
     /// Computed at first use.
     mentions: OnceLock<Mentions>,
-    conditions: Conditions,
 }
 
 /// The operations that changed one record, as positions in the history.
@@ -81,23 +90,23 @@ impl History {
     }
 
     /// Number of operations.
-    pub const fn len(&self) -> u64 {
-        self.store.len() as u64
+    pub fn len(&self) -> u64 {
+        self.indexed.store.len() as u64
     }
 
     /// Returns true if there is no operation.
-    pub const fn is_empty(&self) -> bool {
-        self.store.len() == 0
+    pub fn is_empty(&self) -> bool {
+        self.indexed.store.len() == 0
     }
 
     /// Every operation.
     pub fn ops(&self) -> impl ExactSizeIterator<Item = OpRef<'_>> + Clone {
-        (0..self.store.len()).map(|at| OpRef::new(&self.store, at))
+        (0..self.indexed.store.len()).map(|at| OpRef::new(&self.indexed.store, at))
     }
 
     /// The operation at a position of this history.
-    pub const fn op(&self, at: u32) -> OpRef<'_> {
-        OpRef::new(&self.store, at)
+    pub fn op(&self, at: u32) -> OpRef<'_> {
+        OpRef::new(&self.indexed.store, at)
     }
 
     /// The operation with this number, from 0; `None` beyond the last one.
@@ -161,25 +170,25 @@ impl History {
 
     /// The changes of each record, in the order in which calls first named the records.
     pub fn keys(&self) -> impl Iterator<Item = (KeyRef<'_>, Changes<'_>)> {
-        let keys = (0..self.store.records.len()).map(|number| KeyRef::of(&self.store, number));
+        let keys = (0..self.indexed.store.records.len()).map(|number| KeyRef::of(&self.indexed.store, number));
         keys.filter_map(|key| Some((key, self.changes(key)?)))
     }
 
     /// The changes of one record; `None` if no call changed it.
     pub fn changes(&self, key: KeyRef<'_>) -> Option<Changes<'_>> {
         let of = |groups: &'_ Groups| groups.get(key.number()).len();
-        let count = of(&self.writes) + of(&self.deletes) + of(&self.shares) + of(&self.hidings);
+        let count = of(&self.indexed.writes) + of(&self.indexed.deletes) + of(&self.indexed.shares) + of(&self.indexed.hidings);
         (count > 0).then(|| Changes {
-            writes: self.writes.get(key.number()),
-            deletes: self.deletes.get(key.number()),
-            shares: self.shares.get(key.number()),
-            hidings: self.hidings.get(key.number()),
+            writes: self.indexed.writes.get(key.number()),
+            deletes: self.indexed.deletes.get(key.number()),
+            shares: self.indexed.shares.get(key.number()),
+            hidings: self.indexed.hidings.get(key.number()),
         })
     }
 
     /// Positions of the operations that wrote the content of this state, or may have written it.
     pub fn writers(&self, value: StateRef<'_>) -> &[u32] {
-        value.content().map_or(&[], |content| self.writers.get(content))
+        value.content().map_or(&[], |content| self.indexed.writers.get(content))
     }
 
     /// Successful reads of single records: position, operation, id, and the state in the reply; `None` if the record was not found.
@@ -208,7 +217,7 @@ impl History {
 
     /// Marks of contents outside the records of replies, with the positions of the calls.
     pub(crate) fn strays(&self) -> impl Iterator<Item = (u32, impl Iterator<Item = CanaryRef<'_>>)> {
-        self.store.strays.iter().map(|(at, strays)| (*at, strays.iter().map(CanaryRef::from)))
+        self.indexed.store.strays.iter().map(|(at, strays)| (*at, strays.iter().map(CanaryRef::from)))
     }
 
     /// Operations that ended `ok`, with their positions.
@@ -218,22 +227,22 @@ impl History {
 
     /// The places at which calls mention each record.
     pub(crate) fn mentions(&self) -> &Mentions {
-        self.mentions.get_or_init(|| Mentions::of(&self.store))
+        self.indexed.mentions.get_or_init(|| Mentions::of(&self.indexed.store))
     }
 
     /// Number of records, with those that do not exist: an id which a call of an organisation names counts once for this organisation.
-    pub(crate) const fn key_count(&self) -> u32 {
-        self.store.records.len()
+    pub(crate) fn key_count(&self) -> u32 {
+        self.indexed.store.records.len()
     }
 
     /// The record with this number.
-    pub(crate) const fn key(&self, number: u32) -> KeyRef<'_> {
-        KeyRef::of(&self.store, number)
+    pub(crate) fn key(&self, number: u32) -> KeyRef<'_> {
+        KeyRef::of(&self.indexed.store, number)
     }
 
     /// Every operation with its position.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, OpRef<'_>)> {
-        (0..self.store.len()).map(|at| (at, OpRef::new(&self.store, at)))
+        (0..self.indexed.store.len()).map(|at| (at, OpRef::new(&self.indexed.store, at)))
     }
 }
 
@@ -272,5 +281,6 @@ fn indexed(store: Store) -> History {
         });
     });
     let (shares, hidings) = (changed_visibility(Visibility::Workspace), changed_visibility(Visibility::Private));
-    History { writes, deletes, shares, hidings, writers, store, ..History::default() }
+    let indexed = Indexed { writes, deletes, shares, hidings, writers, store, mentions: OnceLock::new() };
+    History { indexed: Arc::new(indexed), ..History::default() }
 }

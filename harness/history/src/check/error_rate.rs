@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
         "It does not distinguish errors: refusals by quota count like failures.",
     ],
     evidence: "Calls of the measured phase.",
-    rule: Rule::Bound(judge),
+    rule: Rule::TimedBound(judge),
 };
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {

@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         "A call that overlaps a stall of the harness is not judged.",
     ],
     evidence: "Calls of the experiment.",
-    rule: Rule::ExperimentBound(judge),
+    rule: Rule::ExperimentTimedBound(judge),
 };
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {

@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         "It has the blind spots of `error-rate` and `latency`.",
     ],
     evidence: "A load after the fault in which the stack was steady again.",
-    rule: Rule::ExperimentBound(judge),
+    rule: Rule::ExperimentTimedBound(judge),
 };
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {

@@ -11,7 +11,7 @@ pub(super) const CHECK: Check = Check {
         "It has the blind spots of `error-rate` and `latency`.",
     ],
     evidence: "The span of the fault, and calls sent in it.",
-    rule: Rule::ExperimentBound(judge),
+    rule: Rule::ExperimentTimedBound(judge),
 };
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {

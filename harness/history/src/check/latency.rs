@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         "If other processes use the machine, a broken bound is unknown, unless every call breaks it.",
     ],
     evidence: "Enough calls of the measured phase that ended well or timed out.",
-    rule: Rule::Bound(judge),
+    rule: Rule::TimedBound(judge),
 };
 
 fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -> Option<String> {

@@ -20,11 +20,11 @@ pub(super) const CHECK: Check = Check {
         "The bound is at least 20 mean intervals between two calls and twice the median latency: a load of a few calls per second shows only long outages, and an operation with fewer than 20 calls is judged only together with the others.",
         "Gaps shorter than the bound pass, however often they come.",
         "Refusals by quota and questions to the client are neither good nor waiting calls.",
-        "The time of stalls of the harness is subtracted. If other processes use the machine, a gap of less than three times the bound is not a violation.",
+        "The time of stalls of the harness is subtracted. If other processes use the machine during more than half of the run, a gap of less than three times the bound is not a violation.",
         "In experiments, the time from the fault to the end of the promised recovery is not judged.",
     ],
     evidence: "Calls in the measured phase of a load, or before the fault and after the recovery of an experiment.",
-    rule: Rule::Bound(judge),
+    rule: Rule::TimedBound(judge),
 };
 
 /// Number of mean intervals between two calls that a gap must exceed.

@@ -4,6 +4,7 @@
 use super::builder::{FindingBuilder, counted};
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::experiment::{Fault, Probe, Readiness, ReadyWord, STOP, Span};
+use crate::history::History;
 use crate::threshold::millis;
 use std::collections::BTreeMap;
 
@@ -15,10 +16,10 @@ pub(super) const CHECK: Check = Check {
         "If the experiment promises nothing for a part, the check only requires that it is alive all the time and ready at the end.",
         "One or two wrong probes are not a violation. Three in a row are, or at least three in all if they are 1 % of all probes or more.",
         "A probe that overlaps a stall of the harness is not judged.",
-        "On a busy machine only a part that answers every probe of a long fault, or every probe after its recovery time, with the wrong word fails; any other wrong answer is unknown.",
+        "If other processes use the machine during most of the run, only a part that answers every probe of a long fault, or every probe after its recovery time, with the wrong word fails; any other wrong answer is unknown.",
     ],
     evidence: "At least five probes of each part in each span that is judged.",
-    rule: Rule::ExperimentBound(judge),
+    rule: Rule::ExperimentTimedBound(judge),
 };
 
 /// Minimum number of probes of a part in a span. With fewer, the check does not decide.
@@ -60,7 +61,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     }
     if let Some(notice_us) = promises.notice_us {
         for fault in experiment.faults.iter().filter(|fault| fault.kind == STOP) {
-            summary.push(judge_notice(fault, probes_of(&fault.target), notice_us, finding));
+            summary.push(judge_notice(fault, probes_of(&fault.target), notice_us, run.history, finding));
         }
     }
     let is_untouched = |part: &str| {
@@ -118,13 +119,21 @@ fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], find
 }
 
 /// Judges whether a part that was stopped reported *not ready* for long enough before it was gone.
-fn judge_notice(fault: &Fault, probes: &[&Probe], notice_us: u64, finding: &mut FindingBuilder) -> String {
+fn judge_notice(
+    fault: &Fault,
+    probes: &[&Probe],
+    notice_us: u64,
+    history: &History,
+    finding: &mut FindingBuilder,
+) -> String {
     let stopping = Span { from_us: fault.ordered_us, until_us: fault.active_us };
     let is_notice = |probe: &&&Probe| stopping.holds(probe.sent_us) && reports(probe, ReadyWord::NotReady);
     let noticed_us = probes.iter().find(is_notice).map_or(0, |probe| stopping.until_us - probe.sent_us);
     finding.judged += 1;
     let notice = format!("`{}` reported not ready for {} before it was gone", fault.target, millis(noticed_us as f64));
-    if noticed_us < notice_us {
+    if noticed_us < notice_us && history.undisturbed_us(stopping) < stopping.length_us() {
+        finding.doubt(format!("{notice}, and the harness stood still meanwhile"));
+    } else if noticed_us < notice_us {
         finding.violation(|| format!("{notice}, at least {} was promised", millis(notice_us as f64)), &[]);
     }
     notice

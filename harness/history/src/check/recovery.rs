@@ -19,7 +19,7 @@ pub(super) const CHECK: Check = Check {
         "The time until a client noticed the fault is reported, not judged.",
     ],
     evidence: "At least 20 good calls before the fault, 20 calls after it, and a load that lasted three seconds longer than the promised time.",
-    rule: Rule::ExperimentBound(judge),
+    rule: Rule::ExperimentTimedBound(judge),
 };
 
 /// Maximum number of operations that are shown as evidence that the stack is not steady.

@@ -4,7 +4,7 @@ use super::Criteria;
 use super::builder::FindingBuilder;
 use crate::experiment::{Experiment, Promises};
 use crate::finding::Finding;
-use crate::history::History;
+use crate::history::{Doubt, History};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -39,6 +39,10 @@ pub(super) enum Rule {
     Bound(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
     /// Like `Experiment`, for a [`Property::Bound`].
     ExperimentBound(fn(&ExperimentRun<'_>, &mut FindingBuilder) -> Option<String>),
+    /// Like `Bound`. The function does not judge what overlaps a stall, so that it can judge a run again without its crowded spans.
+    TimedBound(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
+    /// Like `ExperimentBound`, with a function as that of `TimedBound`.
+    ExperimentTimedBound(fn(&ExperimentRun<'_>, &mut FindingBuilder) -> Option<String>),
 }
 
 /// The kind of property that a check judges (decision 0027).
@@ -89,7 +93,9 @@ impl Check {
             Rule::Records(_) | Rule::Standing(_) | Rule::Lists(_) | Rule::Criteria(_) | Rule::Experiment(_) => {
                 Property::Safety
             }
-            Rule::Bound(_) | Rule::ExperimentBound(_) => Property::Bound,
+            Rule::Bound(_) | Rule::ExperimentBound(_) | Rule::TimedBound(_) | Rule::ExperimentTimedBound(_) => {
+                Property::Bound
+            }
         }
     }
 
@@ -99,8 +105,8 @@ impl Check {
             Rule::Records(_) => "In every run that writes and reads records.",
             Rule::Standing(_) => "In every run that has such calls.",
             Rule::Lists(_) => "In every run that lists records, or searches for single ones.",
-            Rule::Criteria(_) | Rule::Bound(_) => "If the load, scenario or experiment sets a value for it.",
-            Rule::Experiment(_) | Rule::ExperimentBound(_) => "In experiments.",
+            Rule::Criteria(_) | Rule::Bound(_) | Rule::TimedBound(_) => "If the load, scenario or experiment sets a value for it.",
+            Rule::Experiment(_) | Rule::ExperimentBound(_) | Rule::ExperimentTimedBound(_) => "In experiments.",
         }
     }
 
@@ -112,10 +118,14 @@ impl Check {
             let mut summary = self.summary(history, criteria, &mut builder)?;
             if self.property() == Property::Bound
                 && builder.is_excusable()
-                && let Some(why) = history.doubt()
+                && let Some(Doubt { why, rest }) = history.doubt()
             {
-                builder.excuse(&why);
-                summary.push_str(&format!("; not held against the stack, because {why}"));
+                if rest.is_some_and(|rest| self.is_broken_in(&rest, criteria)) {
+                    summary.push_str(&format!("; {why}, and the bound is broken without them too"));
+                } else {
+                    builder.excuse(&why);
+                    summary.push_str(&format!("; not held against the stack, because {why}"));
+                }
             }
             Some(builder.build(self.name, summary))
         }));
@@ -127,12 +137,19 @@ impl Check {
         })
     }
 
+    /// Returns true if the check finds a violation in what other processes did not disturb.
+    fn is_broken_in(&self, rest: &History, criteria: &Criteria) -> bool {
+        let mut builder = FindingBuilder::default();
+        let omits_stalls = matches!(self.rule, Rule::TimedBound(_) | Rule::ExperimentTimedBound(_));
+        omits_stalls && self.summary(rest, criteria, &mut builder).is_some() && builder.violations > 0
+    }
+
     fn summary(&self, history: &History, criteria: &Criteria, builder: &mut FindingBuilder) -> Option<String> {
         match self.rule {
             Rule::Records(judge) | Rule::Standing(judge) => Some(judge(history, builder)),
             Rule::Lists(judge) => Some(judge(history, criteria, builder)),
-            Rule::Criteria(judge) | Rule::Bound(judge) => judge(history, criteria, builder),
-            Rule::Experiment(judge) | Rule::ExperimentBound(judge) => {
+            Rule::Criteria(judge) | Rule::Bound(judge) | Rule::TimedBound(judge) => judge(history, criteria, builder),
+            Rule::Experiment(judge) | Rule::ExperimentBound(judge) | Rule::ExperimentTimedBound(judge) => {
                 let promises = criteria.experiment.as_ref()?;
                 let Some(experiment) = history.experiment() else {
                     return Some(builder.unknown("the experiment was not recorded"));

@@ -6,6 +6,17 @@ use crate::view::OpRef;
 
 /// Share of the measured calls that may overlap stalls, or crowded spans, before a broken bound is in doubt.
 const MOST_DISTURBED: f64 = 0.05;
+/// Share of the measured calls that crowded spans may touch, if the others alone are to show a broken bound.
+const MOST_OMITTED: f64 = 0.5;
+
+/// Why a broken bound is not held against the stack.
+pub(crate) struct Doubt {
+    pub(crate) why: String,
+    /// The history without its crowded spans, if these are the only reason and enough is left: a bound that is broken there too is held against the
+    /// stack.
+    pub(crate) rest: Option<History>,
+}
+
 impl History {
     /// Returns true if a call overlaps a stall, so that its time says nothing about the stack.
     pub(crate) fn is_stalled(&self, op: OpRef<'_>) -> bool {
@@ -23,25 +34,43 @@ impl History {
         span.length_us().saturating_sub(stalled)
     }
 
-    /// Returns why a broken bound is not held against the stack; `None` if nothing speaks against it.
-    pub fn doubt(&self) -> Option<String> {
-        if let Some(limit) = self.conditions().limits.first() {
-            return Some(limit.clone());
-        }
-        let (mut calls, mut stalled, mut crowded) = (0u64, 0u64, 0u64);
-        for (_, op) in self.calls() {
-            calls += 1;
-            stalled += u64::from(self.is_stalled(op));
-            crowded += u64::from(self.is_crowded(op));
-        }
-        let share = |count: u64| count as f64 / calls.max(1) as f64;
-        let text = |share: f64| format!("{:.0} % of the calls", share * 100.0);
-        if share(stalled) > MOST_DISTURBED {
-            return Some(format!("the harness stood still during {}", text(share(stalled))));
-        }
-        let is_crowded = share(crowded) > MOST_DISTURBED;
-        is_crowded.then(|| format!("other processes used the machine during {}", text(share(crowded))))
+    /// Returns true if a call is not judged at all, because it overlaps a crowded span of a history without them.
+    pub(crate) fn is_omitted(&self, op: OpRef<'_>) -> bool {
+        self.omits_crowded && self.is_stalled(op)
     }
+
+    /// Returns why a broken bound is not held against the stack; `None` if nothing speaks against it.
+    pub(crate) fn doubt(&self) -> Option<Doubt> {
+        if let Some(limit) = self.conditions().limits.first() {
+            return Some(Doubt { why: limit.clone(), rest: None });
+        }
+        let stalled = self.share_of_calls(|op| self.is_stalled(op));
+        if stalled > MOST_DISTURBED {
+            return Some(Doubt { why: format!("the harness stood still during {}", percent_of_calls(stalled)), rest: None });
+        }
+        let crowded = self.share_of_calls(|op| self.is_crowded(op));
+        if crowded <= MOST_DISTURBED {
+            return None;
+        }
+        let rest = self.without_crowded();
+        let is_enough = rest.share_of_calls(|op| rest.is_omitted(op)) <= MOST_OMITTED;
+        let why = format!("other processes used the machine during {}", percent_of_calls(crowded));
+        Some(Doubt { why, rest: is_enough.then_some(rest) })
+    }
+
+    fn share_of_calls(&self, is_meant: impl Fn(OpRef<'_>) -> bool) -> f64 {
+        let (calls, meant) = self.calls().fold((0u64, 0u64), |(calls, meant), (_, op)| (calls + 1, meant + u64::from(is_meant(op))));
+        meant as f64 / calls.max(1) as f64
+    }
+
+    /// Returns this history with crowded spans as further stalls, so that no check of time judges what happened in them.
+    fn without_crowded(&self) -> Self {
+        Self { conditions: self.conditions.clone().with_crowded_as_stalls(), omits_crowded: true, ..self.clone() }
+    }
+}
+
+fn percent_of_calls(share: f64) -> String {
+    format!("{:.0} % of the calls", share * 100.0)
 }
 
 /// The span that the latency of a call covers.

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Target of a fault of Redis.
 const REDIS: &str = "redis";
+/// Kinds of faults after which the process of their target is another one.
+const ENDS_A_PROCESS: [&str; 3] = ["kill", "stop", "restart"];
 /// Interval at which the counters are read.
 const EVERY: Duration = Duration::from_millis(250);
 
@@ -136,7 +138,10 @@ impl HitCounters {
     /// Closes a window: fills in the number of requests that the fault hit, unless the fault counted them itself.
     pub(super) async fn close(&self, stack: &Stack, window: HitWindow, fault: &mut Fault) {
         let after = self.read(stack).await;
-        let grown = window.before.into_iter().zip(after).map(|(before, after)| Some(growth(before?, after?)));
+        let grown = self.names.iter().zip(window.before).zip(after).map(|((name, before), after)| {
+            let restarted = fault.target == name.part && ENDS_A_PROCESS.contains(&&*fault.kind);
+            Some(growth(before?, after?, restarted))
+        });
         let grown = grown.collect::<Option<Vec<f64>>>();
         if let (Some(grown), None) = (grown, fault.hits) {
             fault.hits = Some(grown.iter().sum::<f64>().max(0.0) as u64);
@@ -149,9 +154,9 @@ impl HitCounters {
     }
 }
 
-/// Returns how much a counter grew. If its part was restarted meanwhile, the counter began at 0 again.
-fn growth(before: f64, after: f64) -> f64 {
-    if after < before { after } else { after - before }
+/// Returns how much a counter grew. If its part was restarted meanwhile, the counter began at 0 again; its value shows that only if it is lower now.
+fn growth(before: f64, after: f64, restarted: bool) -> f64 {
+    if restarted || after < before { after } else { after - before }
 }
 
 /// Requests on edges before the fault.
@@ -218,7 +223,14 @@ fn shares(quotas: &[Quota], declared: u64) -> BTreeMap<String, u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Quota, shares};
+    use super::{Quota, growth, shares};
+
+    #[test]
+    fn a_counter_of_a_restarted_part_grew_from_zero() {
+        assert_eq!(growth(540.0, 556.0, false), 16.0);
+        assert_eq!(growth(540.0, 120.0, false), 120.0, "it is lower, so its part was restarted by something else");
+        assert_eq!(growth(120.0, 130.0, true), 130.0, "a value that is higher again says nothing of a restart");
+    }
 
     #[test]
     fn a_declared_call_excuses_one_organisation() {
