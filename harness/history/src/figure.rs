@@ -44,9 +44,7 @@ impl Figure {
         let is_meant = |op: OpRef<'_>| threshold.operation.as_ref().is_none_or(|operation| operation == op.name());
         let calls = calls.filter(|(_, op)| is_meant(*op));
         match threshold.metric {
-            Metric::ErrorRate => {
-                error_rate(threshold, calls.filter(|(_, op)| !is_left_out(history, *op)))
-            }
+            Metric::ErrorRate => error_rate(threshold, calls.filter(|(_, op)| !is_left_out(history, *op))),
             Metric::LatencyPercentile(percentile) => {
                 latency(threshold, percentile, calls.filter(|(_, op)| !history.is_stalled(*op)))
             }

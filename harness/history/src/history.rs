@@ -177,7 +177,8 @@ impl History {
     /// The changes of one record; `None` if no call changed it.
     pub fn changes(&self, key: KeyRef<'_>) -> Option<Changes<'_>> {
         let of = |groups: &'_ Groups| groups.get(key.number()).len();
-        let count = of(&self.indexed.writes) + of(&self.indexed.deletes) + of(&self.indexed.shares) + of(&self.indexed.hidings);
+        let count =
+            of(&self.indexed.writes) + of(&self.indexed.deletes) + of(&self.indexed.shares) + of(&self.indexed.hidings);
         (count > 0).then(|| Changes {
             writes: self.indexed.writes.get(key.number()),
             deletes: self.indexed.deletes.get(key.number()),

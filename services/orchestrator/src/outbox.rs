@@ -162,7 +162,7 @@ impl Outbox {
                 }
                 DeliveryResult::NoQuota(pause) => {
                     without_quota.push(org.clone());
-                    self.store.postpone_organisation(org.clone(), pause.unwrap_or(QUOTA_PAUSE)).await
+                    self.store.postpone_organisation(kind, org.clone(), pause.unwrap_or(QUOTA_PAUSE)).await
                 }
                 DeliveryResult::Rejected => {
                     self.store.postpone(pending.id, backoff(pending.attempts + 1, LONGEST_POSTPONEMENT)).await
@@ -213,7 +213,10 @@ impl Outbox {
                 DeliveryResult::Refused
             }
             Err(PeerError::Denied(_)) => DeliveryResult::Denied,
-            Err(PeerError::Quota { retry_after }) => DeliveryResult::NoQuota(retry_after),
+            // In both cases the peer refuses this organisation alone.
+            Err(PeerError::AtCapacity { retry_after } | PeerError::Quota { retry_after }) => {
+                DeliveryResult::NoQuota(retry_after)
+            }
             Err(
                 PeerError::Refused
                 | PeerError::Cut

@@ -108,8 +108,11 @@ pub(crate) fn resolve(
             topology,
             subject: Subject::Experiment(Box::new(experiment.clone())),
         };
-        match Plan::resolve(wish).and_then(|plan| memory.check(&plan).map(|()| plan)) {
-            Ok(plan) => plans.push((experiment, plan, secret)),
+        match Plan::resolve(wish) {
+            Ok(plan) => match memory.check(&plan) {
+                Ok(()) => plans.push((experiment, plan, secret)),
+                Err(error) => problems.push(format!("{}: {error}", experiment.name)),
+            },
             // `--all` on a running stack skips the experiments that need a stack of their own.
             Err(_) if external && arguments.all => elsewhere += 1,
             // `--all` skips also those whose fault this machine cannot inject, such as a limit without control groups.
@@ -176,13 +179,22 @@ fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
 
 /// Returns the command that repeats one experiment.
 fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Service, String)]) -> String {
-    let typed = arguments.names.iter().find(|name| name.ends_with(".toml") && name.contains(&experiment.name));
+    let is_its_file = |name: &&String| {
+        let path = Path::new(name);
+        path.extension().is_some_and(|extension| extension == "toml")
+            && path.file_stem().is_some_and(|stem| *stem == *experiment.name)
+    };
     // The seed is missing here, because the plan adds the one that it uses.
-    let name = typed.unwrap_or(&experiment.name);
+    let name = play::quoted(arguments.names.iter().find(is_its_file).unwrap_or(&experiment.name));
     let mut words = vec![format!("harness chaos {name}{}", stack_options(&arguments.place))];
     words.extend(target::words(&arguments.target));
     words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
-    words.extend(arguments.experiments.iter().map(|folder| format!("--experiments {}", folder.display())));
+    words.extend(
+        arguments
+            .experiments
+            .iter()
+            .map(|folder| format!("--experiments {}", play::quoted(&folder.display().to_string()))),
+    );
     words.extend(lies.iter().map(|(service, lie)| format!("--lie {}={lie}", service.name())));
     words.join(" ")
 }

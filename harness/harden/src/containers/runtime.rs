@@ -125,8 +125,8 @@ fn confined(service: &ComposeService) -> Vec<Rule> {
         ),
         of(
             "its system calls are filtered",
-            !options.iter().any(|option| option.ends_with("is_unrestricted")),
-            "a profile is `is_unrestricted`",
+            !options.iter().any(|option| option.ends_with("unconfined")),
+            "a profile is `unconfined`",
             "every system call is allowed",
             &["security_opt"],
         ),
@@ -307,7 +307,7 @@ mod tests {
             (json!({ "cap_add": ["SYS_ADMIN"] }), "no capability is added"),
             (json!({ "security_opt": [] }), "no program gains privileges"),
             (
-                json!({ "security_opt": ["no-new-privileges:true", "seccomp:is_unrestricted"] }),
+                json!({ "security_opt": ["no-new-privileges:true", "seccomp:unconfined"] }),
                 "its system calls are filtered",
             ),
             (json!({ "privileged": "${P:-true}" }), "it is not privileged"),

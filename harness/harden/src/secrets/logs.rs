@@ -100,9 +100,10 @@ async fn canaries(probe: &Probe<'_>) -> Result<(), Stop> {
         let parts = |token: &str| (text.contains(&piece(token, 1)), text.contains(&piece(token, 2)));
         let (own, other) = (parts(&ann.token), parts(&refused));
         let answers: Vec<&Answer> = answers.iter().collect();
-        for (case, (claims, signature)) in [("an accepted token", own), ("a refused token", other)] {
+        let accepted = ("an accepted token", own, &answers[..1]);
+        for (case, (claims, signature), evidence) in [accepted, ("a refused token", other, &answers[8..9])] {
             let signs = [("the log has its claims", claims), ("the log has its signature", signature)];
-            probe.judge(&part, case, !claims && !signature, &signs, &answers[8..9]);
+            probe.judge(&part, case, !claims && !signature, &signs, evidence);
         }
         let (key, content) = (text.contains(probe.key()), text.contains(&canary));
         let encoded = text.contains(&harness_core::drive::hardening::base64url(probe.key()));

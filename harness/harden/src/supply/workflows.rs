@@ -6,18 +6,20 @@ use serde_json::Value;
 use std::future::ready;
 
 /// What a stranger begins: the parts of an event with texts of their own.
-const OF_STRANGERS: [&str; 8] = [
+const OF_STRANGERS: [&str; 9] = [
     "github.event.issue.",
     "github.event.pull_request.",
     "github.event.comment.",
     "github.event.review.",
     "github.event.discussion.",
     "github.event.head_commit.",
+    "github.event.pages",
     "github.event.commits",
     "github.event.workflow_run.head_",
 ];
 /// What a stranger writes: titles, texts and names of branches. Numbers and ids are none.
-const TEXTS: [&str; 9] = ["title", "body", "ref", "label", "message", "head_branch", "name", "email", "page_name"];
+const TEXTS: [&str; 10] =
+    ["title", "body", "ref", "label", "message", "head_branch", "default_branch", "name", "email", "page_name"];
 /// Triggers that have the secrets of the repository although a stranger starts them.
 const PRIVILEGED: [&str; 3] = ["pull_request_target", "workflow_run", "issue_comment"];
 const SCRIPT: &str = "actions/github-script@";

@@ -105,7 +105,9 @@ impl Check {
             Rule::Records(_) => "In every run that writes and reads records.",
             Rule::Standing(_) => "In every run that has such calls.",
             Rule::Lists(_) => "In every run that lists records, or searches for single ones.",
-            Rule::Criteria(_) | Rule::Bound(_) | Rule::TimedBound(_) => "If the load, scenario or experiment sets a value for it.",
+            Rule::Criteria(_) | Rule::Bound(_) | Rule::TimedBound(_) => {
+                "If the load, scenario or experiment sets a value for it."
+            }
             Rule::Experiment(_) | Rule::ExperimentBound(_) | Rule::ExperimentTimedBound(_) => "In experiments.",
         }
     }

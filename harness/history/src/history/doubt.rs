@@ -46,7 +46,10 @@ impl History {
         }
         let stalled = self.share_of_calls(|op| self.is_stalled(op));
         if stalled > MOST_DISTURBED {
-            return Some(Doubt { why: format!("the harness stood still during {}", percent_of_calls(stalled)), rest: None });
+            return Some(Doubt {
+                why: format!("the harness stood still during {}", percent_of_calls(stalled)),
+                rest: None,
+            });
         }
         let crowded = self.share_of_calls(|op| self.is_crowded(op));
         if crowded <= MOST_DISTURBED {
@@ -59,7 +62,8 @@ impl History {
     }
 
     fn share_of_calls(&self, is_meant: impl Fn(OpRef<'_>) -> bool) -> f64 {
-        let (calls, meant) = self.calls().fold((0u64, 0u64), |(calls, meant), (_, op)| (calls + 1, meant + u64::from(is_meant(op))));
+        let (calls, meant) =
+            self.calls().fold((0u64, 0u64), |(calls, meant), (_, op)| (calls + 1, meant + u64::from(is_meant(op))));
         meant as f64 / calls.max(1) as f64
     }
 

@@ -167,10 +167,12 @@ impl<T: FolderData> Reloader<T> {
     pub async fn run(mut self, stop: CancellationToken) {
         // A queue of one is enough: a reload covers every change reported before it.
         let (sender, mut changes) = mpsc::channel::<()>(1);
-        // Every event leads to a look at the files, errors of the watcher included; the fingerprint decides if anything
-        // changed.
-        let watcher = notify::recommended_watcher(move |_| {
-            let _ = sender.try_send(());
+        // Every change leads to a look at the files, errors of the watcher too; the fingerprint decides if anything changed. Reading the files is an
+        // access, which the watcher reports as well: without this filter each look would cause the next one, at the full speed of a core.
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                let _ = sender.try_send(());
+            }
         });
         // Kept until `run` returns: a watcher that is dropped stops watching.
         let watching = watcher.and_then(|mut watcher| {
@@ -235,4 +237,58 @@ fn fingerprint(files: &Files) -> [u8; 32] {
         Err(problems) => problems.iter().for_each(|problem| add(&problem.to_string())),
     }
     digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::folder::{FolderLimits, read};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static READS: AtomicUsize = AtomicUsize::new(0);
+
+    struct Counted;
+
+    impl FolderData for Counted {
+        const NAME: &'static str = "counted";
+        const METRIC: &'static str = "counted_total";
+        const OUTCOMES: [&'static str; 2] = ["applied", "rejected"];
+
+        fn read_files(folder: &Path) -> Files {
+            READS.fetch_add(1, Ordering::Relaxed);
+            read(folder, None, FolderLimits { files: 4, file_bytes: 100 })
+        }
+
+        fn from_files(_: Vec<DataFile>) -> Result<Self, Problems> {
+            Ok(Self)
+        }
+
+        fn version(&self) -> &str {
+            "1"
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn reading_the_files_does_not_cause_the_next_read() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("own.yaml"), "# first").unwrap();
+        let (reloader, _live) = Reloader::<Counted>::start(folder.path().to_owned(), Readiness::default()).unwrap();
+        let stop = CancellationToken::new();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(reloader.run(stop.clone()));
+        let first = READS.load(Ordering::Relaxed);
+        let looked = async {
+            while READS.load(Ordering::Relaxed) == first {
+                std::fs::write(folder.path().join("own.yaml"), "# second").unwrap();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), looked).await.expect("the change was not looked at");
+        // Shorter than the interval of polling. A watcher that reports its own reads causes thousands in this time.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let reads = READS.load(Ordering::Relaxed) - first;
+        assert!(reads <= 2 * MAX_SETTLE_ROUNDS, "{reads} reads in a second");
+        stop.cancel();
+        tokio::time::timeout(Duration::from_secs(30), tasks.join_all()).await.expect("the reloader does not stop");
+    }
 }

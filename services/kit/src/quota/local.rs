@@ -194,7 +194,14 @@ impl LocalLimiter {
         let Counters { by_organisation, past, settlements } = &mut *counters;
         if !by_organisation.contains_key(org) {
             if by_organisation.len() >= MAX_ORGANISATIONS {
-                by_organisation.retain(|_, counter| counter.day == day && counter.admitted() > 0);
+                by_organisation.retain(|org, counter| {
+                    let is_past = counter.day < day;
+                    if is_past && past.len() < MAX_ORGANISATIONS {
+                        past.extend(counter.sent.take());
+                        past.extend(settlement(org, counter, settlements));
+                    }
+                    !is_past && counter.admitted() > 0
+                });
                 if by_organisation.len() >= MAX_ORGANISATIONS {
                     return None;
                 }

@@ -22,7 +22,10 @@ pub enum PeerError {
     /// Any other HTTP status of 500 and above.
     #[error("HTTP status {0}")]
     Status(u16),
-    /// HTTP 429: the organisation has used up its quota at the peer.
+    /// HTTP 429 `overloaded`: the organisation has too many calls at once at this instance, which did not start its work.
+    #[error("the organisation has too many calls at once at the peer")]
+    AtCapacity { retry_after: Option<Duration> },
+    /// Any other HTTP 429: the organisation has used up its quota at the peer.
     #[error("the quota is used up")]
     Quota { retry_after: Option<Duration> },
     /// The peer speaks another revision of MCP.
@@ -64,6 +67,7 @@ impl PeerError {
             Self::Deadline => "deadline",
             Self::Busy { .. } => "busy",
             Self::Status(_) => "status",
+            Self::AtCapacity { .. } => "at_capacity",
             Self::Quota { .. } => "quota_exceeded",
             Self::Version => "version",
             Self::Malformed(_) => "malformed",
@@ -82,20 +86,22 @@ impl PeerError {
             }
             Self::Deadline | Self::Open => Health::Unknown,
             // The instance has answered: the caller, its quota or its request is the cause.
-            Self::Quota { .. } | Self::Denied(_) | Self::Rpc(_) | Self::Tool(_) => Health::Healthy,
+            Self::AtCapacity { .. } | Self::Quota { .. } | Self::Denied(_) | Self::Rpc(_) | Self::Tool(_) => {
+                Health::Healthy
+            }
         }
     }
 
     /// Returns true if the peer did not start the work, so that any call may go to another instance.
     pub fn is_unprocessed(&self) -> bool {
-        matches!(self, Self::Refused | Self::Busy { .. })
+        matches!(self, Self::Refused | Self::Busy { .. } | Self::AtCapacity { .. })
     }
 
     /// Returns true if a repeatable call may be retried. An instance that timed out, speaks another revision or
     /// sent a malformed reply is not called again.
     pub fn may_retry(&self, same_instance: bool) -> bool {
         match self {
-            Self::Refused | Self::Busy { .. } | Self::Cut | Self::Status(_) => true,
+            Self::Refused | Self::Busy { .. } | Self::AtCapacity { .. } | Self::Cut | Self::Status(_) => true,
             Self::Slow | Self::Version | Self::Malformed(_) => !same_instance,
             Self::Deadline | Self::Quota { .. } | Self::Denied(_) | Self::Rpc(_) | Self::Open | Self::Tool(_) => false,
         }
@@ -104,7 +110,7 @@ impl PeerError {
     /// Returns the pause that the peer requested.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { retry_after } | Self::Quota { retry_after } => *retry_after,
+            Self::Busy { retry_after } | Self::AtCapacity { retry_after } | Self::Quota { retry_after } => *retry_after,
             _ => None,
         }
     }

@@ -73,6 +73,19 @@ struct ContentBlock<'a> {
 #[derive(Deserialize)]
 struct RpcError {
     code: i64,
+    #[serde(default)]
+    data: Option<ErrorData>,
+}
+
+#[derive(Deserialize)]
+struct ErrorData {
+    /// `None` if a peer of another release names a code that this one does not know.
+    #[serde(default, deserialize_with = "known_code")]
+    code: Option<ErrorCode>,
+}
+
+fn known_code<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<ErrorCode>, D::Error> {
+    Ok(serde_json::from_value(serde_json::Value::deserialize(value)?).ok())
 }
 
 /// Parses the reply to call `id`. Fails unless it is a complete result of this call.
@@ -85,7 +98,7 @@ pub fn parse_reply<R: DeserializeOwned>(
     match status.as_u16() {
         200 => {}
         401 | 403 => return Err(PeerError::Denied(status.as_u16())),
-        429 => return Err(PeerError::Quota { retry_after }),
+        429 => return Err(too_many(body, retry_after)),
         503 => return Err(PeerError::Busy { retry_after }),
         500.. => return Err(PeerError::Status(status.as_u16())),
         _ => return Err(refused(body)),
@@ -113,6 +126,17 @@ pub fn parse_reply<R: DeserializeOwned>(
     let structured = outcome.structured.ok_or(PeerError::Malformed("no structured content"))?;
     serde_json::from_str(structured.get())
         .map_err(|_| PeerError::Malformed("the structured content does not match the contract of the tool"))
+}
+
+/// Returns the error of a reply with HTTP 429: too many calls at once, or no quota left.
+fn too_many(body: &[u8], retry_after: Option<Duration>) -> PeerError {
+    let reply = serde_json::from_slice::<RpcReply<'_>>(body).ok();
+    let code = reply.and_then(|reply| reply.error?.data?.code);
+    if code == Some(ErrorCode::Overloaded) {
+        PeerError::AtCapacity { retry_after }
+    } else {
+        PeerError::Quota { retry_after }
+    }
 }
 
 /// Returns the error of a reply whose HTTP status is below 500.
@@ -182,6 +206,14 @@ mod tests {
         let wait = Some(Duration::from_secs(2));
         assert_eq!(read(503, "").unwrap_err(), PeerError::Busy { retry_after: wait });
         assert_eq!(read(429, "x").unwrap_err(), PeerError::Quota { retry_after: wait });
+        let data = |code: &str| {
+            let error = json!({"code": rpc::QUOTA_EXCEEDED, "message": "m", "data": {"code": code, "retryable": true}});
+            json!({"jsonrpc": "2.0", "id": 7, "error": error}).to_string()
+        };
+        assert_eq!(read(429, &data("overloaded")).unwrap_err(), PeerError::AtCapacity { retry_after: wait });
+        for code in ["quota_exceeded", "no_such_code"] {
+            assert_eq!(read(429, &data(code)).unwrap_err(), PeerError::Quota { retry_after: wait }, "{code}");
+        }
         assert_eq!(read(500, "{}").unwrap_err(), PeerError::Status(500));
         assert_eq!(read(403, "{}").unwrap_err(), PeerError::Denied(403));
         let error = |code: i64| json!({"jsonrpc": "2.0", "id": 7, "error": {"code": code, "message": "m"}}).to_string();

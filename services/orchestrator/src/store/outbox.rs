@@ -143,14 +143,19 @@ impl Store {
             .await
     }
 
-    /// Postpones all deliveries of an organisation, because a peer counts its calls and refuses more.
-    pub async fn postpone_organisation(&self, org: String, pause: Duration) -> Result<(), StoreError> {
+    /// Postpones all deliveries of an organisation to one peer, because the peer counts its calls and refuses more.
+    pub async fn postpone_organisation(
+        &self,
+        kind: DeliveryKind,
+        org: String,
+        pause: Duration,
+    ) -> Result<(), StoreError> {
         let pause = i64::try_from(pause.as_micros()).unwrap_or(i64::MAX);
         self.database
             .write(move |transaction| {
                 // A longer pause of an entry stays, and no attempt is counted: a used-up quota says nothing about the deliveries.
-                let text = "UPDATE outbox SET due_us = max(due_us, ?2) WHERE org = ?1";
-                transaction.execute(text, params![org, now_us().saturating_add(pause)]).map(drop)
+                let text = "UPDATE outbox SET due_us = max(due_us, ?2) WHERE org = ?1 AND kind = ?3";
+                transaction.execute(text, params![org, now_us().saturating_add(pause), kind.name()]).map(drop)
             })
             .await
     }

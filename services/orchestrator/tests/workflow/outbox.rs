@@ -164,7 +164,12 @@ async fn a_postponed_delivery_is_not_due_and_an_old_one_is_dropped() {
     let first = store.due(DeliveryKind::Remember, 9).await.unwrap()[0].id;
     store.postpone(first, hour).await.unwrap();
     assert_eq!(store.due(DeliveryKind::Remember, 9).await.unwrap().len(), 2);
-    store.postpone_organisation("acme".into(), hour).await.unwrap();
+    let of_patterns = Delivery { kind: DeliveryKind::LogUsage, ..delivery(&acme, "a-3") };
+    store.end(finished(&acme, "c", vec![of_patterns])).await.unwrap();
+    store.postpone_organisation(DeliveryKind::Remember, "acme".into(), hour).await.unwrap();
+    let other = store.due(DeliveryKind::LogUsage, 9).await.unwrap();
+    assert_eq!(other.len(), 1, "a quota at memory delays no delivery to patterns");
+    store.remove(other[0].id).await.unwrap();
     assert_eq!(store.due(DeliveryKind::Remember, 9).await.unwrap()[0].delivery.as_ref().unwrap().claims.org_id, "zeta");
     store.remove(store.due(DeliveryKind::Remember, 9).await.unwrap()[0].id).await.unwrap();
     let (count, wait) = store.depth(DeliveryKind::Remember).await.unwrap();

@@ -13,6 +13,7 @@ use crate::ranking::{self, Corpus};
 use crate::store::ranked::{Earlier, ScopeIndex, containing, question};
 use crate::store::{SearchHit, SearchQuery, SearchWalk, Selection, StoreError};
 use crate::tenant::Tenant;
+use mcp_kit::database::DatabaseError;
 use mcp_kit::database::postgres::{PostgresTransaction, Values, pipelined};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
@@ -72,7 +73,7 @@ async fn best(
     selection: &Selection,
     question: Question,
     material: Arc<Material>,
-) -> Result<Vec<Best>, Error> {
+) -> Result<Vec<Best>, Failure> {
     let limit = question.limit;
     // Without a filter, every memory of the lists can be shown; only one that was changed may have moved to readers without the tenant.
     let unfiltered = *selection == Selection::default() && material.earlier.memories.is_empty();
@@ -81,7 +82,10 @@ async fn best(
         let (asked, ranked) = (Question { limit: candidates, ..question.clone() }, Arc::clone(&material));
         // Thousands of places take milliseconds, which the threads of the event loop do not have.
         let ranking = tokio::task::spawn_blocking(move || rank(asked, &ranked));
-        let Ok(mut best) = ranking.await else { return Ok(Vec::new()) };
+        // An empty result would look like a search that found nothing.
+        let mut best = ranking.await.map_err(|error| {
+            StoreError::Database(DatabaseError::Failed(format!("the ranking ended early: {error}")))
+        })?;
         if unfiltered {
             return Ok(best);
         }
