@@ -119,7 +119,8 @@ impl<'s> Shapes<'s> {
 
     fn array(&mut self, schema: &'s Value, depth: usize) -> Value {
         let least = schema["minItems"].as_u64().map_or(0, |least| least as usize);
-        let count = self.random.random_range(least..=least.max(ENTRIES));
+        let most = schema["maxItems"].as_u64().map_or(ENTRIES, |most| ENTRIES.min(most as usize));
+        let count = self.random.random_range(least..=least.max(most));
         (0..count).map(|_| self.value(&schema["items"], depth - 1)).collect()
     }
 
@@ -128,8 +129,9 @@ impl<'s> Shapes<'s> {
             let hostile = [json!(-1), json!(0), json!(i64::MIN), json!(u64::MAX), json!(1e300), json!(0.5)];
             return self.choose(&hostile).cloned().unwrap_or_default();
         }
-        let least = schema["minimum"].as_i64().unwrap_or(1);
-        let most = schema["maximum"].as_i64().unwrap_or(least.saturating_add(9)).max(least);
+        let highest = schema["maximum"].as_i64();
+        let least = schema["minimum"].as_i64().unwrap_or_else(|| highest.unwrap_or(1).min(1));
+        let most = highest.unwrap_or(least.saturating_add(9)).max(least);
         json!(self.random.random_range(least..=most))
     }
 
@@ -147,6 +149,9 @@ impl<'s> Shapes<'s> {
                 text.push_str(" release");
             }
         }
+        if let Some(most) = schema["maxLength"].as_u64() {
+            text = text.chars().take(usize::try_from(most).unwrap_or(usize::MAX)).collect();
+        }
         json!(text)
     }
 
@@ -155,7 +160,9 @@ impl<'s> Shapes<'s> {
         let Some(object) = value.as_object_mut() else { return };
         let names: Vec<String> = object.keys().cloned().collect();
         let name = self.choose(&names).cloned().unwrap_or_else(|| "unknown".to_owned());
-        match self.random.random_range(0..6) {
+        // Without a member there is none to remove, and the value would stay valid.
+        let first = if names.is_empty() { 1 } else { 0 };
+        match self.random.random_range(first..6) {
             0 => drop(object.remove(&name)),
             1 => drop(object.insert("no such argument".to_owned(), json!(1))),
             2 => drop(object.insert(name, Value::Null)),
