@@ -77,7 +77,7 @@ fuzz: tools ## Tries every fuzz target for SECONDS (600), all of a crate at a ti
 HONEST ?=
 
 .PHONY: honest
-honest: release redis ## Counts how often an honest run is judged wrongly: on a quiet machine, beside busy loops, with a stopped driver (20 minutes)
+honest: release redis ## Counts how often an honest run is judged wrongly: on a quiet machine, beside busy loops that run all the time or in bursts, with a stopped driver (25 minutes)
 	.ci/honest $(HONEST)
 
 .PHONY: honest-lies

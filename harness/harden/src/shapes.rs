@@ -200,7 +200,8 @@ mod tests {
                 "text": { "type": "string", "minLength": 20 },
                 "kind": { "$ref": "#/$defs/kind" },
                 "limit": { "type": ["integer", "null"], "minimum": 1, "maximum": 5 },
-                "tags": { "type": "array", "items": { "type": "string" } },
+                "tags": { "type": "array", "maxItems": 1, "items": { "type": "string", "maxLength": 3 } },
+                "offset": { "type": "integer", "maximum": 0 },
             },
             "$defs": { "kind": { "enum": ["a", "b"] } },
         })
