@@ -89,12 +89,13 @@ scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 
 .PHONY: lint
-lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, manifests, shell scripts, alerts
+lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, manifests, insecure settings, shell scripts, alerts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/dependencies
 	.ci/scripts
 	.ci/files
+	.ci/misconfigurations
 	.ci/alerts
 	infra/release/test
 	infra/deploy/test

@@ -2,7 +2,8 @@
 
 resource "aws_sns_topic" "alarms" {
   name              = "${var.name}-alarms"
-  kms_master_key_id = "alias/aws/sns"
+  # The key of AWS would not let CloudWatch publish: no alarm would reach anyone.
+  kms_master_key_id = aws_kms_key.key.arn
 }
 
 resource "aws_sns_topic_subscription" "email" {
