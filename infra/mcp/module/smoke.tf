@@ -23,7 +23,7 @@ resource "aws_ecs_task_definition" "smoke" {
       name             = "settings"
       image            = "public.ecr.aws/docker/library/busybox:1.37"
       essential        = false
-      command          = ["sh", "-c", "printf '[external]\\nhosts = [\"%s\"]\\n' '${aws_lb.balancer.dns_name}' >/work/harness.toml && chown -R 65532:65532 /work"]
+      command          = ["sh", "-c", "printf '[reach]\\nhosts = [\"%s\"]\\n' '${aws_lb.balancer.dns_name}' >/work/harness.toml && chown -R 65532:65532 /work"]
       mountPoints      = [{ sourceVolume = "work", containerPath = "/work" }]
       logConfiguration = local.smoke_log
     },
