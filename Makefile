@@ -126,6 +126,14 @@ operate-drills: release redis haproxy ## Restores a backup that was made under w
 	infra/operate/restore-drill $(RELEASE_DIR)
 	infra/operate/rotation-drill $(RELEASE_DIR)
 
+RECORDING := $(TARGET_DIR)/recording
+
+.PHONY: recording
+recording: release redis ## Records the commands of docs/recording/commands in a terminal, for the README (two minutes)
+	@[ -x $(RECORDING)/bin/pip ] || python3 -m venv $(RECORDING)
+	@$(RECORDING)/bin/pip install --quiet --disable-pip-version-check pyte==0.8.2 wcwidth==0.2.13
+	$(RECORDING)/bin/python docs/recording/record $(RELEASE_DIR)
+
 # Folders of runs, such as RUNS=runs/<id>.
 RUNS ?= runs
 

@@ -28,10 +28,20 @@ resource "aws_iam_role_policy" "execution" {
   ] })
 }
 
-# The services themselves call no API of AWS.
+# The services themselves call no API of AWS; the collector beside them writes traces.
 resource "aws_iam_role" "task" {
   name_prefix        = "${var.name}-task-"
   assume_role_policy = local.assumed_by.task
+}
+
+resource "aws_iam_role_policy" "task" {
+  #checkov:skip=CKV_AWS_355:X-Ray has no resource that a trace could be confined to
+  #checkov:skip=CKV_AWS_290:as above
+  count = var.collector_image == "" ? 0 : 1
+  role  = aws_iam_role.task.id
+  policy = jsonencode({ Version = "2012-10-17", Statement = [
+    { Effect = "Allow", Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"], Resource = "*" },
+  ] })
 }
 
 resource "aws_iam_role" "data" {

@@ -68,6 +68,11 @@ variable "night" {
   type        = bool
 }
 
+variable "collector_image" {
+  description = "Image of the AWS distribution of the OpenTelemetry collector, which runs beside each service and sends its traces to X-Ray. Empty: no traces."
+  type        = string
+}
+
 variable "faults" {
   description = "True if the environment has experiments of AWS FIS."
   type        = bool

@@ -30,6 +30,7 @@ module "mcp" {
   guardrails_tasks   = { least = 2, most = 8 }
   bake_minutes       = 30
   night              = false
+  collector_image    = "public.ecr.aws/aws-observability/aws-otel-collector:v0.43.3"
   faults             = false
   monthly_budget_usd = 300
 }

@@ -30,6 +30,7 @@ module "mcp" {
   guardrails_tasks   = { least = 1, most = 2 }
   bake_minutes       = 5
   night              = true
+  collector_image    = "public.ecr.aws/aws-observability/aws-otel-collector:v0.43.3"
   faults             = true
   monthly_budget_usd = 120
 }
