@@ -95,7 +95,7 @@ impl<'a> Iterator for Elements<'a> {
             (usize::from(first), rest)
         } else {
             let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(bytes, _)| bytes.len() <= 4)?;
-            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
+            (bytes.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte)), rest)
         };
         let (content, rest) = rest.split_at_checked(length)?;
         self.0 = rest;
