@@ -87,6 +87,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "infra/operate/rotate",
         "infra/operate/test makes the steps, and `make operate-drills` makes them on a running stack",
     ),
+    ("cp infra/deploy/example.toml", "it makes settings for the line after it; infra/deploy/test reads that file"),
+    ("openssl rand -hex 32", "it makes a key"),
     ("infra/deploy/blue-green", "`make deploy-drill` runs it every night"),
     ("harness usage", "usage.rs runs it on logs of its own"),
     ("curl -s http://127.0.0.1:74", PORTS),
