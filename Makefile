@@ -197,13 +197,18 @@ else
 endif
 
 .PHONY: observe-up
-observe-up: docker ## Starts Prometheus (127.0.0.1:9090) and Alertmanager (127.0.0.1:9093) beside the containers of mcp-up
+observe-up: $(if $(filter docker,$(BACKEND)),docker) ## Starts Prometheus (127.0.0.1:9090) and Alertmanager (127.0.0.1:9093) beside the stack of mcp-up
+ifeq ($(BACKEND),process)
+	@infra/local/observe up
+else
 	@infra/images/offline-observe
 	@infra/local/compose --profile observe up --detach --no-build --no-deps prometheus alertmanager
+endif
 
 .PHONY: mcp-down
 mcp-down: ## Stops the stack and removes its data
 ifeq ($(BACKEND),process)
+	@infra/local/observe down
 	@$(HARNESS) down --clean
 else
 	@if [ -x $(HARNESS) ]; then $(HARNESS) watch --stop; fi
