@@ -34,6 +34,8 @@ pub const DISK_FREE_BYTES: &str = "mcp_disk_free_bytes";
 pub const DISK_SIZE_BYTES: &str = "mcp_disk_size_bytes";
 /// Gauge of the time of the last backup of memory, in seconds since 1970; 0 if there was none.
 pub const LAST_BACKUP_TIMESTAMP_SECONDS: &str = "mcp_last_backup_timestamp_seconds";
+/// Gauge of the start of the process, in seconds since 1970; label `service`.
+pub const PROCESS_START_TIMESTAMP_SECONDS: &str = "mcp_process_start_timestamp_seconds";
 /// Gauge of the number of keys whose tokens are accepted: 1, and more during a rotation; label `service`.
 pub const KEYS_ACCEPTED: &str = "mcp_keys_accepted";
 /// Gauge of the day on which `JWT_SECRET` became the key, in seconds since 1970; 0 if `JWT_SECRET_SINCE` is not set; label `service`.
