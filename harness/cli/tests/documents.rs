@@ -260,7 +260,8 @@ fn the_recording_shows_the_commands_of_its_list_and_is_shown_in_the_readme() {
     let mut rest = shown.as_str();
     for command in recorded() {
         let typed = format!("{command}\r\n");
-        let at = rest.find(&typed).unwrap_or_else(|| panic!("`{command}` is not in the recording, or in another order"));
+        let at =
+            rest.find(&typed).unwrap_or_else(|| panic!("`{command}` is not in the recording, or in another order"));
         rest = &rest[at + typed.len()..];
         assert!(picture.contains(&command), "`{command}` is not in the SVG");
     }
@@ -285,7 +286,9 @@ fn every_experiment_names_its_alerts_and_every_name_is_that_of_an_alert() {
                 problems.extend(named.filter(|alert| !alerts.contains(*alert)).map(|alert| format!("{name}: {alert}")));
             }
             (None, true) => {}
-            (None, false) => problems.push(format!("{name}: it names no `alerts`; an empty list if it makes none fire")),
+            (None, false) => {
+                problems.push(format!("{name}: it names no `alerts`; an empty list if it makes none fire"))
+            }
             (Some(_), true) => problems.push(format!("{name}: its stack exports no metrics, so it has no `alerts`")),
         }
     }

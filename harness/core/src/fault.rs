@@ -229,7 +229,8 @@ mod tests {
     #[test]
     fn limits_are_two_faults_of_each_service() {
         let limited = Topology::memory().limited(Limits { cpu_percent: 25, memory_mib: 512 });
-        let names: Vec<String> = limited.parts.iter().flat_map(FaultKind::of_limits).map(|fault| fault.name()).collect();
+        let names: Vec<String> =
+            limited.parts.iter().flat_map(FaultKind::of_limits).map(|fault| fault.name()).collect();
         assert_eq!(names, ["memory_squeeze memory", "cpu_squeeze memory"]);
         let external = Backend::External { urls: BTreeMap::new(), hosts: Vec::new() };
         for limit in limited.parts.iter().flat_map(FaultKind::of_limits) {

@@ -94,7 +94,8 @@ impl<'a> Iterator for Elements<'a> {
         let (length, rest) = if first < 0x80 {
             (usize::from(first), rest)
         } else {
-            let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f)).filter(|(bytes, _)| bytes.len() <= 4)?;
+            let (bytes, rest) =
+                rest.split_at_checked(usize::from(first & 0x7f)).filter(|(bytes, _)| bytes.len() <= 4)?;
             (bytes.iter().fold(0, |length, byte| (length << 8) | usize::from(*byte)), rest)
         };
         let (content, rest) = rest.split_at_checked(length)?;

@@ -133,7 +133,18 @@ mod tests {
         for (text, cpu_percent, memory_mib) in [("0.25cpu,512mb", 25, 512), ("1CPU,2GB", 100, 2_048)] {
             assert_eq!(parse_limits(text), Ok(Limits { cpu_percent, memory_mib }), "{text}");
         }
-        for text in ["", "0.25cpu", "512mb", "0.25,512", "0.25cpu,512", "xcpu,512mb", "0cpu,512mb", "-1cpu,512mb", "1cpu,0.5gb", "1cpu,9999999gb"] {
+        for text in [
+            "",
+            "0.25cpu",
+            "512mb",
+            "0.25,512",
+            "0.25cpu,512",
+            "xcpu,512mb",
+            "0cpu,512mb",
+            "-1cpu,512mb",
+            "1cpu,0.5gb",
+            "1cpu,9999999gb",
+        ] {
             assert!(parse_limits(text).unwrap_err().contains("is not like `0.25cpu,512mb`"), "{text}");
         }
     }
