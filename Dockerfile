@@ -30,6 +30,7 @@ RUN cargo build --release --locked --bins --target x86_64-unknown-linux-gnu && \
 FROM scratch AS host
 COPY dist/ /out/
 
+#checkov:skip=CKV_DOCKER_7:the name of a stage of this file
 FROM ${BIN_FROM} AS programs
 
 FROM scratch AS base

@@ -89,12 +89,13 @@ scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 
 .PHONY: lint
-lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, manifests, shell scripts, alerts
+lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, manifests, insecure settings, shell scripts, alerts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	.ci/dependencies
 	.ci/scripts
 	.ci/files
+	.ci/misconfigurations
 	.ci/alerts
 	infra/release/test
 	infra/deploy/test
@@ -124,6 +125,14 @@ deploy-drill: release redis haproxy ## Deploys broken and good revisions under a
 operate-drills: release redis haproxy ## Restores a backup that was made under writes, and rotates the key of a running stack (three minutes)
 	infra/operate/restore-drill $(RELEASE_DIR)
 	infra/operate/rotation-drill $(RELEASE_DIR)
+
+RECORDING := $(TARGET_DIR)/recording
+
+.PHONY: recording
+recording: release redis ## Records the commands of docs/recording/commands in a terminal, for the README (two minutes)
+	@[ -x $(RECORDING)/bin/pip ] || python3 -m venv $(RECORDING)
+	@$(RECORDING)/bin/pip install --quiet --disable-pip-version-check pyte==0.8.2 wcwidth==0.2.13
+	$(RECORDING)/bin/python docs/recording/record $(RELEASE_DIR)
 
 # Folders of runs, such as RUNS=runs/<id>.
 RUNS ?= runs
@@ -188,13 +197,18 @@ else
 endif
 
 .PHONY: observe-up
-observe-up: docker ## Starts Prometheus (127.0.0.1:9090) and Alertmanager (127.0.0.1:9093) beside the containers of mcp-up
+observe-up: $(if $(filter docker,$(BACKEND)),docker) ## Starts Prometheus (127.0.0.1:9090) and Alertmanager (127.0.0.1:9093) beside the stack of mcp-up
+ifeq ($(BACKEND),process)
+	@infra/local/observe up
+else
 	@infra/images/offline-observe
 	@infra/local/compose --profile observe up --detach --no-build --no-deps prometheus alertmanager
+endif
 
 .PHONY: mcp-down
 mcp-down: ## Stops the stack and removes its data
 ifeq ($(BACKEND),process)
+	@infra/local/observe down
 	@$(HARNESS) down --clean
 else
 	@if [ -x $(HARNESS) ]; then $(HARNESS) watch --stop; fi

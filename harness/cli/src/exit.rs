@@ -130,7 +130,7 @@ impl From<RunError> for Failure {
             RunError::Misfit(_) | RunError::Plan(_) => Exit::Usage,
             RunError::Stack(StackError::TargetOutOfReach { .. }) => Exit::Usage,
             RunError::Access(error) if error.is_in_the_plan() => Exit::Usage,
-            RunError::Stack(_) | RunError::Access(_) => Exit::Stack,
+            RunError::Stack(_) | RunError::Access(_) | RunError::Limits(_) => Exit::Stack,
             // The run started, but its record is incomplete, so it proves nothing.
             RunError::Unrecorded { .. } | RunError::Record(_) => Exit::Unknown,
             RunError::RunDir { .. }

@@ -38,6 +38,7 @@ const RUN: &[&str] = &[
     "harness client-config claude",
     "harness client-config windsurf",
     "harness token mint --org acme --user ann",
+    "harness token mint --user emergency-ann --org acme --scope memory.read --lifetime 10m",
     "harness down",
 ];
 
@@ -86,6 +87,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "infra/operate/rotate",
         "infra/operate/test makes the steps, and `make operate-drills` makes them on a running stack",
     ),
+    ("cp infra/deploy/example.toml", "it makes settings for the line after it; infra/deploy/test reads that file"),
+    ("openssl rand -hex 32", "it makes a key"),
     ("infra/deploy/blue-green", "`make deploy-drill` runs it every night"),
     ("harness usage", "usage.rs runs it on logs of its own"),
     ("curl -s http://127.0.0.1:74", PORTS),
@@ -144,9 +147,9 @@ fn program_of(command: &str) -> Command {
     program
 }
 
-/// The commands in the blocks for a shell of README and of everything below `docs`.
+/// The commands in the blocks for a shell of README and of everything below `docs`, and those of the recording.
 fn documented() -> BTreeSet<String> {
-    let (mut found, mut folders) = (BTreeSet::new(), vec![root().join("docs")]);
+    let (mut found, mut folders) = (BTreeSet::from_iter(recorded()), vec![root().join("docs")]);
     collect(&root().join("README.md"), &mut found);
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -159,6 +162,12 @@ fn documented() -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// The commands that `docs/recording/record` runs.
+fn recorded() -> Vec<String> {
+    let list = std::fs::read_to_string(root().join("docs/recording/commands")).unwrap();
+    list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
 fn collect(document: &Path, found: &mut BTreeSet<String>) {
@@ -240,4 +249,48 @@ fn every_runbook_belongs_to_an_alert_and_has_four_parts() {
             assert!(text.contains(part), "Mcp{name}: {part} is missing");
         }
     }
+}
+
+#[test]
+fn the_recording_shows_the_commands_of_its_list_and_is_shown_in_the_readme() {
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let (cast, picture) = (read("docs/recording/first-hour.cast"), read("docs/recording/first-hour.svg"));
+    let events = cast.lines().skip(1).map(|line| serde_json::from_str::<(f64, String, String)>(line).unwrap());
+    let shown: String = events.map(|(_, _, text)| text).collect();
+    let mut rest = shown.as_str();
+    for command in recorded() {
+        let typed = format!("{command}\r\n");
+        let at =
+            rest.find(&typed).unwrap_or_else(|| panic!("`{command}` is not in the recording, or in another order"));
+        rest = &rest[at + typed.len()..];
+        assert!(picture.contains(&command), "`{command}` is not in the SVG");
+    }
+    assert!(picture.len() < 500_000, "the SVG has {} bytes", picture.len());
+    assert!(read("README.md").contains("(docs/recording/first-hour.svg)"));
+}
+
+/// `infra/observe/replay` compares them with the alerts that recorded metrics make fire. Any server has no metrics of ours.
+#[test]
+fn every_experiment_names_its_alerts_and_every_name_is_that_of_an_alert() {
+    let alerts: BTreeSet<String> =
+        observe::rules().iter().filter_map(|rule| rule["alert"].as_str().map(str::to_owned)).collect();
+    let mut problems = Vec::new();
+    for entry in std::fs::read_dir(root().join("chaos/experiments")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let file: toml::Table = std::fs::read_to_string(&path).unwrap().parse().unwrap();
+        let is_foreign = file.get("stack").and_then(toml::Value::as_str) == Some("target");
+        match (file.get("alerts"), is_foreign) {
+            (Some(named), false) => {
+                let named = named.as_array().unwrap().iter().map(|alert| alert.as_str().unwrap());
+                problems.extend(named.filter(|alert| !alerts.contains(*alert)).map(|alert| format!("{name}: {alert}")));
+            }
+            (None, true) => {}
+            (None, false) => {
+                problems.push(format!("{name}: it names no `alerts`; an empty list if it makes none fire"))
+            }
+            (Some(_), true) => problems.push(format!("{name}: its stack exports no metrics, so it has no `alerts`")),
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }

@@ -38,7 +38,7 @@ pub use restart::Restart;
 pub use stop::Stop;
 
 use crate::plan::Backend;
-use crate::plan::topology::Topology;
+use crate::plan::topology::{Limits, Part, Topology};
 use kind::Fault;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -89,6 +89,16 @@ impl FaultKind {
             Self::CpuSqueeze(fault) => fault,
             Self::MemorySqueeze(fault) => fault,
         }
+    }
+
+    /// Returns the faults that keep a part within its limits.
+    pub fn of_limits(part: &Part) -> Vec<Self> {
+        let Some(Limits { cpu_percent, memory_mib }) = part.limits else { return Vec::new() };
+        let name = || part.name.clone();
+        vec![
+            Self::MemorySqueeze(MemorySqueeze { part: name(), mebibytes: memory_mib }),
+            Self::CpuSqueeze(CpuSqueeze { part: name(), percent: cpu_percent }),
+        ]
     }
 
     /// Returns the kind as one word, such as `kill`, `latency` or `oom`.
@@ -214,6 +224,19 @@ mod tests {
         only(&stricter.problems(&Topology::memory(), &Backend::Process), "no `guardrails` in this stack");
         only(&change(Service::Memory, "a.yaml").problems(&full, &Backend::Process), "`memory` reads no files");
         only(&change(Service::Patterns, "../a.yaml").problems(&full, &Backend::Process), "a path inside its folder");
+    }
+
+    #[test]
+    fn limits_are_two_faults_of_each_service() {
+        let limited = Topology::memory().limited(Limits { cpu_percent: 25, memory_mib: 512 });
+        let names: Vec<String> =
+            limited.parts.iter().flat_map(FaultKind::of_limits).map(|fault| fault.name()).collect();
+        assert_eq!(names, ["memory_squeeze memory", "cpu_squeeze memory"]);
+        let external = Backend::External { urls: BTreeMap::new(), hosts: Vec::new() };
+        for limit in limited.parts.iter().flat_map(FaultKind::of_limits) {
+            only(&limit.problems(&limited, &external), "needs a stack that the harness started");
+        }
+        assert!(Topology::full().parts.iter().flat_map(FaultKind::of_limits).next().is_none());
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod runs;
 mod chaos;
 mod conditions;
 mod hardening;
+mod limits;
 mod load;
 mod machine_load;
 mod script;
@@ -15,6 +16,7 @@ use crate::drive::hardening::HardeningCheck;
 use crate::drive::scenario::{Scenario, Stage, StageRequest};
 use crate::drive::target::AccessError;
 use crate::drive::{Plan, Subject};
+use crate::fault::FaultError;
 use crate::judge::{JudgeMemory, Judgement, Recorded, judge};
 use crate::observe;
 use crate::plan::data_file::{Problem, problem_lines};
@@ -84,6 +86,9 @@ pub enum RunError {
     /// The plan comes from a program with other checks.
     #[error("there is no hardening check `{0}`\nhint: `harness harden --list` lists them")]
     NoCheck(String),
+    /// A service cannot be kept within its limits.
+    #[error(transparent)]
+    Limits(#[from] FaultError),
     #[error(transparent)]
     Record(#[from] crate::observe::record::RecordError),
     #[error("the driver {why}; its last lines:\n{tail}")]

@@ -1,8 +1,9 @@
 # Alarms that roll a deployment back, and those that a person gets. The alerts of the services themselves are in infra/observe/alerts.yml.
 
 resource "aws_sns_topic" "alarms" {
-  name              = "${var.name}-alarms"
-  kms_master_key_id = "alias/aws/sns"
+  name = "${var.name}-alarms"
+  # The key of AWS would not let CloudWatch publish: no alarm would reach anyone.
+  kms_master_key_id = aws_kms_key.key.arn
 }
 
 resource "aws_sns_topic_subscription" "email" {

@@ -4,7 +4,7 @@ locals {
   account = data.aws_caller_identity.here.account_id
   region  = data.aws_region.here.region
   assumed_by = { for name, service in {
-    execution = "ecs-tasks", task = "ecs-tasks", data = "ec2", traffic = "ecs", hook = "ecs", smoke = "lambda", rotate = "lambda", schedule = "scheduler", snapshots = "dlm"
+    execution = "ecs-tasks", task = "ecs-tasks", data = "ec2", traffic = "ecs", hook = "ecs", smoke = "lambda", rotate = "lambda", schedule = "scheduler", snapshots = "dlm", faults = "fis"
     } : name => jsonencode({
       Version   = "2012-10-17"
       Statement = [{ Effect = "Allow", Principal = { Service = "${service}.amazonaws.com" }, Action = "sts:AssumeRole" }]
@@ -28,10 +28,20 @@ resource "aws_iam_role_policy" "execution" {
   ] })
 }
 
-# The services themselves call no API of AWS.
+# The services themselves call no API of AWS; the collector beside them writes traces.
 resource "aws_iam_role" "task" {
   name_prefix        = "${var.name}-task-"
   assume_role_policy = local.assumed_by.task
+}
+
+resource "aws_iam_role_policy" "task" {
+  #checkov:skip=CKV_AWS_355:X-Ray has no resource that a trace could be confined to
+  #checkov:skip=CKV_AWS_290:as above
+  count = var.collector_image == "" ? 0 : 1
+  role  = aws_iam_role.task.id
+  policy = jsonencode({ Version = "2012-10-17", Statement = [
+    { Effect = "Allow", Action = ["xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets"], Resource = "*" },
+  ] })
 }
 
 resource "aws_iam_role" "data" {
@@ -127,6 +137,25 @@ resource "aws_iam_role" "snapshots" {
 resource "aws_iam_role_policy_attachment" "snapshots" {
   role       = aws_iam_role.snapshots.name
   policy_arn = "arn:aws:iam::aws:policy/service-role/AWSDataLifecycleManagerServiceRole"
+}
+
+# The experiments of module/faults.tf: they stop tasks of this cluster and the machine of this environment.
+resource "aws_iam_role" "faults" {
+  count              = var.faults ? 1 : 0
+  name_prefix        = "${var.name}-faults-"
+  assume_role_policy = local.assumed_by.faults
+}
+
+resource "aws_iam_role_policy" "faults" {
+  count = var.faults ? 1 : 0
+  role  = aws_iam_role.faults[0].id
+  policy = jsonencode({ Version = "2012-10-17", Statement = [
+    { Effect = "Allow", Action = ["ecs:StopTask"], Resource = "arn:aws:ecs:${local.region}:${local.account}:task/${var.name}/*" },
+    { Effect = "Allow", Action = ["ecs:ListTasks", "ecs:DescribeTasks"], Resource = "*", Condition = { ArnEquals = { "ecs:cluster" = aws_ecs_cluster.cluster.arn } } },
+    { Effect = "Allow", Action = ["ec2:TerminateInstances"], Resource = "arn:aws:ec2:${local.region}:${local.account}:instance/*", Condition = { StringEquals = { "aws:ResourceTag/aws:autoscaling:groupName" = aws_autoscaling_group.data.name } } },
+    { Effect = "Allow", Action = ["ec2:DescribeInstances", "tag:GetResources"], Resource = "*" },
+    { Effect = "Allow", Action = ["cloudwatch:DescribeAlarms"], Resource = "arn:aws:cloudwatch:${local.region}:${local.account}:alarm:${var.name}-*" },
+  ] })
 }
 
 # The job that deploys, by the identity that GitHub signs for its environment. It may move services to new revisions, and nothing else.

@@ -24,6 +24,7 @@ resource "aws_service_discovery_http_namespace" "services" {
 }
 
 resource "aws_cloudwatch_log_group" "services" {
+  #checkov:skip=CKV_AWS_338:the lines have names of users; 30 days are enough to look into an incident
   for_each          = merge(local.services, { smoke = {} })
   name              = "/${var.name}/${each.key}"
   retention_in_days = 30
@@ -35,10 +36,11 @@ resource "aws_ecs_task_definition" "service" {
   family                   = "${var.name}-${each.key}"
   network_mode             = "awsvpc"
   requires_compatibilities = [each.value.store ? "EC2" : "FARGATE"]
-  cpu                      = each.value.cpu
-  memory                   = each.value.memory
-  execution_role_arn       = aws_iam_role.execution.arn
-  task_role_arn            = aws_iam_role.task.arn
+  # The sizes of Fargate are fixed, and that of guardrails has room for the collector. On the machine, three tasks and the second revision of one fit into 2048 units.
+  cpu                = each.value.cpu + (each.value.store && var.collector_image != "" ? 32 : 0)
+  memory             = each.value.memory + (each.value.store && var.collector_image != "" ? 128 : 0)
+  execution_role_arn = aws_iam_role.execution.arn
+  task_role_arn      = aws_iam_role.task.arn
   runtime_platform {
     cpu_architecture        = "ARM64"
     operating_system_family = "LINUX"
@@ -50,7 +52,7 @@ resource "aws_ecs_task_definition" "service" {
       host_path = "/mcp-data/${each.key}"
     }
   }
-  container_definitions = jsonencode([{
+  container_definitions = jsonencode(concat([{
     name                   = each.key
     image                  = "${var.registry}/mcp-${each.key}:${var.release}"
     essential              = true
@@ -62,7 +64,7 @@ resource "aws_ecs_task_definition" "service" {
     environment = [for name, value in merge(local.settings, {
       LISTEN_ADDR   = "0.0.0.0:${each.value.port}"
       ALLOWED_HOSTS = "${var.domain},${aws_lb.balancer.dns_name},${each.key}"
-    }, each.value.store ? { DATABASE_URL = "sqlite:///data/${each.key}.db" } : {}) : { name = name, value = value }]
+    }, each.value.store ? { DATABASE_URL = "sqlite:///data/${each.key}.db" } : {}, var.collector_image == "" ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT = "http://127.0.0.1:4318" }) : { name = name, value = value }]
     secrets     = [for name in local.secrets : { name = name, valueFrom = "${aws_secretsmanager_secret.keys.arn}:${name}::" }]
     healthCheck = { command = ["CMD", "/service", "healthcheck"], interval = 5, timeout = 3, retries = 3, startPeriod = 10 }
     # DRAIN_NOTICE_MS, DRAIN_DEADLINE_MS and three seconds.
@@ -71,7 +73,15 @@ resource "aws_ecs_task_definition" "service" {
       logDriver = "awslogs"
       options   = { awslogs-group = aws_cloudwatch_log_group.services[each.key].name, awslogs-region = data.aws_region.here.region, awslogs-stream-prefix = "task" }
     }
-  }])
+    }], [for image in var.collector_image == "" ? [] : [var.collector_image] : {
+    # Traces go to X-Ray. Without the collector the service goes on and drops them.
+    name             = "collector"
+    image            = image
+    essential        = false
+    command          = ["--config=/etc/ecs/ecs-default-config.yaml"]
+    linuxParameters  = { capabilities = { drop = ["ALL"] }, initProcessEnabled = false }
+    logConfiguration = { logDriver = "awslogs", options = { awslogs-group = aws_cloudwatch_log_group.services[each.key].name, awslogs-region = data.aws_region.here.region, awslogs-stream-prefix = "collector" } }
+  }]))
 }
 
 data "aws_region" "here" {}
@@ -151,7 +161,7 @@ resource "aws_ecs_service" "service" {
   lifecycle { ignore_changes = [task_definition, desired_count] }
 }
 
-# The smallest number first: one more task at 60 % of its CPU.
+# The smallest number first: one more task at 60 % of its CPU or 75 % of its memory.
 resource "aws_appautoscaling_target" "guardrails" {
   service_namespace  = "ecs"
   resource_id        = "service/${aws_ecs_cluster.cluster.name}/${aws_ecs_service.service["guardrails"].name}"
@@ -161,14 +171,15 @@ resource "aws_appautoscaling_target" "guardrails" {
 }
 
 resource "aws_appautoscaling_policy" "guardrails" {
-  name               = "cpu"
+  for_each           = { cpu = { metric = "ECSServiceAverageCPUUtilization", target = 60 }, memory = { metric = "ECSServiceAverageMemoryUtilization", target = 75 } }
+  name               = each.key
   policy_type        = "TargetTrackingScaling"
   service_namespace  = aws_appautoscaling_target.guardrails.service_namespace
   resource_id        = aws_appautoscaling_target.guardrails.resource_id
   scalable_dimension = aws_appautoscaling_target.guardrails.scalable_dimension
   target_tracking_scaling_policy_configuration {
-    target_value = 60
-    predefined_metric_specification { predefined_metric_type = "ECSServiceAverageCPUUtilization" }
+    target_value = each.value.target
+    predefined_metric_specification { predefined_metric_type = each.value.metric }
   }
 }
 

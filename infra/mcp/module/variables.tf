@@ -19,7 +19,6 @@ variable "vpc_id" {
   type = string
 }
 
-
 variable "public_subnets" {
   description = "Subnets of the load balancer, in at least two zones."
   type        = list(string)
@@ -27,6 +26,11 @@ variable "public_subnets" {
 
 variable "private_subnets" {
   description = "Subnets of the tasks. The first one has the machine with the data."
+  type        = list(string)
+}
+
+variable "nat_addresses" {
+  description = "Public addresses of the NAT gateways of the private subnets, such as 203.0.113.7/32. The smoke reaches the test listeners from them."
   type        = list(string)
 }
 
@@ -61,6 +65,16 @@ variable "bake_minutes" {
 
 variable "night" {
   description = "True if everything stops at night and on weekends."
+  type        = bool
+}
+
+variable "collector_image" {
+  description = "Image of the AWS distribution of the OpenTelemetry collector, which runs beside each service and sends its traces to X-Ray. Empty: no traces."
+  type        = string
+}
+
+variable "faults" {
+  description = "True if the environment has experiments of AWS FIS."
   type        = bool
 }
 

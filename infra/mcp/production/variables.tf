@@ -16,12 +16,15 @@ variable "vpc_id" {
   type = string
 }
 
-
 variable "public_subnets" {
   type = list(string)
 }
 
 variable "private_subnets" {
+  type = list(string)
+}
+
+variable "nat_addresses" {
   type = list(string)
 }
 

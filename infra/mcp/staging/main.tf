@@ -20,6 +20,7 @@ module "mcp" {
   vpc_id             = var.vpc_id
   public_subnets     = var.public_subnets
   private_subnets    = var.private_subnets
+  nat_addresses      = var.nat_addresses
   domain             = var.domain
   zone_id            = var.zone_id
   alarm_email        = var.alarm_email
@@ -29,6 +30,8 @@ module "mcp" {
   guardrails_tasks   = { least = 1, most = 2 }
   bake_minutes       = 5
   night              = true
+  collector_image    = "public.ecr.aws/aws-observability/aws-otel-collector:v0.43.3"
+  faults             = true
   monthly_budget_usd = 120
 }
 

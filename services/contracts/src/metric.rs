@@ -34,10 +34,15 @@ pub const DISK_FREE_BYTES: &str = "mcp_disk_free_bytes";
 pub const DISK_SIZE_BYTES: &str = "mcp_disk_size_bytes";
 /// Gauge of the time of the last backup of memory, in seconds since 1970; 0 if there was none.
 pub const LAST_BACKUP_TIMESTAMP_SECONDS: &str = "mcp_last_backup_timestamp_seconds";
+/// Gauge of the start of the process, in seconds since 1970; label `service`.
+pub const PROCESS_START_TIMESTAMP_SECONDS: &str = "mcp_process_start_timestamp_seconds";
 /// Gauge of the number of keys whose tokens are accepted: 1, and more during a rotation; label `service`.
 pub const KEYS_ACCEPTED: &str = "mcp_keys_accepted";
 /// Gauge of the day on which `JWT_SECRET` became the key, in seconds since 1970; 0 if `JWT_SECRET_SINCE` is not set; label `service`.
 pub const KEY_SINCE_TIMESTAMP_SECONDS: &str = "mcp_key_since_timestamp_seconds";
+/// Gauge of the time at which a certificate that the service relies on expires, in seconds since 1970; 0 if there is none; label `certificate`
+/// (`redis_issuer`, `database_issuer`, `database_server`).
+pub const CERTIFICATE_EXPIRY_TIMESTAMP_SECONDS: &str = "mcp_certificate_expiry_timestamp_seconds";
 /// Counter of verdict tokens that were not accepted.
 pub const VERDICTS_REFUSED_TOTAL: &str = "mcp_verdicts_refused_total";
 /// Gauge of a peer's circuit breaker: 0 closed, 1 half open, 2 open; labels `peer`, `instance`.

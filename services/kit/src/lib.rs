@@ -2,6 +2,7 @@
 //! databases and data files. It knows no tool of any service; a service passes its tools as a [`tool::ToolSet`].
 
 pub mod auth;
+mod certificate;
 mod cors;
 pub mod data;
 pub mod database;

@@ -1,5 +1,7 @@
 //! Where Redis is: one server, or the Sentinels that name the master. Settings parse it at the start; what is not supported is refused there.
 
+use crate::certificate::first_expiry;
+use jiff::Timestamp;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
@@ -19,7 +21,10 @@ const EXAMPLES: &str =
 
 /// A Redis. Clones share it. It is never printed, because it contains a password.
 #[derive(Clone)]
-pub struct RedisTarget(Kind);
+pub struct RedisTarget {
+    kind: Kind,
+    issuer_expiry: Option<Timestamp>,
+}
 
 #[derive(Clone)]
 enum Kind {
@@ -60,11 +65,9 @@ impl RedisTarget {
             return Err("`REDIS_CA_FILE` has no certificate in PEM form".to_owned());
         }
         let certificates = tls.then(|| TlsCertificates { client_tls: None, root_cert: ca.map(<[u8]>::to_vec) });
-        match scheme.as_str() {
-            "redis+sentinel" | "rediss+sentinel" => {
-                sentinels(rest.strip_prefix("//").unwrap_or(rest), certificates).map(Self)
-            }
-            known if SERVER_SCHEMES.contains(&known) => server(url, certificates).map(Self),
+        let kind = match scheme.as_str() {
+            "redis+sentinel" | "rediss+sentinel" => sentinels(rest.strip_prefix("//").unwrap_or(rest), certificates),
+            known if SERVER_SCHEMES.contains(&known) => server(url, certificates),
             "redis+cluster" | "rediss+cluster" | "redis-cluster" => {
                 Err("names a Redis Cluster, which is not supported; use one server or Sentinels".to_owned())
             }
@@ -72,12 +75,18 @@ impl RedisTarget {
                 Err(format!("begins with `{scheme}://`, which is no scheme of Redis; write it like {EXAMPLES}"))
             }
             _ => Err(format!("is not a URL such as {EXAMPLES}")),
-        }
+        };
+        Ok(Self { kind: kind?, issuer_expiry: ca.and_then(first_expiry) })
+    }
+
+    /// Returns the time at which the first of the authorities in `REDIS_CA_FILE` expires.
+    pub(crate) fn issuer_expiry(&self) -> Option<Timestamp> {
+        self.issuer_expiry
     }
 
     /// Returns the number of servers that a connection may have to try.
     pub(crate) fn places(&self) -> u32 {
-        match &self.0 {
+        match &self.kind {
             Kind::Server(_) => 1,
             Kind::Sentinels { number, .. } => number + 1,
         }
@@ -85,7 +94,7 @@ impl RedisTarget {
 
     /// Connects to the server, or to the master that a Sentinel names.
     pub(crate) async fn connect(&self, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
-        match &self.0 {
+        match &self.kind {
             Kind::Server(client) => client.get_multiplexed_async_connection_with_config(config).await,
             Kind::Sentinels { client, .. } => {
                 // Boxed, because the future that asks each Sentinel is large.
@@ -215,6 +224,16 @@ mod tests {
             assert_eq!(target.places(), places, "{url}");
             assert_eq!(format!("{target:?}"), "(secret)");
         }
+    }
+
+    #[test]
+    fn the_end_of_validity_of_its_issuer_is_known() {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.not_after = rcgen::date_time_ymd(2031, 1, 1);
+        let issuer = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem();
+        let target = RedisTarget::parse("rediss://a:1", Some(issuer.as_bytes())).unwrap();
+        assert_eq!(target.issuer_expiry().unwrap().to_string(), "2031-01-01T00:00:00Z");
+        assert_eq!(RedisTarget::parse("rediss://a:1", None).unwrap().issuer_expiry(), None);
     }
 
     #[test]

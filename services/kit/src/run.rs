@@ -1,9 +1,11 @@
 //! Runs a service from its arguments to its exit code: settings, telemetry, start, serve, drain, stop. The `main` of a service is one call of
 //! [`run`].
 
+use crate::certificate::Certificate;
 use crate::mcp::Endpoint;
 use crate::quota::Quota;
 use crate::readiness::Readiness;
+use crate::redis_target::RedisTarget;
 use crate::revocation::{self, Revoke};
 use crate::serve::{ServeLimits, serve};
 use crate::settings::{self, ServiceSettings, Settings};
@@ -13,8 +15,8 @@ use crate::verdict::Verdicts;
 use crate::{Offer, Page, Prompts, Resources, ToolSet, ops};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures::future::BoxFuture;
-use mcp_contracts::Service;
 use mcp_contracts::service::READYZ_PATH;
+use mcp_contracts::{Service, metric};
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -315,6 +317,9 @@ fn endpoint_and_router(
 ) -> (Arc<Endpoint>, axum::Router) {
     zero_counters_of_service(settings.service, &offer.tools);
     publish_keys(settings);
+    let started = jiff::Timestamp::now().as_millisecond() as f64 / 1_000.0;
+    metrics::gauge!(metric::PROCESS_START_TIMESTAMP_SECONDS, "service" => settings.service.name()).set(started);
+    Certificate::RedisIssuer.publish(settings.redis.as_ref().and_then(RedisTarget::issuer_expiry));
     let endpoint = Arc::new(Endpoint::new(settings, offer, quota, telemetry.clone(), readiness.clone()));
     let router = ops::router(settings, Arc::clone(&endpoint), telemetry, readiness);
     (endpoint, router)

@@ -2,8 +2,9 @@
 
 use super::BackendArguments;
 use super::record::{Delays, Lies, RecordArguments};
-use super::values::parse_duration;
+use super::values::{parse_duration, parse_limits};
 use clap::Args;
+use harness_core::plan::topology::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub(crate) struct LoadArguments {
     pub(crate) target: TargetArguments,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    /// CPU time and memory that each service may use, such as `0.25cpu,512mb`; by default the machine is the limit.
+    #[arg(long, value_name = "CPU,MEMORY", value_parser = parse_limits, conflicts_with = "target")]
+    pub(crate) limits: Option<Limits>,
     #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use crate::names::unknown;
 use harness_core::plan::data_file::{DURATION_TEXT, duration};
+use harness_core::plan::topology::Limits;
 use mcp_contracts::Service;
 use mcp_contracts::service::MCP_PATH;
 use std::time::Duration;
@@ -52,6 +53,23 @@ pub(super) fn parse_slow(text: &str) -> Result<(Service, Duration), String> {
     Ok((service_of(service)?, parse_duration(time)?))
 }
 
+/// Reads `CPUcpu,MEMORYmb`: cores, and MiB or GiB.
+pub(super) fn parse_limits(text: &str) -> Result<Limits, String> {
+    let wrong = || format!("`{text}` is not like `0.25cpu,512mb` or `1cpu,2gb`");
+    let lower = text.to_ascii_lowercase();
+    let (cpu, memory) = lower.split_once(',').ok_or_else(wrong)?;
+    let cores: Option<f64> = cpu.strip_suffix("cpu").and_then(|cores| cores.parse().ok());
+    let cores = cores.filter(|cores| (0.01..=64.0).contains(cores)).ok_or_else(wrong)?;
+    let mebibytes = |memory: &str| memory.parse::<u32>().ok();
+    let memory_mib = match (memory.strip_suffix("mb"), memory.strip_suffix("gb")) {
+        (Some(memory), _) => mebibytes(memory),
+        (None, Some(memory)) => mebibytes(memory).and_then(|gibibytes| gibibytes.checked_mul(1_024)),
+        (None, None) => None,
+    };
+    let cpu_percent = (cores * 100.0).round() as u32;
+    Ok(Limits { cpu_percent, memory_mib: memory_mib.ok_or_else(wrong)? })
+}
+
 fn service_of(name: &str) -> Result<Service, String> {
     let known = Service::ALL.into_iter().find(|service| service.name() == name);
     known.ok_or_else(|| unknown("service", name, &Service::ALL.map(Service::name)))
@@ -59,7 +77,7 @@ fn service_of(name: &str) -> Result<Service, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, parse_duration, parse_lie, parse_origin, parse_slow, parse_url};
+    use super::{Duration, Limits, parse_duration, parse_lie, parse_limits, parse_origin, parse_slow, parse_url};
 
     #[test]
     fn the_url_of_a_client_is_accepted_as_the_base_url() {
@@ -107,6 +125,27 @@ mod tests {
             let why = parse_duration(text).unwrap_err();
             assert!(why.contains("is not a duration") || why.contains("has no unit"), "{why}");
             assert!(why.contains("`20ms`"), "the message shows an example: {why}");
+        }
+    }
+
+    #[test]
+    fn limits_are_those_of_a_small_container() {
+        for (text, cpu_percent, memory_mib) in [("0.25cpu,512mb", 25, 512), ("1CPU,2GB", 100, 2_048)] {
+            assert_eq!(parse_limits(text), Ok(Limits { cpu_percent, memory_mib }), "{text}");
+        }
+        for text in [
+            "",
+            "0.25cpu",
+            "512mb",
+            "0.25,512",
+            "0.25cpu,512",
+            "xcpu,512mb",
+            "0cpu,512mb",
+            "-1cpu,512mb",
+            "1cpu,0.5gb",
+            "1cpu,9999999gb",
+        ] {
+            assert!(parse_limits(text).unwrap_err().contains("is not like `0.25cpu,512mb`"), "{text}");
         }
     }
 

@@ -46,6 +46,10 @@ pub(crate) fn resolve(
     };
     let topology = workload.service.map_or_else(Topology::target, Topology::for_load);
     let topology = with_lies_and_delays(topology, &arguments.lies.lie, &arguments.delays.slow);
+    let topology = match arguments.limits {
+        Some(limits) => topology.limited(limits),
+        None => topology,
+    };
     let wish =
         PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Load(workload) };
     let plan = Plan::resolve(wish)?;
@@ -68,10 +72,13 @@ fn load(arguments: &LoadArguments) -> Result<Load, Failure> {
     };
     let load = load.map_err(Failure::usage)?;
     let place = &arguments.place;
-    let on_own_stack = !place.url.is_empty() || place.backend != BackendChoice::Auto || !arguments.lies.lie.is_empty();
+    let on_own_stack = !place.url.is_empty()
+        || place.backend != BackendChoice::Auto
+        || !arguments.lies.lie.is_empty()
+        || arguments.limits.is_some();
     if load.target.is_some() && (on_own_stack || !arguments.delays.slow.is_empty()) {
         return Err(Failure::usage(
-            "the load runs on a target, and a target has no services of this product; remove `--url`, `--backend`, `--lie` and `--slow`",
+            "the load runs on a target, and a target has no services of this product; remove `--url`, `--backend`, `--limits`, `--lie` and `--slow`",
         ));
     }
     Ok(load)

@@ -163,6 +163,7 @@ fn a_bad_plan_is_reported_as_a_whole_and_starts_nothing() {
         &["load"][..],
         &["load", "memory", "--users", "none"],
         &["load", "memory", "--rate", "5", "--think-time", "1s"],
+        &["load", "memory", "--limits", "0.25cpu"],
         &["nonsense"],
     ] {
         assert_eq!(code(&run(folder.path(), arguments)), 64, "{arguments:?}");

@@ -2,6 +2,7 @@
 
 use super::descriptors;
 use super::experiment::Experiment;
+use crate::fault::FaultKind;
 use crate::plan::hardening::Hardening;
 use crate::plan::operation::unfillable;
 use crate::plan::target::Target;
@@ -49,7 +50,12 @@ impl Purpose for Subject {
         match self {
             Self::Load(workload) => {
                 let few_files = descriptors::problem(descriptors::of_load(workload));
-                workload.problems().into_iter().chain(few_files).collect()
+                let limits = topology.parts.iter().flat_map(FaultKind::of_limits);
+                let unlimited = limits.flat_map(|limit| {
+                    let problems = limit.problems(topology, backend);
+                    problems.into_iter().chain(limit.unavailable_on_machine(backend))
+                });
+                workload.problems().into_iter().chain(few_files).chain(unlimited).collect()
             }
             Self::Scenario(_) | Self::Hardening(_) => Vec::new(),
             Self::Experiment(experiment) => experiment_problems(experiment, topology, backend),

@@ -42,6 +42,9 @@ pub struct Part {
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_ms: Option<u64>,
+    /// CPU time and memory that the part may use. `None`: the machine is the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// The mode of the edge from the clients to the part.
     // Omitted if direct, because plans of earlier versions do not have this key and must stay readable.
     #[serde(default, skip_serializing_if = "EdgeMode::is_direct")]
@@ -52,6 +55,14 @@ pub struct Part {
     /// True if the services reach this Redis by TLS.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tls: bool,
+}
+
+/// The size of a small machine or task, for the load that it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Hundredths of a core.
+    pub cpu_percent: u32,
+    pub memory_mib: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -223,6 +234,14 @@ impl Topology {
         self
     }
 
+    /// Limits every service, and not Redis.
+    #[must_use]
+    pub fn limited(mut self, limits: Limits) -> Self {
+        let services = self.parts.iter_mut().filter(|part| part.kind.service().is_some());
+        services.for_each(|part| part.limits = Some(limits));
+        self
+    }
+
     /// Keeps only these services, and Redis. No remaining part calls a removed one.
     #[must_use]
     pub fn reduced_to(mut self, keep: impl Fn(Service) -> bool) -> Self {
@@ -276,6 +295,7 @@ impl Part {
             data: REDIS.to_owned(),
             lies: Vec::new(),
             slow_ms: None,
+            limits: None,
             entrance: EdgeMode::Direct,
             port: None,
             tls: false,

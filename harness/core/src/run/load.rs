@@ -1,5 +1,6 @@
 //! Drives a load: a child process runs the users while the stack is sampled.
 
+use super::limits::Limited;
 use super::{RunError, RunRequest, conditions};
 use crate::drive::Assignment;
 use crate::drive::client::ClientOptions;
@@ -48,6 +49,7 @@ pub(super) async fn drive(
         workload: workload.clone(),
         target,
     };
+    let limited = Limited::start(stack, run_dir).await?;
     let mut child = start_driver(&request.executable, run_dir).await?;
     let mut processes = observe::local_processes(&stack.parts());
     let driver = child.id();
@@ -63,6 +65,7 @@ pub(super) async fn drive(
         result
     };
     let (driven, sampled, scraped, conditions) = tokio::join!(driving, sampling, scraping, watching);
+    limited.end().await?;
     driven?;
     super::record(run_dir, run_dir::CONDITIONS, &conditions)?;
     sampled.and(scraped).map_err(|error| RunError::Unrecorded { path: run_dir.to_owned(), why: error.to_string() })

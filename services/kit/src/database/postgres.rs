@@ -17,6 +17,7 @@ pub use target::PostgresTarget;
 use super::error::DatabaseError;
 use super::health::Health;
 use super::owners::Owners;
+use crate::certificate::Certificate;
 use crate::readiness::Readiness;
 use connect::Connections;
 use failure::{is_repeatable, trouble_of};
@@ -62,6 +63,7 @@ impl Postgres {
     /// Fails if no server that accepts writes can be reached, if the role lacks a right or is not subject to row-level security, or if the database
     /// is of a newer release. Nothing is half migrated.
     pub async fn open(target: &PostgresTarget, schema: PostgresSchema<'_>) -> Result<Self, PostgresOpenError> {
+        Certificate::DatabaseIssuer.publish(target.tls().issuer_expiry());
         migrate::run(target, &schema).await?;
         let connections = |number| Connections::new(target, number);
         // Reads and writes have connections of their own, so that neither waits for all of the other.

@@ -130,6 +130,7 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
             ..Changes::default()
         },
         place: arguments.place.clone(),
+        limits: None,
         lies: arguments.lies.clone(),
         delays: arguments.delays.clone(),
         record: record(arguments, seed),

@@ -1,6 +1,8 @@
 //! TLS to a Postgres server, with the rustls that the rest of the program links. The certificate is always verified.
 
+use crate::certificate::{Certificate, expiry, first_expiry};
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use rustls_native_certs::load_native_certs;
 use std::io;
 use std::pin::Pin;
@@ -17,11 +19,19 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// The settings of TLS; none if connections do not use it.
 #[derive(Clone)]
-pub(super) struct Tls(Option<Arc<ClientConfig>>);
+pub(super) struct Tls {
+    config: Option<Arc<ClientConfig>>,
+    issuer_expiry: Option<Timestamp>,
+}
 
 impl Tls {
     pub(super) const fn off() -> Self {
-        Self(None)
+        Self { config: None, issuer_expiry: None }
+    }
+
+    /// Returns the time at which the first of the authorities in `DATABASE_CA_FILE` expires.
+    pub(super) fn issuer_expiry(&self) -> Option<Timestamp> {
+        self.issuer_expiry
     }
 
     /// Trusts the authorities in `ca` alone, or, without it, those of this system.
@@ -44,7 +54,8 @@ impl Tls {
         // The provider is named, because a second one in the program would make the choice of the library panic.
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
         let builder = builder.with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-        Ok(Self(Some(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))))
+        let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
+        Ok(Self { config: Some(config), issuer_expiry: ca.and_then(first_expiry) })
     }
 }
 
@@ -54,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for T
     type Error = io::Error;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, io::Error> {
-        Ok(Handshake { config: self.0.clone(), host: host.to_owned() })
+        Ok(Handshake { config: self.config.clone(), host: host.to_owned() })
     }
 }
 
@@ -73,7 +84,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Hands
         Box::pin(async move {
             let config = self.config.ok_or_else(|| io::Error::other("TLS is off"))?;
             let name = ServerName::try_from(self.host).map_err(io::Error::other)?;
-            Ok(Encrypted(TlsConnector::from(config).connect(name, stream).await?))
+            let stream = TlsConnector::from(config).connect(name, stream).await?;
+            let server = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            Certificate::DatabaseServer.publish(server.and_then(|certificate| expiry(certificate)));
+            Ok(Encrypted(stream))
         })
     }
 }
