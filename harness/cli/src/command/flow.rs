@@ -14,7 +14,7 @@ use harness_core::plan::topology::Topology;
 use harness_core::run::RunError;
 use harness_core::stack::state;
 use harness_core::stack::{Stack, StackRequest};
-use harness_history::Verdict;
+use harness_history::{Verdict, counted};
 use mcp_contracts::headers;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
@@ -245,7 +245,12 @@ fn pattern_lines(reply: &Value) -> Vec<String> {
 
 fn injection_lines(reply: &Value) -> Vec<String> {
     let lines = text(reply, "text").lines().count();
-    vec![format!("{}, {lines} lines, on verdict {}", text(reply, "title"), text(reply, "verdictId"))]
+    vec![format!(
+        "{}, {}, on verdict {}",
+        text(reply, "title"),
+        counted(lines, "line", "lines"),
+        text(reply, "verdictId")
+    )]
 }
 
 fn execution_lines(reply: &Value) -> Vec<String> {

@@ -163,7 +163,7 @@ pub(crate) fn summary(played: &[PlayedRun], context: &Context) {
         let (verdict, because, place) = match &played.result {
             Ok(outcome) => (
                 word(outcome.judgement.verdict),
-                harness_core::report::summary::because(&outcome.judgement),
+                outcome.summary.because.clone(),
                 outcome.run_dir.display().to_string(),
             ),
             Err(failure) => ("error".red().bold().to_string(), failure.to_string(), String::new()),

@@ -1,7 +1,7 @@
 //! What commands do with a server that is not part of this product: the options that describe it, and the list of its tools.
 
 use super::play;
-use crate::arguments::TargetArguments;
+use crate::arguments::{ServerArguments, TargetArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
@@ -12,8 +12,10 @@ use harness_core::plan::bearer::BearerSource;
 use harness_core::plan::operation::PLACEHOLDERS;
 use harness_core::plan::reach::{Reach, another_machine};
 use harness_core::plan::target::Target;
+use harness_core::plan::workload::Workload;
+use loadtests::{Load, Overrides};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Maximum number of tools that are listed with an example.
 const MOST_TOOLS: usize = 50;
@@ -21,6 +23,34 @@ const MOST_TOOLS: usize = 50;
 /// Returns the running server at a URL.
 pub(crate) fn at(url: &str) -> Target {
     Target { url: url.to_owned(), tokens: Vec::new(), ca_file: None, reach: Reach::default(), start: None }
+}
+
+/// Returns the server of a profile, and the load with its calls.
+///
+/// # Errors
+/// The profile cannot be read, has problems, or names no server.
+pub(crate) fn of_profile(path: &Path) -> Result<(Target, Workload), Failure> {
+    let name = path.display().to_string();
+    let Load { workload, target } = loadtests::load(&name, &Overrides::default()).map_err(Failure::usage)?;
+    target.map(|target| (target, workload)).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{name}` is the profile of a load on the services of this product: it has no `[target]`\n\
+             hint: add `[target]` and `[[operation]]` as in docs/mcp/ANY_SERVER.md, or remove `--profile`"
+        ))
+    })
+}
+
+/// Returns the server that `--target` or `--profile` names, with the other options applied; `None` if neither is set.
+///
+/// # Errors
+/// The profile cannot be used, or the options contradict each other.
+pub(crate) fn server(arguments: &ServerArguments) -> Result<Option<Target>, Failure> {
+    let target = match (&arguments.profile, &arguments.target) {
+        (Some(path), _) => of_profile(path)?.0,
+        (None, Some(url)) => at(url),
+        (None, None) => return Ok(None),
+    };
+    changed(target, &arguments.options()).map(Some)
 }
 
 /// Applies the options of the command line to a target, and what the settings allow to reach.

@@ -92,6 +92,24 @@ pub struct ReadPlace {
     /// error is a valid reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// What a good reply has if there is no such record: each is a place that exists, or a place with this value. [`READ_KEY`] in a text stands
+    /// for the key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<Expected>,
+}
+
+/// Stands for the key of the record in a text of `absent`.
+pub const READ_KEY: &str = "{{known_key}}";
+
+impl ReadPlace {
+    /// Returns true if a good reply says that there is no record with this key.
+    pub fn is_absent(&self, key: &str, arguments: &Value, reply: &Value) -> bool {
+        self.absent.iter().any(|Expected { at, value }| match (at.find(arguments, reply), value) {
+            (found, None) => found.is_some(),
+            (Some(Value::String(found)), Some(Value::String(text))) => *found == text.replace(READ_KEY, key),
+            (found, Some(value)) => found == Some(value),
+        })
+    }
 }
 
 /// Where a call has the records that it lists: all records that the caller may see.
@@ -192,12 +210,26 @@ impl OperationData {
                 let what = "a text of `missing` is empty, so every error would count as a missing record";
                 problems.push(("reads", what.to_owned()));
             }
+            problems.extend(absent_problems(reads).map(|what| ("reads", what)));
             if !reads.value.is_in_reply() {
                 problems.push(("reads", format!("`{}` is what was sent; a read value is below `/reply`", reads.value)));
             }
         }
         problems
     }
+}
+
+/// Returns what is wrong with the signs of an absent record.
+fn absent_problems(reads: &ReadPlace) -> impl Iterator<Item = String> {
+    reads.absent.iter().filter_map(|Expected { at, value }| {
+        if !at.is_in_reply() {
+            return Some(format!("`{at}` of `absent` is what was sent; what says that there is no record is below `/reply`"));
+        }
+        let text = value.as_ref().and_then(Value::as_str).unwrap_or_default().replace(READ_KEY, "");
+        text.contains("{{").then(|| {
+            format!("`{text}` of `absent` has a placeholder; only `{READ_KEY}` is allowed there, and stands for the key that was read")
+        })
+    })
 }
 
 #[cfg(test)]
@@ -248,6 +280,36 @@ mod tests {
             "writes": { "key": "/arguments/new", "value": "/arguments/word" },
         }));
         assert!(both.contains("writes, reads or lists"), "{both}");
+    }
+
+    #[test]
+    fn a_reply_can_say_that_there_is_no_record() {
+        let reads = |absent: Value| {
+            let reads = json!({ "key": "/arguments/old", "value": "/reply/text", "absent": absent });
+            operation(&json!({ "reads": reads }))
+        };
+        let text = |text: &str| json!([{ "at": "/reply/text", "value": text }]);
+        for (absent, reply, is_absent) in [
+            (text(""), json!({ "text": "" }), true),
+            (text(""), json!({ "text": " " }), false),
+            (text(""), json!({}), false),
+            (text("no note named {{known_key}}"), json!({ "text": "no note named k1" }), true),
+            (text("no note named {{known_key}}"), json!({ "text": "no note named k2" }), false),
+            (json!([{ "at": "/reply/text", "value": [] }]), json!({ "text": [] }), true),
+            (json!([{ "at": "/reply/found", "value": false }]), json!({ "found": false, "text": "x" }), true),
+            (json!([{ "at": "/reply/found", "value": false }]), json!({ "found": true, "text": "x" }), false),
+            (json!([{ "at": "/reply/error" }]), json!({ "error": "gone" }), true),
+            (json!([{ "at": "/reply/error" }]), json!({ "error": null, "text": "x" }), false),
+            (json!([]), json!({ "text": "" }), false),
+        ] {
+            let data = reads(absent.clone());
+            assert_eq!(data.problems(), Vec::new(), "{absent}");
+            let place = data.reads.unwrap();
+            assert_eq!(place.is_absent("k1", &Value::Null, &reply), is_absent, "{absent} and {reply}");
+        }
+        let of = |absent: Value| reads(absent).problems().into_iter().map(|(_, what)| what).collect::<String>();
+        assert!(of(json!([{ "at": "/arguments/old" }])).contains("is what was sent"));
+        assert!(of(text("none of {{word}}")).contains("only `{{known_key}}` is allowed"));
     }
 
     #[test]
