@@ -165,7 +165,7 @@ fn own_target(
         && experiment.load.operations.is_empty()
         && options.target.is_some()
     {
-        return Err(target::suggest_calls(options, context)?);
+        return Err(target::suggest_calls(&format!("harness chaos {name}"), options, context)?);
     }
     if !experiment.load.operations.is_empty() && (profile.is_some() || !options.call.is_empty()) {
         let option = if profile.is_some() { "--profile" } else { "--call" };

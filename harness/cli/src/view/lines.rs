@@ -1,6 +1,6 @@
 //! Writes plain lines to stderr, for pipes and the logs of a CI.
 
-use super::{expectation_line, finding_line, millis};
+use super::{expectation_line, finding_line, millis, not_ok};
 use harness_core::stack::view::{Event, View};
 use std::io::Write;
 
@@ -20,14 +20,13 @@ impl View for Lines {
                     return;
                 }
                 format!(
-                    "   {phase} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {} of {} not ok",
+                    "   {phase} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {}",
                     progress.users,
                     progress.calls,
                     millis(progress.latency_us_p50),
                     millis(progress.latency_us_p95),
                     millis(progress.latency_us_p99),
-                    progress.phase_errors,
-                    progress.phase_calls,
+                    not_ok(&progress),
                 )
                 .to_lowercase()
             }

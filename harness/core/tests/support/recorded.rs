@@ -139,6 +139,10 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
         }],
         ops: vec![0],
     };
+    // The signs of the first case, and others without a command.
+    let same = ViolationRecord { case: "memory: a token of no key".to_owned(), ..violation.clone() };
+    let mut other = ViolationRecord { signs: vec!["it lists the tools".to_owned()], ..violation.clone() };
+    other.exchanges[0].curl = None;
     let record = |id: &str, state, violations: Vec<ViolationRecord>, doubts: Vec<String>| CheckRecord {
         id: id.to_owned(),
         state,
@@ -152,7 +156,7 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
     };
     let records = [
         record("MCP-AUTH-08", CheckState::Fail, vec![violation.clone()], Vec::new()),
-        record("MCP-AUTH-06", CheckState::Fail, vec![violation], Vec::new()),
+        record("MCP-AUTH-06", CheckState::Fail, vec![violation, same, other], Vec::new()),
         record("MCP-TRN-01", CheckState::Unknown, Vec::new(), vec!["memory: no reply".to_owned()]),
         record("MCP-TRN-02", CheckState::Pass, Vec::new(), Vec::new()),
         record("MCP-QUO-01", CheckState::NotApplicable, Vec::new(), Vec::new()),

@@ -70,7 +70,8 @@ pub(crate) async fn run_checks(
         };
         let Some(record) = record else { break };
         done += 1;
-        if record.state != CheckState::Pass {
+        // What does not apply is listed at the end, by its reason.
+        if matches!(record.state, CheckState::Fail | CheckState::Unknown) {
             view.show(Event::Note(format!("{} {}: {}", record.id, record.state.name(), record.summary)));
         } else if done % STEP == 0 {
             view.show(Event::Stage(format!("{done} of {} made", counted(all, "check", "checks"))));
