@@ -207,7 +207,7 @@ writes = { key = "/arguments/key", value = "/arguments/value" }
 [[operation]]
 tool = "look_up"
 arguments = { key = "{{known_key}}" }
-reads = { key = "/arguments/key", value = "/reply/value", absent = "" }
+reads = { key = "/arguments/key", value = "/reply/value", no_record = "" }
 "#;
 
 const LATE: &str = "[[fault]]\nkind = \"network\"\nfrom = \"client\"\nto = \"target\"\nlasts = \"3s\"\n\
@@ -263,8 +263,10 @@ fn the_documented_commands_for_one_file_are_right() {
     let folder = tempfile::tempdir().unwrap();
     let server = Foreign::python("mcp2", "kg_sqlite.py", folder.path());
     let profile = std::fs::read_to_string(repository("fixtures/servers/python/knowledge-graph.toml")).unwrap();
-    std::fs::write(folder.path().join("graph.toml"), profile.replace("http://127.0.0.1:8000/mcp", &server.url)).unwrap();
-    let commands: Vec<&str> = document.lines().filter(|line| line.starts_with("harness ") && line.contains("graph.toml")).collect();
+    std::fs::write(folder.path().join("graph.toml"), profile.replace("http://127.0.0.1:8000/mcp", &server.url))
+        .unwrap();
+    let commands: Vec<&str> =
+        document.lines().filter(|line| line.starts_with("harness ") && line.contains("graph.toml")).collect();
     for name in ["load", "chaos", "harden"] {
         let begins = |line: &&&str| line.starts_with(&format!("harness {name}"));
         let command = commands.iter().find(begins).unwrap_or_else(|| panic!("no `{name}` of graph.toml: {commands:?}"));

@@ -207,9 +207,19 @@ fn what_a_first_contact_finds_is_one_error_with_what_to_do() {
         (SmallServer::start(page), SmallServer::start(unauthorized), SmallServer::start(without_tools));
     let gone = "http://127.0.0.1:9/mcp";
     for (url, options, exit, expected) in [
-        (page.url.as_str(), &[][..], 69, &["no MCP server answers at `127.0.0.1:", "/mcp`", "hint: check the path"][..]),
+        (
+            page.url.as_str(),
+            &[][..],
+            69,
+            &["no MCP server answers at `127.0.0.1:", "/mcp`", "hint: check the path"][..],
+        ),
         (&locked.url, &[], 64, &["a token is missing", "status 401", "hint: pass a token with `--bearer-env NAME`"]),
-        (&locked.url, &["--bearer-env", "TOKEN"], 64, &["the token is refused", "hint: check that the token has not expired"]),
+        (
+            &locked.url,
+            &["--bearer-env", "TOKEN"],
+            64,
+            &["the token is refused", "hint: check that the token has not expired"],
+        ),
         (gone, &[], 69, &["does not accept a connection", "hint: check that the server is running"]),
     ] {
         for subcommand in [
@@ -245,7 +255,7 @@ fn what_a_first_contact_finds_is_one_error_with_what_to_do() {
 }
 
 /// A server that answers a read of an unknown record with an empty text, and forgets every third record.
-const EMPTY_IS_ABSENT: &str = r#"
+const EMPTY_IS_NO_RECORD: &str = r#"
 users = 4
 duration = "2s"
 [target]
@@ -257,27 +267,45 @@ writes = { key = "/arguments/key", value = "/arguments/value" }
 [[operation]]
 tool = "look_up"
 arguments = { key = "{{known_key}}" }
-reads = { key = "/arguments/key", value = "/reply/value"ABSENT }
+reads = { key = "/arguments/key", value = "/reply/value"SIGN }
 "#;
 
 #[test]
 fn an_empty_value_is_a_lost_write_only_if_the_profile_says_that_it_means_no_record() {
     let folder = tempfile::tempdir().unwrap();
-    let run = |options: &[&str], absent: &str| {
+    let run = |options: &[&str], no_record: &str| {
         let server = Foreign::sample("stateless", options, folder.path());
-        let profile = EMPTY_IS_ABSENT.replace("URL", &server.url).replace("ABSENT", absent);
+        let profile = EMPTY_IS_NO_RECORD.replace("URL", &server.url).replace("SIGN", no_record);
         std::fs::write(folder.path().join("mine.toml"), profile).unwrap();
         let output = load(folder.path(), &["mine.toml"]);
         (code(&output), text(&output))
     };
-    let (_, said) = run(&[], ", absent = \"\"");
+    let (_, said) = run(&[], ", no_record = \"\"");
     for check in ["no-lost-writes", "no-phantom-reads", "register"] {
         assert_eq!(verdict(&said, check), Some("pass"), "{check}: {said}");
     }
-    let (code, said) = run(&["--forgetful"], ", absent = \"\"");
+    let (code, said) = run(&["--forgetful"], ", no_record = \"\"");
     assert_eq!((code, verdict(&said, "no-lost-writes")), (1, Some("fail")), "{said}");
     assert_eq!(verdict(&said, "no-phantom-reads"), Some("pass"), "no value was made up: {said}");
     // Without it the empty text is a value that nobody wrote.
     let (code, said) = run(&["--forgetful"], "");
     assert_eq!((code, verdict(&said, "no-phantom-reads")), (1, Some("fail")), "{said}");
+}
+
+#[test]
+fn the_profile_of_the_readme_is_right() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let profile = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.toml"), profile).unwrap();
+    for arguments in [
+        &["plan", "load", "mine.toml"][..],
+        &["plan", "chaos", "any-latency", "--profile", "mine.toml"],
+        &["plan", "harden", "--profile", "mine.toml"],
+    ] {
+        let planned = harness().current_dir(folder.path()).args(arguments).output().unwrap();
+        assert_eq!(code(&planned), 0, "{arguments:?}: {}", text(&planned));
+        let target = text(&planned).contains("http://127.0.0.1:8000/mcp");
+        assert!(target, "{arguments:?}: {}", text(&planned));
+    }
 }

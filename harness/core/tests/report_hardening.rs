@@ -37,7 +37,10 @@ fn failures_of_one_cause_are_one_finding_in_every_report() {
     let markdown = read(dir.path(), run_dir::REPORT_MARKDOWN);
     assert!(markdown.contains("- 1 check skipped: the gateway adds the header (MCP-TRN-12)"), "{markdown}");
     assert!(markdown.contains("1 check passes.") && !markdown.contains("| operation |"), "{markdown}");
-    assert_eq!(report["because"].as_str().unwrap().split(": ").next(), Some("1 of 4 checks fails (1 critical), 1 is unknown"));
+    assert_eq!(
+        report["because"].as_str().unwrap().split(": ").next(),
+        Some("1 of 4 checks fails (1 critical), 1 is unknown")
+    );
     assert!(markdown.contains("(same cause as MCP-AUTH-06)"), "{markdown}");
 }
 

@@ -7,7 +7,10 @@ use harness_core::plan::hardening::CheckTexts;
 
 /// Ids of checks, and what to change in the server.
 const REMEDIES: &[(&str, &str)] = &[
-    ("MCP-AUTH-01", "Put the check of the token in front of the whole MCP endpoint, before the body is read, and answer 401 with `WWW-Authenticate`."),
+    (
+        "MCP-AUTH-01",
+        "Put the check of the token in front of the whole MCP endpoint, before the body is read, and answer 401 with `WWW-Authenticate`.",
+    ),
     (
         "MCP-AUTH-02",
         "Serve the document of protected resources (RFC 9728) with the public URL of the endpoint as `resource`; a server behind a proxy needs that URL \
@@ -39,11 +42,23 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     ("MCP-TRN-14", "Remove `*` from the accepted origins of the CORS middleware, and do not allow credentials."),
     ("MCP-TRN-15", "Answer with `Cache-Control: no-store` on the MCP endpoint."),
-    ("MCP-LIM-01", "Set a limit of the size of a body in the HTTP library or in the proxy in front of it, and answer 413 as soon as the length exceeds it."),
-    ("MCP-LIM-02", "Set the limits of the HTTP library for the number and the size of headers and for the length of a URL."),
-    ("MCP-LIM-03", "Limit the depth of a body before or while it is parsed, and refuse numbers that the language cannot hold."),
+    (
+        "MCP-LIM-01",
+        "Set a limit of the size of a body in the HTTP library or in the proxy in front of it, and answer 413 as soon as the length exceeds it.",
+    ),
+    (
+        "MCP-LIM-02",
+        "Set the limits of the HTTP library for the number and the size of headers and for the length of a URL.",
+    ),
+    (
+        "MCP-LIM-03",
+        "Limit the depth of a body before or while it is parsed, and refuse numbers that the language cannot hold.",
+    ),
     ("MCP-LIM-09", "Refuse `Content-Encoding` with status 415, or limit the size of what the decoder returns."),
-    ("MCP-LIM-13", "Check the envelope before the handler is called: `jsonrpc`, `method` and `params` of the right type, and an error of JSON-RPC for anything else."),
+    (
+        "MCP-LIM-13",
+        "Check the envelope before the handler is called: `jsonrpc`, `method` and `params` of the right type, and an error of JSON-RPC for anything else.",
+    ),
     (
         "MCP-SUP-02",
         "Commit the lock file, and let the build install exactly what it has; check licences, sources and known vulnerabilities of the packages in CI.",
@@ -81,7 +96,12 @@ mod tests {
             assert!(elsewhere.mend.is_empty(), "{}", check.id);
             for text in [&elsewhere.remedy, &elsewhere.title] {
                 let setting = env::ALL.iter().find(|variable| text.contains(variable.name));
-                assert!(setting.is_none(), "{}: {} in `{text}`", check.id, setting.map_or("", |variable| variable.name));
+                assert!(
+                    setting.is_none(),
+                    "{}: {} in `{text}`",
+                    check.id,
+                    setting.map_or("", |variable| variable.name)
+                );
                 for ours in ["services/", "the contract", ".rs", "cargo"] {
                     assert!(!text.contains(ours), "{}: `{ours}` in `{text}`", check.id);
                 }
@@ -89,8 +109,7 @@ mod tests {
             assert!(elsewhere.remedy.ends_with('.'), "{}", check.id);
             assert_eq!(texts(check, &Backend::Process), check.card(), "{}", check.id);
         }
-        let unknown: Vec<&str> =
-            REMEDIES.iter().map(|(id, _)| *id).filter(|id| crate::find(id).is_none()).collect();
+        let unknown: Vec<&str> = REMEDIES.iter().map(|(id, _)| *id).filter(|id| crate::find(id).is_none()).collect();
         assert_eq!(unknown, Vec::<&str>::new());
     }
 }

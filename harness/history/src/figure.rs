@@ -87,8 +87,8 @@ fn latency<'a>(
     percentile: f64,
     calls: impl Iterator<Item = (u32, OpRef<'a>)>,
 ) -> Option<Figure> {
-    let counted = calls.filter(|(_, op)| op.counts_for_latency());
-    let mut latencies: Vec<(u64, u32)> = counted.map(|(at, op)| (op.latency_us(), at)).collect();
+    let timed = calls.filter(|(_, op)| op.counts_for_latency());
+    let mut latencies: Vec<(u64, u32)> = timed.map(|(at, op)| (op.latency_us(), at)).collect();
     let value = percentile::of(&mut latencies, percentile)?.0 as f64;
     let calls = latencies.len() as u64;
     let mut text = format!("{threshold}: {}", millis(value));

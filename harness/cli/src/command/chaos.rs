@@ -123,7 +123,7 @@ pub(crate) fn resolve(
     }
     if elsewhere > 0 {
         context.print_note(&format!(
-            "{} skipped, because `--url` has not all services and settings that they use; remove `--url`",
+            "{} skipped: possible only on a stack or a server that the harness starts, or with services that no `--url` names",
             counted(elsewhere, "experiment is", "experiments are")
         ));
     }

@@ -133,11 +133,7 @@ pub(crate) fn words(arguments: &TargetArguments) -> Vec<String> {
 ///
 /// # Errors
 /// The server cannot be called.
-pub(crate) fn suggest_calls(
-    command: &str,
-    arguments: &TargetArguments,
-    context: &Context,
-) -> Result<Failure, Failure> {
+pub(crate) fn suggest_calls(command: &str, arguments: &TargetArguments, context: &Context) -> Result<Failure, Failure> {
     let url = arguments.target.clone().unwrap_or_default();
     let target = changed(at(&url), arguments)?;
     let tools = context.runtime.block_on(Box::pin(tools(&target)))?;
@@ -176,10 +172,7 @@ fn suggestion(command: &str, url: &str, mut tools: Vec<Tool>) -> String {
     let fillable = PLACEHOLDERS.iter().filter(|(_, placeholder, _)| !placeholder.is_known_key());
     let names: Vec<String> = fillable.map(|(name, ..)| format!("{{{{{name}}}}}")).collect();
     let first: Vec<&Tool> = tools.iter().filter(|tool| tool.is_read_only).take(MOST_FIRST).collect();
-    let warning = match first.as_slice() {
-        [] => "; no tool says that it only reads, so this call may change data",
-        _ => "",
-    };
+    let warning = if first.is_empty() { "; no tool says that it only reads, so this call may change data" } else { "" };
     let first = if first.is_empty() { tools.iter().take(1).collect() } else { first };
     let calls: String = first.into_iter().map(|tool| format!(" --call {}", example(tool))).collect();
     let _ = write!(
@@ -258,7 +251,8 @@ mod tests {
 
     #[test]
     fn tools_that_only_read_come_first_and_are_the_first_command() {
-        let tools = ["delete", "list", "add", "get"].map(|name| tool(name, "", json!({}), ["list", "get"].contains(&name)));
+        let tools =
+            ["delete", "list", "add", "get"].map(|name| tool(name, "", json!({}), ["list", "get"].contains(&name)));
         let text = suggested(tools.to_vec());
         let places = ["  list (only reads)", "  get (only reads)", "  delete\n", "  add\n"].map(|name| text.find(name));
         assert!(places.is_sorted() && places[0].is_some(), "{places:?} in {text}");

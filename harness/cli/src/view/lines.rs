@@ -1,6 +1,6 @@
 //! Writes plain lines to stderr, for pipes and the logs of a CI.
 
-use super::{expectation_line, finding_line, millis, not_ok};
+use super::{allowed, expectation_line, finding_line, millis};
 use harness_core::stack::view::{Event, View};
 use std::io::Write;
 
@@ -20,13 +20,15 @@ impl View for Lines {
                     return;
                 }
                 format!(
-                    "   {phase} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {}",
+                    "   {phase} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {} of {} not ok{}",
                     progress.users,
                     progress.calls,
                     millis(progress.latency_us_p50),
                     millis(progress.latency_us_p95),
                     millis(progress.latency_us_p99),
-                    not_ok(&progress),
+                    progress.phase_errors,
+                    progress.phase_calls,
+                    allowed(&progress),
                 )
                 .to_lowercase()
             }

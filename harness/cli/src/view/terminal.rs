@@ -1,7 +1,7 @@
 //! Live progress on a terminal: the phase and its progress, and below it the rate, the percentiles and the errors, wrapped to the width of the
 //! terminal. Loads, experiments and the gate look the same.
 
-use super::{expectation_line, finding_line, millis, not_ok};
+use super::{allowed, expectation_line, finding_line, millis};
 use harness_core::stack::view::Progress;
 use harness_core::stack::view::{Event, View};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -81,7 +81,7 @@ fn bar() -> ProgressStyle {
 
 /// Returns the current figures, in the order of their importance.
 fn figures(progress: &Progress) -> Vec<String> {
-    let errors = not_ok(progress);
+    let errors = format!("{} not ok{}", progress.phase_errors, allowed(progress));
     vec![
         format!("{}/s", progress.calls),
         if progress.phase_errors == 0 { errors } else { errors.red().to_string() },

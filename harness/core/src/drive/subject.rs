@@ -97,7 +97,9 @@ fn too_few_users(users: u32, tokens: u32) -> Option<String> {
 /// Returns why the experiment is for another kind of stack; `None` if it is not.
 fn another_stack(experiment: &Experiment, backend: &Backend) -> Option<&'static str> {
     match (experiment.is_on_target(), backend.target().is_some()) {
-        (true, false) => Some("it is for a server of any maker; add `--target URL` or `--profile FILE`, or `[target]` in its file"),
+        (true, false) => {
+            Some("it is for a server of any maker; add `--target URL` or `--profile FILE`, or `[target]` in its file")
+        }
         (false, true) => Some("it needs the services of this product; remove `--target` or `--profile`"),
         (true, true) if experiment.load.operations.is_empty() => {
             Some("it makes no call; add `--call 'TOOL {\"argument\":\"{{word}}\"}'`, or `[[operation]]` in its file")

@@ -37,7 +37,7 @@ fn not_made(checks: &[CheckFigures], omitted: &[OmittedFigures]) -> Vec<NotMadeF
     let unfit = unfit.map(|check| (&check.state, &check.summary, &check.id));
     let mut groups: IndexMap<(&str, &str), Vec<String>> = IndexMap::new();
     for (state, why, id) in omitted.iter().map(|one| (&one.state, &one.why, &one.id)).chain(unfit) {
-        groups.entry((state, why)).or_default().push(id.clone());
+        groups.entry((state.as_str(), why.as_str())).or_default().push(id.clone());
     }
     let group = |((state, why), checks): ((&str, &str), Vec<String>)| NotMadeFigures {
         state: state.to_owned(),

@@ -3,8 +3,9 @@
 use super::because::because;
 pub use super::figures::{
     CheckFigures, CurvePoint, DriverFigures, EdgeFigures, EvidenceFigures, ExchangeFigures, ExpectationFigures,
-    ExperimentFigures, FaultFigures, FindingFigures, HardeningFigures, NotMadeFigures, OmittedFigures, OperationFigures, PartFigures,
-    Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures, ThresholdFigures, ViolationFigures,
+    ExperimentFigures, FaultFigures, FindingFigures, HardeningFigures, NotMadeFigures, OmittedFigures,
+    OperationFigures, PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures,
+    ThresholdFigures, ViolationFigures,
 };
 use super::tally::{Second, Tally};
 use crate::drive::Subject;

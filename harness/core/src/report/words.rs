@@ -66,7 +66,7 @@ pub(super) fn thousands(number: u64) -> String {
 fn short_ids(ids: &[String]) -> String {
     let (mut text, mut family) = (String::new(), "");
     for id in ids {
-        let (of, number) = id.rsplit_once('-').unwrap_or(("", id));
+        let (of, number) = id.rsplit_once('-').unwrap_or(("", id.as_str()));
         if of == family && !text.is_empty() {
             text.push_str(&format!(", {number}"));
         } else {

@@ -169,7 +169,7 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
     };
     let hardening = Hardening {
         repository: None,
-            profile: None,
+        profile: None,
         name: "catalogue".to_owned(),
         about: "requests that a stack must refuse".to_owned(),
         deadline: Duration::from_secs(240),

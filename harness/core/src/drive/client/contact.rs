@@ -66,7 +66,9 @@ impl Obstacle {
             }
             Self::TokenRefused => "check that the token has not expired and is for this server",
             Self::Redirect => "use the URL to which the server redirects, if it is the right one",
-            Self::NotMcp => "check the path of the URL, which is often `/mcp`, and that the server speaks streamable HTTP",
+            Self::NotMcp => {
+                "check the path of the URL, which is often `/mcp`, and that the server speaks streamable HTTP"
+            }
             Self::NotReached => "check that the server is running and that host and port are right",
         }
     }

@@ -68,9 +68,9 @@ pub(crate) fn of(
     let SentEffect::Data { arguments, existing } = sent else { return without_effect(outcome.clone()) };
     let value = if *outcome == Outcome::Ok { reply.value() } else { Value::Null };
     // A reply that says that there is no record need not have what a reply with a record has.
-    let absent =
-        *outcome == Outcome::Ok && data.reads.as_ref().is_some_and(|reads| is_absent(reads, arguments, &value));
-    let outcome = match missed(&data.expect, arguments, &value).filter(|_| *outcome == Outcome::Ok && !absent) {
+    let no_record =
+        *outcome == Outcome::Ok && data.reads.as_ref().is_some_and(|reads| has_no_record(reads, arguments, &value));
+    let outcome = match missed(&data.expect, arguments, &value).filter(|_| *outcome == Outcome::Ok && !no_record) {
         Some(why) => malformed(&why),
         None => judged(data, outcome),
     };
@@ -129,9 +129,9 @@ fn write(
 }
 
 /// Returns true if a good reply says that the record that was read does not exist.
-fn is_absent(reads: &ReadPlace, arguments: &Value, reply: &Value) -> bool {
+fn has_no_record(reads: &ReadPlace, arguments: &Value, reply: &Value) -> bool {
     let key = reads.key.find(arguments, reply).map(text);
-    reads.is_absent(key.as_deref().unwrap_or_default(), arguments, reply)
+    reads.has_no_record(key.as_deref().unwrap_or_default(), arguments, reply)
 }
 
 fn read(
@@ -150,7 +150,7 @@ fn read(
         _ => false,
     };
     let outcome = if is_missing { Outcome::Ok } else { outcome };
-    let found = reads.value.find(arguments, reply).filter(|_| !is_absent(reads, arguments, reply));
+    let found = reads.value.find(arguments, reply).filter(|_| !has_no_record(reads, arguments, reply));
     let effect = match key.filter(|_| outcome == Outcome::Ok) {
         Some(key) => Effect::Read { key, value: found.map(|value| state(value, names)) },
         None => Effect::None,
@@ -287,8 +287,8 @@ mod tests {
     #[test]
     fn a_good_reply_can_say_that_there_is_no_such_record() {
         let mut data = get();
-        let absent = json!([{ "at": "/reply/items/0/text", "value": "" }, { "at": "/reply/items/0/text", "value": "no {{known_key}}" }]);
-        data.reads.as_mut().unwrap().absent = serde_json::from_value(absent).unwrap();
+        let no_record = json!([{ "at": "/reply/items/0/text", "value": "" }, { "at": "/reply/items/0/text", "value": "no {{known_key}}" }]);
+        data.reads.as_mut().unwrap().no_record = serde_json::from_value(no_record).unwrap();
         data.expect = serde_json::from_value(json!([{ "at": "/reply/items/0/id" }])).unwrap();
         for text in ["", "no k"] {
             let reply = json!({ "items": [{ "text": text }] }).to_string();

@@ -123,7 +123,7 @@ impl Need {
             Self::Processes => target
                 .start
                 .is_none()
-                .then(|| "it reads what the kernel knows of the process, and the harness did not start this server".to_owned()),
+                .then(|| "it reads what the kernel knows of the process; let the harness start the server: `--profile FILE` with `[target.start]`".to_owned()),
             Self::Repository => None,
         }
     }
