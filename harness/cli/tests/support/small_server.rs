@@ -6,6 +6,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Deadline for a request to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running server. It ends when this is dropped.
 pub(crate) struct SmallServer {
@@ -35,6 +39,8 @@ impl SmallServer {
 }
 
 fn answer(stream: TcpStream, reply: fn(&str) -> (String, String)) -> std::io::Result<()> {
+    // A connection without a request must not hold up the next one.
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::new(stream);
     let (mut line, mut length) = (String::new(), 0);
     loop {
