@@ -213,12 +213,21 @@ fn what_a_first_contact_finds_is_one_error_with_what_to_do() {
             69,
             &["no MCP server answers at `127.0.0.1:", "/mcp`", "hint: check the path"][..],
         ),
-        (&locked.url, &[], 64, &["a token is missing", "status 401", "hint: pass a token with `--bearer-env NAME`"]),
+        (
+            &locked.url,
+            &[],
+            64,
+            &[
+                "access is refused",
+                "status 401 to a request without a token",
+                "hint: pass a token with `--bearer-env NAME`",
+            ],
+        ),
         (
             &locked.url,
             &["--bearer-env", "TOKEN"],
             64,
-            &["the token is refused", "hint: check that the token has not expired"],
+            &["status 401 to this token", "hint: check that the token has not expired"],
         ),
         (gone, &[], 69, &["does not accept a connection", "hint: check that the server is running"]),
     ] {

@@ -79,8 +79,7 @@ impl fmt::Display for ContactError {
         let Self { target, obstacle, why } = self;
         let what = match obstacle {
             Obstacle::NotMcp => "no MCP server answers at",
-            Obstacle::NotAuthorized => "a token is missing for the MCP server at",
-            Obstacle::TokenRefused => "the token is refused by the MCP server at",
+            Obstacle::NotAuthorized | Obstacle::TokenRefused => "access is refused by the MCP server at",
             Obstacle::NotTrusted | Obstacle::Redirect | Obstacle::NotReached => "cannot call the MCP server at",
         };
         write!(f, "{what} `{target}`: {why}\nhint: {}", obstacle.hint())
@@ -102,13 +101,13 @@ pub async fn contact(
     if let Some(bearer) = bearer {
         client.set_bearer(Arc::clone(bearer));
     }
-    let failed = |obstacle: Obstacle, why: String| ContactError {
-        target: format!("{}{}", endpoint.authority(), endpoint.path()),
-        obstacle: match obstacle {
-            Obstacle::NotAuthorized if bearer.is_some() => Obstacle::TokenRefused,
-            other => other,
-        },
-        why,
+    let failed = |obstacle: Obstacle, why: String| {
+        let (obstacle, why) = match (obstacle, bearer) {
+            (Obstacle::NotAuthorized, Some(_)) => (Obstacle::TokenRefused, format!("{why} to this token")),
+            (Obstacle::NotAuthorized, None) => (obstacle, format!("{why} to a request without a token")),
+            (other, _) => (other, why),
+        };
+        ContactError { target: format!("{}{}", endpoint.authority(), endpoint.path()), obstacle, why }
     };
     let handshake = client.ready().await.ok_or_else(|| failed(Obstacle::NotMcp, "it made no handshake".to_owned()))?;
     let Some(protocol) = handshake.protocol.clone() else {
