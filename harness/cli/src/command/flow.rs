@@ -213,8 +213,8 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 fn verdict_lines(reply: &Value) -> Vec<String> {
-    let checked = &reply["rulesChecked"];
-    let mut lines = vec![format!("{} ({checked} rules checked)", text(reply, "verdict"))];
+    let checked = reply["rulesChecked"].as_u64().unwrap_or_default();
+    let mut lines = vec![format!("{} ({} checked)", text(reply, "verdict"), counted(checked, "rule", "rules"))];
     let rules = reply["rules"].as_array().into_iter().flatten();
     lines.extend(
         rules.map(|rule| format!("{} {}: {}", text(rule, "id"), text(rule, "severity"), text(rule, "message"))),

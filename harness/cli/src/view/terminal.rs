@@ -4,6 +4,7 @@
 use super::{allowed, expectation_line, finding_line, millis};
 use harness_core::stack::view::Progress;
 use harness_core::stack::view::{Event, View};
+use harness_history::counted;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use parking_lot::Mutex;
@@ -88,7 +89,7 @@ fn figures(progress: &Progress) -> Vec<String> {
         format!("p50 {}", millis(progress.latency_us_p50)),
         format!("p95 {}", millis(progress.latency_us_p95)),
         format!("p99 {}", millis(progress.latency_us_p99)),
-        format!("{} users", progress.users),
+        counted(progress.users, "user", "users"),
     ]
 }
 
