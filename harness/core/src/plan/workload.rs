@@ -73,7 +73,7 @@ impl Workload {
         if organisations > users {
             problems.push(format!(
                 "{} cannot be spread over {organisations} organisations; each needs at least one",
-                counted(users, "user", "users")
+                counted(*users, "user", "users")
             ));
         }
         problems.extend(unfillable(&self.operations, &self.mix, self.all_users(), *organisations));
