@@ -296,7 +296,7 @@ fn an_empty_value_is_a_lost_write_only_if_the_profile_says_that_it_means_no_reco
     let (code, said) = run(&["--forgetful"], ", no_record = \"\"");
     assert_eq!((code, verdict(&said, "no-lost-writes")), (1, Some("fail")), "{said}");
     assert_eq!(verdict(&said, "no-phantom-reads"), Some("pass"), "no value was made up: {said}");
-    // Without it the empty text is a value that nobody wrote.
+    // Without it the empty text is a value that no call has written.
     let (code, said) = run(&["--forgetful"], "");
     assert_eq!((code, verdict(&said, "no-phantom-reads")), (1, Some("fail")), "{said}");
 }

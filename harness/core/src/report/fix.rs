@@ -3,6 +3,7 @@
 use super::ReportError;
 use super::figures::{CheckFigures, HardeningFigures, Summary, ViolationFigures};
 use super::fill::fill;
+use crate::plan::target::TARGET;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
@@ -14,6 +15,8 @@ const MOST_GROUPS: usize = 3;
 const MOST_CASES: usize = 6;
 /// Lines of a request or a reply that are shown.
 const MOST_LINES: usize = 12;
+/// Characters of such a line that are shown. A command is never cut, because it is there to be copied.
+const MOST_LETTERS: usize = 300;
 
 /// A finding, and the checks that fail for the same cause.
 #[derive(Serialize)]
@@ -60,8 +63,8 @@ fn finding(check: &CheckFigures, hardening: &HardeningFigures) -> FixFinding {
     let also = also.map(|other| format!("{} ({})", other.id, other.title)).collect();
     let seen = match check.violations.as_slice() {
         [] => check.summary.clone(),
-        [only] => only.case.clone(),
-        [first, others @ ..] => format!("{} and {} more", first.case, others.len()),
+        [only] => case_name(only),
+        [first, others @ ..] => format!("{} and {} more", case_name(first), others.len()),
     };
     let mut groups = groups(&check.violations);
     let more_groups = groups.len().saturating_sub(MOST_GROUPS);
@@ -78,7 +81,7 @@ fn groups(violations: &[ViolationFigures]) -> Vec<CaseGroup> {
             continue;
         };
         if group.cases.len() < MOST_CASES {
-            group.cases.push(violation.case.clone());
+            group.cases.push(case_name(violation));
         } else {
             group.more += 1;
         }
@@ -89,29 +92,42 @@ fn groups(violations: &[ViolationFigures]) -> Vec<CaseGroup> {
 fn group_of(violation: &ViolationFigures) -> CaseGroup {
     // The last exchange is the one that was judged; those before it prepare it.
     let exchange = violation.exchanges.last();
-    let sent = exchange.map(|exchange| exchange.curl.as_deref().unwrap_or(&exchange.request));
+    let sent = exchange.map(|exchange| exchange.curl.clone().unwrap_or_else(|| beginning(&exchange.request)));
     CaseGroup {
-        cases: vec![violation.case.clone()],
+        cases: vec![case_name(violation)],
         more: 0,
         signs: violation.signs.clone(),
-        sent: beginning(sent.unwrap_or_default()),
+        sent: sent.unwrap_or_default(),
         reply: beginning(exchange.map(|exchange| exchange.reply.as_str()).unwrap_or_default()),
     }
 }
 
-/// Returns the first lines of a text.
+/// Returns the name of a case, without the part if there is only one.
+fn case_name(violation: &ViolationFigures) -> String {
+    let only_part = format!("{TARGET}: ");
+    violation.case.strip_prefix(&only_part).unwrap_or(&violation.case).to_owned()
+}
+
+/// Returns the first lines of a text, each cut if it is long.
 fn beginning(text: &str) -> String {
     let text = text.trim_end();
-    let mut lines: Vec<&str> = text.lines().take(MOST_LINES).collect();
+    let mut lines: Vec<String> = text.lines().take(MOST_LINES).map(cut).collect();
     if text.lines().nth(MOST_LINES).is_some() {
-        lines.push("…");
+        lines.push("…".to_owned());
     }
     lines.join("\n")
 }
 
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(MOST_LETTERS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{MOST_CASES, MOST_LINES, beginning, groups};
+    use super::{MOST_CASES, MOST_LETTERS, MOST_LINES, beginning, groups};
     use crate::report::figures::{ExchangeFigures, ViolationFigures};
 
     fn violation(case: &str, sign: &str, curl: Option<&str>) -> ViolationFigures {
@@ -125,11 +141,12 @@ mod tests {
 
     #[test]
     fn cases_with_the_same_signs_are_shown_once() {
-        let mut violations = vec![violation("other", "b", None)];
+        let mut violations = vec![violation("target: other", "b", None)];
         violations.extend((0..MOST_CASES + 2).map(|number| violation(&format!("case {number}"), "a", Some("curl x"))));
         let groups = groups(&violations);
         let [other, same] = &groups[..] else { panic!("{}", groups.len()) };
-        assert_eq!((other.sent.as_str(), other.reply.as_str()), ("request of other", "reply of other"));
+        assert_eq!((other.sent.as_str(), other.reply.as_str()), ("request of target: other", "reply of target: other"));
+        assert_eq!(other.cases, ["other"], "a server is the only part");
         assert_eq!((same.cases.len(), same.more, same.sent.as_str()), (MOST_CASES, 2, "curl x"));
         assert_eq!(same.reply, "reply of case 0");
     }
@@ -140,6 +157,7 @@ mod tests {
         assert_eq!(beginning(&long).lines().count(), MOST_LINES + 1);
         assert!(beginning(&long).ends_with('…'));
         assert_eq!(beginning("a\nb\n"), "a\nb");
+        assert_eq!(beginning(&"ü".repeat(MOST_LETTERS + 1)), format!("{}…", "ü".repeat(MOST_LETTERS)));
         assert_eq!(beginning(""), "");
     }
 }
