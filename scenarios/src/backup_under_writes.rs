@@ -4,6 +4,7 @@ use crate::unrecorded;
 use futures::future::join_all;
 use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
+use harness_history::counted;
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -58,7 +59,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         }
     };
     let ended = stage.meanwhile(&mut users, write, backup).await?;
-    let details = format!("{ended:?}, {} writes meanwhile", during.get());
+    let details = format!("{ended:?}, {} meanwhile", counted(during.get(), "write", "writes"));
     stage.expect("the backup ends in time under writes", ended.code == Some(0), &details, &[]);
     stage.expect("users wrote while the backup ran", during.get() > 0, &details, &[]);
     if ended.code != Some(0) {

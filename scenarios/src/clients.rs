@@ -6,6 +6,7 @@ mod definitions;
 
 use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
+use harness_history::counted;
 use mcp_contracts::{ErrorCode, env};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -115,7 +116,12 @@ async fn walk(stage: &Stage<'_>, ann: &mut Actor<'_>, bob: &mut Actor<'_>, tool:
         let newcomer = json!({ "content": newcomer, "tags": [tag], "visibility": "workspace" });
         let _ = bob.call("store_memory", newcomer).await.ok("a colleague stores a memory during the walk");
     }
-    stage.expect(&format!("the walk over {tool} ends"), cursor.is_null(), format!("{} pages", calls.len()), &calls);
+    stage.expect(
+        &format!("the walk over {tool} ends"),
+        cursor.is_null(),
+        counted(calls.len(), "page", "pages"),
+        &calls,
+    );
     let shown: BTreeSet<&String> = seen.iter().collect();
     let missing: Vec<&String> = ids.iter().filter(|id| !shown.contains(id)).collect();
     let expected = format!("every memory that existed at the first page of {tool} is on one of its pages");

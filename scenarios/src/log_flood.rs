@@ -3,6 +3,7 @@
 use futures::future::try_join_all;
 use harness_core::drive::scenario::{Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
+use harness_history::counted;
 use mcp_contracts::Service;
 use mcp_contracts::service::MCP_PATH;
 use serde_json::json;
@@ -60,7 +61,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         // Lines are written by a thread of their own, at the latest a second after the reply.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let grown = stage.log_bytes(&memory).await?.saturating_sub(before);
-        let details = format!("{grown} bytes for {refused} requests");
+        let details = format!("{grown} bytes for {}", counted(refused, "request", "requests"));
         let expected = format!("requests {kind} write a bounded number of bytes to the log");
         stage.expect(&expected, grown <= BYTES_PER_SECOND * seconds, details, &[]);
     }

@@ -4,6 +4,7 @@
 use futures::future::join_all;
 use harness_core::drive::scenario::{Reply, Scenario, ScenarioRequest, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
+use harness_history::counted;
 use mcp_contracts::{Plan, Service, env, headers};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -71,7 +72,11 @@ async fn call_concurrently(stage: &Stage<'_>, organisation: &str) {
 
     let remaining: BTreeSet<u64> =
         admitted.iter().filter_map(|(_, reply)| reply.header(headers::RATELIMIT_REMAINING)?.parse().ok()).collect();
-    let details = format!("{} different numbers in {} replies: {remaining:?}", remaining.len(), admitted.len());
+    let details = format!(
+        "{} in {}: {remaining:?}",
+        counted(remaining.len(), "number", "different numbers"),
+        counted(admitted.len(), "reply", "replies")
+    );
     let each = remaining == (0..DAILY).collect();
     stage.expect("each admitted call gets a different number of remaining calls, down to 0", each, details, &[]);
 

@@ -7,6 +7,7 @@ mod rules;
 
 use harness_core::drive::scenario::{Actor, Scenario, Stage, StepFailed};
 use harness_core::plan::topology::Topology;
+use harness_history::counted;
 use mcp_contracts::Service;
 use mcp_contracts::service::READYZ_PATH;
 use serde_json::{Value, json};
@@ -48,7 +49,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     };
     let played = stage.meanwhile(&mut callers, call, changes).await;
     let (made, failed) = (made.get(), failed.into_inner());
-    let details = format!("{made} calls, {} with another answer", failed.len());
+    let details = format!("{}, {} with another answer", counted(made, "call", "calls"), failed.len());
     stage.expect("no call during the changes got another answer", made > 0 && failed.is_empty(), details, &failed);
     played
 }

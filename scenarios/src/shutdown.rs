@@ -2,6 +2,7 @@
 //! This file is not a scenario.
 
 use harness_core::drive::scenario::{Reply, Stage, StepFailed};
+use harness_history::counted;
 use mcp_contracts::service::READYZ_PATH;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -69,7 +70,7 @@ impl Tally {
     pub(crate) fn expect(&self, stage: &Stage<'_>, expected: &str, at_least: u64) {
         let failed = self.failed.borrow();
         let first = self.first.borrow().clone().unwrap_or_default();
-        let details = format!("{} calls, {} failed {first}", self.calls(), failed.len());
+        let details = format!("{}, {} failed {first}", counted(self.calls(), "call", "calls"), failed.len());
         stage.expect(expected, failed.is_empty() && self.calls() >= at_least, details, &failed);
     }
 }

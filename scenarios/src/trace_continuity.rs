@@ -8,6 +8,7 @@ pub(crate) use content::SECRET_WORDS;
 
 use crate::lifecycle;
 use harness_core::drive::scenario::{Actor, Scenario, ScenarioRequest, Stage, StepFailed};
+use harness_history::counted;
 use mcp_contracts::{Service, headers};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -110,7 +111,12 @@ fn expect_fields(stage: &Stage<'_>, ann: &Actor<'_>, how: &str, lines: &[(Servic
     };
     let wrong: Vec<_> = lines.iter().filter(|line| !is_complete(line)).collect();
     let expected = format!("each line of a workflow {how} names its service, tool, user, organisation and duration");
-    stage.expect(&expected, wrong.is_empty(), format!("{} lines, incomplete: {wrong:?}", lines.len()), &[]);
+    stage.expect(
+        &expected,
+        wrong.is_empty(),
+        format!("{}, incomplete: {wrong:?}", counted(lines.len(), "line", "lines")),
+        &[],
+    );
 }
 
 async fn marks(stage: &Stage<'_>) -> Result<Vec<usize>, StepFailed> {

@@ -3,6 +3,7 @@
 
 use crate::lifecycle::{patient, step};
 use harness_core::drive::scenario::{Actor, Reply, Scenario, Stage, StepFailed};
+use harness_history::counted;
 use mcp_contracts::Scope;
 use serde_json::{Value, json};
 
@@ -80,7 +81,7 @@ async fn expect_nothing(stage: &Stage<'_>, bob: &mut Actor<'_>, case: &Case, wor
     });
     let listed = bob.call("list_memories", json!({ "limit": 100 })).await;
     let memories = listed["memories"].as_array().cloned().unwrap_or_default();
-    let details = format!("{} memories", memories.len());
+    let details = counted(memories.len(), "memory", "memories");
     let remembered = memories.iter().any(|memory| memory["visibility"] == "workspace");
     let expected = format!("a colleague can read what `{agent}` remembered");
     stage.expect(&expected, remembered, &details, &[listed.op()]);

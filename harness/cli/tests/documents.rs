@@ -69,6 +69,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("harness load full", SHORTER),
     ("harness load --target", "target.rs runs it with a server of its own"),
     ("harness load graph.toml", "target.rs runs it with a server of its own"),
+    ("harness load mine.toml", "target.rs plans it, and any_server_chaos.rs runs such a file"),
     ("harness chaos any-", "any_server_chaos.rs runs one on a server of its own"),
     ("harness snapshot --target", "any_server_chaos.rs runs it with a server of its own"),
     ("harness gate", "gate.rs runs a shorter one"),

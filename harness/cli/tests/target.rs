@@ -7,9 +7,13 @@ mod foreign;
 #[path = "support/program.rs"]
 #[expect(dead_code, reason = "commands here have tokens in their environment")]
 mod program;
+#[path = "support/small_server.rs"]
+mod small_server;
 
 use foreign::{Foreign, repository};
 use program::{code, harness, text};
+use serde_json::{Value, json};
+use small_server::SmallServer;
 use std::path::Path;
 use std::process::Output;
 
@@ -165,5 +169,152 @@ fn isolation_between_two_tokens_is_judged_in_every_mode_of_the_sdk() {
         let leaky = load(folder.path(), &["mine.toml"]);
         let said = text(&leaky);
         assert_eq!((code(&leaky), verdict(&said, "tenant-isolation")), (1, Some("fail")), "{mode}: {said}");
+    }
+}
+
+/// A page, as a web server that knows nothing of MCP returns it.
+fn page(_: &str) -> (String, String) {
+    ("200 OK\r\ncontent-type: text/html".to_owned(), "<html>hello</html>".to_owned())
+}
+
+fn unauthorized(_: &str) -> (String, String) {
+    ("401 Unauthorized\r\nwww-authenticate: Bearer".to_owned(), String::new())
+}
+
+/// An MCP server of an older revision that lists no tool.
+fn without_tools(body: &str) -> (String, String) {
+    let request: Value = serde_json::from_str(body).unwrap_or_default();
+    let result = match request["method"].as_str() {
+        Some("initialize") => json!({
+            "protocolVersion": "2025-06-18", "capabilities": { "tools": {} }, "serverInfo": { "name": "none", "version": "1" },
+        }),
+        Some("tools/list") => json!({ "tools": [] }),
+        Some("notifications/initialized") => return ("202 Accepted".to_owned(), String::new()),
+        _ => return ("400 Bad Request".to_owned(), String::new()),
+    };
+    let reply = json!({ "jsonrpc": "2.0", "id": request["id"], "result": result });
+    ("200 OK\r\ncontent-type: application/json".to_owned(), reply.to_string())
+}
+
+#[test]
+fn what_a_first_contact_finds_is_one_error_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = |arguments: &[&str]| {
+        let output = harness().env("TOKEN", "t").current_dir(folder.path()).args(arguments).output().unwrap();
+        (code(&output), text(&output))
+    };
+    let (page, locked, empty) =
+        (SmallServer::start(page), SmallServer::start(unauthorized), SmallServer::start(without_tools));
+    let gone = "http://127.0.0.1:9/mcp";
+    for (url, options, exit, expected) in [
+        (
+            page.url.as_str(),
+            &[][..],
+            69,
+            &["no MCP server answers at `127.0.0.1:", "/mcp`", "hint: check the path"][..],
+        ),
+        (
+            &locked.url,
+            &[],
+            64,
+            &[
+                "access is refused",
+                "status 401 to a request without a token",
+                "hint: pass a token with `--bearer-env NAME`",
+            ],
+        ),
+        (
+            &locked.url,
+            &["--bearer-env", "TOKEN"],
+            64,
+            &["status 401 to this token", "hint: check that the token has not expired"],
+        ),
+        (gone, &[], 69, &["does not accept a connection", "hint: check that the server is running"]),
+    ] {
+        for subcommand in [
+            &["load"][..],
+            &["load", "--call", "ping"],
+            &["chaos", "any-latency"],
+            &["chaos", "any-latency", "--call", "ping"],
+            &["harden"],
+        ] {
+            let (code, said) = command(&[subcommand, &["--target", url], options].concat());
+            assert_eq!(code, exit, "{subcommand:?} at {url}: {said}");
+            for expected in expected {
+                assert!(said.contains(expected), "{subcommand:?}, `{expected}`: {said}");
+            }
+            assert_eq!(said.matches("hint:").count(), 1, "{subcommand:?}: {said}");
+        }
+    }
+    for (arguments, expected) in [
+        (&["load"][..], "lists no tool, so there is nothing to call"),
+        (&["load", "--call", "ping", "--call", "pong"], "the target lists no tool, so nothing can be called"),
+        (&["chaos", "any-latency", "--call", "ping"], "the target lists no tool, so nothing can be called"),
+    ] {
+        let (code, said) = command(&[arguments, &["--target", &empty.url]].concat());
+        assert_eq!(code, 64, "{arguments:?}: {said}");
+        assert_eq!(said.matches(expected).count(), 1, "{arguments:?}, `{expected}`: {said}");
+    }
+    // Every tool of this server needs arguments.
+    let server = Foreign::sample("stateless", &[], folder.path());
+    let (code, said) = command(&["load", "--target", &server.url, "--call", "put"]);
+    assert_eq!(code, 64, "{said}");
+    let example = r#"such as `--call 'put {"key":"{{key}}","value":"{{content}}"}'`"#;
+    assert!(said.contains("is a required property") && said.contains(example), "{said}");
+}
+
+/// A server that answers a read of an unknown record with an empty text, and forgets every third record.
+const EMPTY_IS_NO_RECORD: &str = r#"
+users = 4
+duration = "2s"
+[target]
+url = "URL"
+[[operation]]
+tool = "put"
+arguments = { key = "{{key}}", value = "{{content}}" }
+writes = { key = "/arguments/key", value = "/arguments/value" }
+[[operation]]
+tool = "look_up"
+arguments = { key = "{{known_key}}" }
+reads = { key = "/arguments/key", value = "/reply/value"SIGN }
+"#;
+
+#[test]
+fn an_empty_value_is_a_lost_write_only_if_the_profile_says_that_it_means_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |options: &[&str], no_record: &str| {
+        let server = Foreign::sample("stateless", options, folder.path());
+        let profile = EMPTY_IS_NO_RECORD.replace("URL", &server.url).replace("SIGN", no_record);
+        std::fs::write(folder.path().join("mine.toml"), profile).unwrap();
+        let output = load(folder.path(), &["mine.toml"]);
+        (code(&output), text(&output))
+    };
+    let (_, said) = run(&[], ", no_record = \"\"");
+    for check in ["no-lost-writes", "no-phantom-reads", "register"] {
+        assert_eq!(verdict(&said, check), Some("pass"), "{check}: {said}");
+    }
+    let (code, said) = run(&["--forgetful"], ", no_record = \"\"");
+    assert_eq!((code, verdict(&said, "no-lost-writes")), (1, Some("fail")), "{said}");
+    assert_eq!(verdict(&said, "no-phantom-reads"), Some("pass"), "no value was made up: {said}");
+    // Without it the empty text is a value that no call has written.
+    let (code, said) = run(&["--forgetful"], "");
+    assert_eq!((code, verdict(&said, "no-phantom-reads")), (1, Some("fail")), "{said}");
+}
+
+#[test]
+fn the_profile_of_the_readme_is_right() {
+    let readme = std::fs::read_to_string(repository("README.md")).unwrap();
+    let profile = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.toml"), profile).unwrap();
+    for arguments in [
+        &["plan", "load", "mine.toml"][..],
+        &["plan", "chaos", "any-latency", "--profile", "mine.toml"],
+        &["plan", "harden", "--profile", "mine.toml"],
+    ] {
+        let planned = harness().current_dir(folder.path()).args(arguments).output().unwrap();
+        assert_eq!(code(&planned), 0, "{arguments:?}: {}", text(&planned));
+        let target = text(&planned).contains("http://127.0.0.1:8000/mcp");
+        assert!(target, "{arguments:?}: {}", text(&planned));
     }
 }

@@ -50,7 +50,7 @@ fn cost_is_summed_up_by_organisation_plan_and_model() {
         "total 3 3010 1110 0.003170",
     ];
     assert_eq!(lines[1..].iter().map(|words| words.join(" ")).collect::<Vec<_>>(), expected);
-    assert!(text(&table).contains("`mcp-orchestrator.2.log`: 1 lines are no log lines"), "{}", text(&table));
+    assert!(text(&table).contains("`mcp-orchestrator.2.log`: 1 line is no log line"), "{}", text(&table));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The reports of a run: one summary, and one source file for each format in which it is rendered.
 
+mod because;
 mod chart;
 pub mod compare;
 mod figures;

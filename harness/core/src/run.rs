@@ -21,7 +21,7 @@ use crate::judge::{JudgeMemory, Judgement, Recorded, judge};
 use crate::observe;
 use crate::plan::data_file::{Problem, problem_lines};
 use crate::plan::seal::write_whole;
-use crate::plan::{PlanError, run_dir};
+use crate::plan::{Backend, PlanError, run_dir};
 use crate::report::summary::Summary;
 use crate::report::{self, ReportError};
 use crate::run::runs::Lock;
@@ -110,13 +110,15 @@ pub async fn run(
     let unusable = |error: std::io::Error| RunError::RunDir { path: run_dir.clone(), why: error.to_string() };
     let _lock = Lock::take(&run_dir).map_err(unusable)?;
 
-    view.show(Event::Stage(format!("starting the stack ({})", request.plan.backend.name())));
+    view.show(Event::Stage(beginning(&request.plan.backend)));
     let start = Instant::now();
     let stack = Stack::start(&stack_request(&request, &run_dir), view, cancel).await?;
 
     let driven = drive(&request, &run_dir, &stack, start.elapsed(), view, cancel).await;
 
-    view.show(Event::Stage("stopping the stack".to_owned()));
+    if !request.plan.backend.is_external() {
+        view.show(Event::Stage("stopping the stack".to_owned()));
+    }
     // An error of the drive is returned only after the stack has stopped.
     if let Err(error) = stack.stop().await {
         view.show(Event::Note(error.to_string()));
@@ -139,6 +141,19 @@ pub async fn run(
     }
     view.show(Event::Verdict(judgement.verdict));
     Ok(RunOutcome { run_dir, judgement, summary, interrupted: cancel.is_cancelled() })
+}
+
+/// Returns the first step of a run: a stack that runs already is not started.
+fn beginning(backend: &Backend) -> String {
+    match backend {
+        Backend::Target(target) if target.start.is_none() => format!("reaching {}", target.url),
+        Backend::Target(_) => "starting the server".to_owned(),
+        Backend::External { urls, .. } => {
+            let urls: Vec<&str> = urls.values().map(String::as_str).collect();
+            format!("reaching {}", urls.join(", "))
+        }
+        Backend::Process | Backend::Docker => format!("starting the stack ({})", backend.name()),
+    }
 }
 
 /// Creates the run directory and writes the plan.
@@ -241,10 +256,33 @@ fn identity(plan: &Plan) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::identity;
+    use super::{beginning, identity};
     use crate::drive::experiment;
     use crate::drive::{Plan, PlanRequest, Subject};
     use crate::plan::Backend;
+    use crate::plan::reach::Reach;
+    use crate::plan::target::{Start, Target};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    #[test]
+    fn a_server_that_runs_already_is_reached_and_not_started() {
+        let url = "http://127.0.0.1:8000/mcp".to_owned();
+        let target = Target { url, tokens: Vec::new(), ca_file: None, reach: Reach::default(), start: None };
+        assert_eq!(beginning(&Backend::Target(Box::new(target.clone()))), "reaching http://127.0.0.1:8000/mcp");
+        let start = Start {
+            command: vec!["serve".to_owned()],
+            directory: None,
+            environment: BTreeMap::new(),
+            ready: None,
+            deadline: Duration::from_secs(1),
+        };
+        let started = Backend::Target(Box::new(Target { start: Some(start), ..target }));
+        assert_eq!(beginning(&started), "starting the server");
+        let urls = [("memory".to_owned(), "http://127.0.0.1:7420".to_owned())].into();
+        assert_eq!(beginning(&Backend::External { urls, hosts: Vec::new() }), "reaching http://127.0.0.1:7420");
+        assert_eq!(beginning(&Backend::Process), "starting the stack (process)");
+    }
 
     fn plan(seed: u64, backend: Backend) -> Plan {
         let experiment = experiment::find("tenant-mix", None).unwrap();

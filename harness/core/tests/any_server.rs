@@ -108,7 +108,7 @@ async fn a_first_contact_lists_the_tools_of_each_server() {
         let server = SampleServer::start(&[mode]).await;
         let made = contact(&Arc::new(server.url.parse().unwrap()), None, options()).await.unwrap();
         let names: Vec<_> = made.tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["put", "get", "echo"], "{mode}");
+        assert_eq!(names, ["put", "get", "look_up", "echo"], "{mode}");
         let server = made.handshake.server.unwrap();
         assert!(server.starts_with("sample-server "), "{server}");
     }

@@ -35,7 +35,12 @@ fn failures_of_one_cause_are_one_finding_in_every_report() {
     let junit = read(dir.path(), run_dir::JUNIT);
     assert!(junit.contains("check MCP-TRN-12") && junit.matches("<skipped").count() == 2, "{junit}");
     let markdown = read(dir.path(), run_dir::REPORT_MARKDOWN);
-    assert!(markdown.contains("MCP-TRN-12 skipped: the gateway adds the header"), "{markdown}");
+    assert!(markdown.contains("- 1 check skipped: the gateway adds the header (MCP-TRN-12)"), "{markdown}");
+    assert!(markdown.contains("1 check passes.") && !markdown.contains("| operation |"), "{markdown}");
+    assert_eq!(
+        report["because"].as_str().unwrap().split(": ").next(),
+        Some("1 of 4 checks fails (1 critical), 1 is unknown")
+    );
     assert!(markdown.contains("(same cause as MCP-AUTH-06)"), "{markdown}");
 }
 
@@ -133,18 +138,19 @@ fn the_list_of_fixes_has_the_evidence_and_the_command_that_proves_the_fix() {
     write_hardening(dir.path());
     let fix = read(dir.path(), run_dir::FIX);
     for part in [
-        "## MCP-AUTH-06 (critical, 9.8)",
-        "- the status is not 401",
+        "| [MCP-AUTH-06](#mcp-auth-06) | critical | what MCP-AUTH-06 tries is refused; not so: memory: a token of another key and 2 more | \
+         `harness harden --repeat MCP-AUTH-06` |",
+        "| [MCP-TRN-01](#mcp-trn-01) | high, unknown |",
+        "Seen with memory: a token of another key; memory: a token of no key: the status is not 401; the reply has a result.",
         "authorization: Bearer [token]",
         "HTTP/1.1 200 OK",
         "curl -sS -i -X POST 'http://127.0.0.1:7420/mcp'",
-        "Where to fix it: `services/kit/src/auth.rs`. Refuse it.",
-        "harness harden --repeat MCP-AUTH-06",
-        "Failures with the same cause: MCP-AUTH-08",
-        "## MCP-TRN-01: unknown",
+        "Fix: Refuse it. Files: `services/kit/src/auth.rs`.",
+        "Fails for the same cause: MCP-AUTH-08",
     ] {
         assert!(fix.contains(part), "`{part}` is missing:\n{fix}");
     }
     assert!(!fix.contains("## MCP-AUTH-08"), "a failure of the same cause is no finding of its own:\n{fix}");
     assert!(fix.contains("` ` `{}"), "a fence in the evidence does not end the block:\n{fix}");
+    assert_eq!(fix.matches("curl -sS").count(), 1, "one request stands for all cases with the same signs:\n{fix}");
 }

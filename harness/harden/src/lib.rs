@@ -4,6 +4,7 @@
 mod auth;
 mod busy;
 mod containers;
+mod elsewhere;
 mod guardrails;
 mod limits;
 mod quota;
@@ -14,6 +15,7 @@ mod supply;
 mod tenancy;
 mod transport;
 
+pub use elsewhere::texts;
 pub use harness_core::drive::hardening::{HardeningCheck, Need};
 
 /// Every check, in the order of reports. An id is never given to another check.

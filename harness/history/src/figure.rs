@@ -1,6 +1,7 @@
 //! Computes the figure that a threshold bounds, and compares it with the threshold. Calls that overlap a stall of the harness say nothing about time
 //! and are left out of it.
 
+use crate::counted;
 use crate::finding::Evidence;
 use crate::history::History;
 use crate::op::ErrorKind;
@@ -69,7 +70,7 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, OpRef
     }
     let share = |errors: u64| errors as f64 / count as f64;
     let rate = share(errors);
-    let text = format!("{threshold}: {} ({errors} of {count} calls)", percent(rate));
+    let text = format!("{threshold}: {} ({errors} of {})", percent(rate), counted(count, "call", "calls"));
     let result = if rate < threshold.below {
         FigureResult::Holds
     } else {
@@ -84,8 +85,8 @@ fn latency<'a>(
     percentile: f64,
     calls: impl Iterator<Item = (u32, OpRef<'a>)>,
 ) -> Option<Figure> {
-    let counted = calls.filter(|(_, op)| op.counts_for_latency());
-    let mut latencies: Vec<(u64, u32)> = counted.map(|(at, op)| (op.latency_us(), at)).collect();
+    let timed = calls.filter(|(_, op)| op.counts_for_latency());
+    let mut latencies: Vec<(u64, u32)> = timed.map(|(at, op)| (op.latency_us(), at)).collect();
     let value = percentile::of(&mut latencies, percentile)?.0 as f64;
     let calls = latencies.len() as u64;
     let mut text = format!("{threshold}: {}", millis(value));
@@ -104,7 +105,8 @@ fn latency<'a>(
     } else {
         let least = percentile::least_calls(percentile);
         text = format!(
-            "{threshold}: not measured: {calls} calls, and {} needs at least {least}",
+            "{threshold}: not measured: {}, and {} needs at least {least}",
+            counted(calls, "call", "calls"),
             percentile_name(percentile)
         );
         FigureResult::NotMeasured

@@ -5,6 +5,7 @@
 
 pub mod check;
 mod conditions;
+mod counted;
 pub mod expectation;
 pub mod experiment;
 mod figure;
@@ -24,6 +25,7 @@ mod walk;
 
 pub use check::{Criteria, Quota, judge};
 pub use conditions::Conditions;
+pub use counted::counted;
 pub use expectation::Expectation;
 pub use experiment::{Experiment, Promises};
 pub use finding::{Evidence, Finding};

@@ -9,6 +9,7 @@ use harness_core::plan::operation::OperationData;
 use harness_core::plan::target::Target;
 use harness_core::plan::target_form::{OperationForm, TargetForm, calls, operations};
 use harness_core::plan::workload::{Metric, Workload};
+use harness_history::counted;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -113,7 +114,7 @@ pub(super) fn check(workload: &Workload, target: &Target, overrides: &Overrides,
     }
     let (users, tokens) = (workload.users, target.organisations());
     if tokens > users {
-        let what = format!("{users} users cannot be spread over {tokens} tokens");
+        let what = format!("{} cannot be spread over {tokens} tokens", counted(users, "user", "users"));
         refuse("--users", what, "at least one user for each token");
     }
     let names: Vec<&str> = workload.mix.keys().map(String::as_str).collect();
@@ -158,7 +159,7 @@ mod tests {
             .replace("[[operation]]", "[[target.token]]\nenv = \"A\"\n[[target.token]]\nfile = \"b\"\n[[operation]]");
         assert_eq!(read("mine", "mine.toml", &two, &Overrides::default()).unwrap().workload.organisations, 2);
         let one = Overrides { users: Some(1), ..Overrides::default() };
-        assert!(problems(&two, &one).contains("1 users cannot be spread over 2 tokens"));
+        assert!(problems(&two, &one).contains("1 user cannot be spread over 2 tokens"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! the model context on every turn.
 
 use harness_core::drive::scenario::{Actor, ScenarioRequest, Stage, StepFailed};
+use harness_history::counted;
 use mcp_contracts::Service;
 use serde_json::{Value, json};
 
@@ -31,7 +32,12 @@ pub(super) async fn check(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), 
         let problems: Vec<String> = tools.iter().flat_map(|tool| problems(tool)).collect();
         let held = problems.is_empty() && !tools.is_empty();
         let expected = format!("every host can use the definitions of {name}");
-        stage.expect(&expected, held, format!("{} tools, {problems:?}", tools.len()), &[listed.op()]);
+        stage.expect(
+            &expected,
+            held,
+            format!("{}, {problems:?}", counted(tools.len(), "tool", "tools")),
+            &[listed.op()],
+        );
 
         let size: usize = tools.iter().map(|tool| size(tool)).sum();
         let expected = format!("the definitions of {name} have at most {MAX_OF_A_SERVICE} bytes");

@@ -2,6 +2,7 @@
 //! be excused here, so that a new tool cannot be forgotten.
 
 use harness_core::drive::scenario::{ScenarioRequest, Stage, StepFailed};
+use harness_history::counted;
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -41,7 +42,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         stage.expect(
             &format!("every tool of {} is tried by another organisation or excused", service.name()),
             !names.is_empty() && forgotten.is_empty(),
-            format!("{} tools, forgotten: {forgotten:?}", names.len()),
+            format!("{}, forgotten: {forgotten:?}", counted(names.len(), "tool", "tools")),
             &[listed.op()],
         );
         offered.extend(names);

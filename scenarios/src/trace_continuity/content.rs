@@ -2,6 +2,7 @@
 
 use super::{LOG_DEADLINE, marks, since};
 use harness_core::drive::scenario::{Actor, ScenarioRequest, Stage, StepFailed};
+use harness_history::counted;
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
 
@@ -48,7 +49,7 @@ pub(super) async fn expect_no_content(stage: &Stage<'_>, start: &[usize]) -> Res
     stage.expect(
         expected,
         !lines.is_empty() && revealing.is_empty(),
-        format!("{} lines, revealing: {revealing:?}", lines.len()),
+        format!("{}, revealing: {revealing:?}", counted(lines.len(), "line", "lines")),
         &[],
     );
     Ok(())

@@ -10,7 +10,8 @@ use std::path::PathBuf;
     args_conflicts_with_subcommands = true,
     after_help = "Examples:\n  harness chaos redis-outage\n  harness chaos guardrail-kill --seed 7\n  \
     harness chaos --list\n  harness chaos redis-outage --dry-run\n  harness chaos my/own.toml\n  harness chaos --on-trial\n  harness chaos recover\n  \
-    harness chaos any-latency --target http://127.0.0.1:8000/mcp --call 'search {\"q\":\"{{word}}\"}'"
+    harness chaos any-latency --target http://127.0.0.1:8000/mcp --call 'search {\"q\":\"{{word}}\"}'\n  \
+    harness chaos any-reset --profile mine.toml"
 )]
 pub(crate) struct ChaosArguments {
     #[command(subcommand)]
@@ -37,6 +38,11 @@ pub(crate) struct ChaosArguments {
     pub(crate) place: BackendArguments,
     #[command(flatten)]
     pub(crate) target: TargetArguments,
+    /// Profile of a load on any MCP server: the experiment disturbs its `[target]` and makes its calls.
+    #[arg(
+        long, value_name = "FILE", help_heading = "Any MCP server", conflicts_with_all = ["target", "url", "backend", "list", "on_trial"]
+    )]
+    pub(crate) profile: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) ownership: Ownership,
     #[command(flatten)]

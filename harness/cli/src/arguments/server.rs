@@ -8,22 +8,25 @@ use std::path::PathBuf;
 #[command(next_help_heading = "Any MCP server")]
 pub(crate) struct ServerArguments {
     /// URL of the server's MCP endpoint, such as `http://127.0.0.1:8000/mcp`.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["url", "backend"])]
+    #[arg(long, value_name = "URL", group = "any_server", conflicts_with_all = ["url", "backend"])]
     pub(crate) target: Option<String>,
+    /// Profile of a load on any MCP server, whose `[target]` is used in place of `--target`.
+    #[arg(long, value_name = "FILE", group = "any_server", conflicts_with_all = ["url", "backend"])]
+    pub(crate) profile: Option<PathBuf>,
     /// Environment variable with the bearer token.
-    #[arg(long, value_name = "NAME", requires = "target")]
+    #[arg(long, value_name = "NAME", requires = "any_server")]
     bearer_env: Option<String>,
     /// File with the bearer token.
-    #[arg(long, value_name = "PATH", requires = "target", conflicts_with = "bearer_env")]
+    #[arg(long, value_name = "PATH", requires = "any_server", conflicts_with = "bearer_env")]
     bearer_file: Option<PathBuf>,
     /// Environment variable with the token of another customer.
-    #[arg(long, value_name = "NAME", requires = "target")]
+    #[arg(long, value_name = "NAME", requires = "any_server")]
     other_bearer_env: Option<String>,
     /// PEM file with the authorities that the server's certificate is checked against; by default those of the system.
-    #[arg(long, value_name = "PATH", requires = "target")]
+    #[arg(long, value_name = "PATH", requires = "any_server")]
     ca_file: Option<PathBuf>,
     /// Host beyond this machine that may be reached; repeatable.
-    #[arg(long, value_name = "HOST", requires = "target")]
+    #[arg(long, value_name = "HOST", requires = "any_server")]
     allow_host: Vec<String>,
 }
 

@@ -12,11 +12,12 @@ use crate::arguments::BenchArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use calls::{CALLS, CONNECTIONS};
+use harness_history::counted;
 use history::EarlierRuns;
 use round::{Round, Size};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use table::{BenchConditions, BenchRecord, BenchRow, Build, Goal, median, number_of};
+use table::{BenchConditions, BenchRecord, BenchRow, Build, Goal, median};
 
 pub(crate) fn run(arguments: &BenchArguments, context: &Context) -> Result<Exit, Failure> {
     // `--json` is an option of every command, which those of one command cannot name as a conflict.
@@ -125,7 +126,7 @@ fn show(record: &BenchRecord, arguments: &BenchArguments, context: &Context) {
         return;
     }
     let conditions = &record.conditions;
-    let kind = format!("a {} build on {}", conditions.build.name(), number_of(conditions.cores, "core"));
+    let kind = format!("a {} build on {}", conditions.build.name(), counted(conditions.cores, "core", "cores"));
     let compared = record.compared.text(&kind);
     // The block of a document must be the whole output.
     if arguments.markdown {

@@ -19,6 +19,7 @@ use harness_core::plan::data_file::problem_lines;
 use harness_core::plan::target::Target;
 use harness_core::plan::target_form::calls;
 use harness_core::plan::topology::Topology;
+use harness_history::counted;
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
 use serde_json::json;
@@ -66,7 +67,7 @@ fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
         let mut experiments = experiment::all(folder).map_err(Failure::usage)?;
         if !arguments.list {
             // Those for a server of any maker need one, and those for the services of this product need these.
-            let has_target = arguments.target.target.is_some();
+            let has_target = arguments.target.target.is_some() || arguments.profile.is_some();
             let is_named = |experiment: &Experiment| experiment.target.is_some() != has_target;
             experiments.retain(|one| if one.is_on_target() { is_named(one) } else { !has_target });
         }
@@ -125,26 +126,33 @@ pub(crate) fn resolve(
     }
     if elsewhere > 0 {
         context.print_note(&format!(
-            "{elsewhere} experiments are skipped: they need a stack of their own, or services without a `--url`"
+            "{} skipped: possible only on a stack or a server that the harness starts, or with services that no `--url` names",
+            counted(elsewhere, "experiment is", "experiments are")
         ));
     }
     if problems.is_empty() { Ok(plans) } else { Err(Failure::usage(problems.join("\n"))) }
 }
 
-/// Returns the target of an experiment: the one in its file, or the one of the command line; `None` if neither names one. Gives the experiment the
-/// calls of the command line if its file has none.
+/// Returns the target of an experiment: the one in its file, in the profile of a load or on the command line; `None` if none names one. Gives the
+/// experiment the calls of the profile or of the command line if its file has none.
 fn own_target(
     experiment: &mut Experiment,
     arguments: &ChaosArguments,
     context: &Context,
 ) -> Result<Option<Target>, Failure> {
     let (name, options) = (&experiment.name, &arguments.target);
-    let target = match (experiment.target.take(), &options.target) {
+    let profile = arguments.profile.as_deref().map(target::of_profile).transpose()?;
+    let (named, profile) = match (profile, &options.target) {
+        (Some((target, workload)), _) => (Some(target), Some(workload)),
+        (None, url) => (url.as_deref().map(target::at), None),
+    };
+    let target = match (experiment.target.take(), named) {
         (Some(_), Some(_)) => {
-            return Err(Failure::usage(format!("`{name}` names its server in `[target]`; remove `--target`")));
+            let option = if profile.is_some() { "--profile" } else { "--target" };
+            return Err(Failure::usage(format!("`{name}` names its server in `[target]`; remove `{option}`")));
         }
         (Some(target), None) => *target,
-        (None, Some(url)) => target::at(url),
+        (None, Some(target)) => target,
         (None, None) => {
             target::refuse_options(options)?;
             return Ok(None);
@@ -160,17 +168,22 @@ fn own_target(
         && experiment.load.operations.is_empty()
         && options.target.is_some()
     {
-        return Err(target::suggest_calls(options, context)?);
+        return Err(target::suggest_calls(&format!("harness chaos {name}"), options, context)?);
     }
-    if !options.call.is_empty() {
-        if !experiment.load.operations.is_empty() {
-            return Err(Failure::usage(format!("`{name}` has its calls in `[[operation]]`; remove `--call`")));
-        }
+    if !experiment.load.operations.is_empty() && (profile.is_some() || !options.call.is_empty()) {
+        let option = if profile.is_some() { "--profile" } else { "--call" };
+        return Err(Failure::usage(format!("`{name}` has its calls in `[[operation]]`; remove `{option}`")));
+    }
+    if let Some(workload) = profile {
+        (experiment.load.operations, experiment.load.mix) = (workload.operations, workload.mix);
+    } else if !options.call.is_empty() {
         let calls = calls(&options.call);
         (experiment.load.operations, experiment.load.mix) = calls
             .map_err(|problems| Failure::usage(format!("the calls cannot be used:{}", problem_lines(&problems))))?;
     }
-    target::changed(target, options).map(Some)
+    let target = target::changed(target, options)?;
+    experiment.load.organisations = target.organisations();
+    Ok(Some(target))
 }
 
 fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
@@ -187,6 +200,8 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
     // The seed is missing here, because the plan adds the one that it uses.
     let name = play::quoted(arguments.names.iter().find(is_its_file).unwrap_or(&experiment.name));
     let mut words = vec![format!("harness chaos {name}{}", stack_options(&arguments.place))];
+    let profile = arguments.profile.as_ref();
+    words.extend(profile.map(|path| format!("--profile {}", play::quoted(&path.display().to_string()))));
     words.extend(target::words(&arguments.target));
     words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
     words.extend(
@@ -236,7 +251,9 @@ fn recover(runs: &Path, context: &Context) -> Result<Exit, Failure> {
         }));
     } else {
         let (found, undone) = (recovered.found, recovered.undone.len());
-        context.print(&format!("{found} faults and parts of killed harnesses were pending, {undone} are undone now"));
+        let pending =
+            counted(found, "fault or part of a killed harness was", "faults and parts of killed harnesses were");
+        context.print(&format!("{pending} pending, {undone} undone now"));
         recovered.undone.iter().for_each(|action| context.print(&format!("  {action}")));
         recovered.failed.iter().for_each(|why| context.print(&format!("  not undone: {why}")));
     }

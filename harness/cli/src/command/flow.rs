@@ -14,7 +14,7 @@ use harness_core::plan::topology::Topology;
 use harness_core::run::RunError;
 use harness_core::stack::state;
 use harness_core::stack::{Stack, StackRequest};
-use harness_history::Verdict;
+use harness_history::{Verdict, counted};
 use mcp_contracts::headers;
 use owo_colors::OwoColorize;
 use serde_json::{Value, json};
@@ -213,8 +213,8 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 fn verdict_lines(reply: &Value) -> Vec<String> {
-    let checked = &reply["rulesChecked"];
-    let mut lines = vec![format!("{} ({checked} rules checked)", text(reply, "verdict"))];
+    let checked = reply["rulesChecked"].as_u64().unwrap_or_default();
+    let mut lines = vec![format!("{} ({} checked)", text(reply, "verdict"), counted(checked, "rule", "rules"))];
     let rules = reply["rules"].as_array().into_iter().flatten();
     lines.extend(
         rules.map(|rule| format!("{} {}: {}", text(rule, "id"), text(rule, "severity"), text(rule, "message"))),
@@ -245,7 +245,12 @@ fn pattern_lines(reply: &Value) -> Vec<String> {
 
 fn injection_lines(reply: &Value) -> Vec<String> {
     let lines = text(reply, "text").lines().count();
-    vec![format!("{}, {lines} lines, on verdict {}", text(reply, "title"), text(reply, "verdictId"))]
+    vec![format!(
+        "{}, {}, on verdict {}",
+        text(reply, "title"),
+        counted(lines, "line", "lines"),
+        text(reply, "verdictId")
+    )]
 }
 
 fn execution_lines(reply: &Value) -> Vec<String> {

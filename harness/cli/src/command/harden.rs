@@ -13,9 +13,11 @@ use harness_core::plan::Backend;
 use harness_core::plan::hardening::{Hardening, OmittedCheck, Severity};
 use harness_core::plan::topology::Topology;
 use harness_harden::{ALL, HardeningCheck};
+use harness_history::counted;
 use mcp_contracts::env;
 use owo_colors::OwoColorize;
 use serde_json::json;
+use std::path::Path;
 use std::time::Duration;
 
 /// Maximum duration of all checks together.
@@ -50,11 +52,8 @@ pub(crate) fn resolve_from(
     command: String,
     context: &Context,
 ) -> Result<(Plan, String), Failure> {
-    let (backend, secret) = match &arguments.server.target {
-        Some(url) => {
-            let target = target::changed(target::at(url), &arguments.server.options())?;
-            (Backend::Target(Box::new(target)), String::new())
-        }
+    let (backend, secret) = match target::server(&arguments.server)? {
+        Some(target) => (Backend::Target(Box::new(target)), String::new()),
         None => context.backend(&arguments.place)?,
     };
     if let Some(folder) = arguments.repository.as_deref().filter(|folder| !folder.is_dir()) {
@@ -108,10 +107,10 @@ fn hardening_of(
                 skipped: by_user,
                 why,
             }),
-            None => checks.push(check.card()),
+            None => checks.push(harness_harden::texts(check, backend)),
         }
     }
-    let about = format!("requests that a stack must refuse, by {} checks", checks.len());
+    let about = format!("requests that a stack must refuse, by {}", counted(checks.len(), "check", "checks"));
     Hardening {
         name: name.to_owned(),
         about,
@@ -119,7 +118,16 @@ fn hardening_of(
         checks,
         omitted,
         repository: arguments.repository.clone(),
+        profile: arguments.server.profile.as_ref().map(|path| profile_options(path, arguments)),
     }
+}
+
+/// Returns the options that name the server of a profile, for the command that repeats a check.
+fn profile_options(path: &Path, arguments: &HardenArguments) -> String {
+    let mut words = vec![format!("--profile {}", play::quoted(&path.display().to_string()))];
+    words.extend(target::words(&arguments.server.options()));
+    words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
+    words.join(" ")
 }
 
 fn reasons(omitted: &[OmittedCheck]) -> String {

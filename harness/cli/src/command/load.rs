@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub(crate) fn run(arguments: &LoadArguments, context: &Context) -> Result<Exit, Failure> {
     if arguments.target.target.is_some() && arguments.target.call.is_empty() {
-        return Err(target::suggest_calls(&arguments.target, context)?);
+        return Err(target::suggest_calls("harness load", &arguments.target, context)?);
     }
     let (plan, secret) = resolve(arguments, command_line(), context)?;
     let folder = Folder::open(&arguments.record.runs, &settings::load(None)?)?;

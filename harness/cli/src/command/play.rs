@@ -11,7 +11,7 @@ use harness_core::plan::settings::Settings;
 use harness_core::report::terminal;
 use harness_core::run::runs;
 use harness_core::run::{RunOutcome, RunRequest, run as run_plan};
-use harness_history::Verdict;
+use harness_history::{Verdict, counted};
 use owo_colors::OwoColorize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -163,7 +163,7 @@ pub(crate) fn summary(played: &[PlayedRun], context: &Context) {
         let (verdict, because, place) = match &played.result {
             Ok(outcome) => (
                 word(outcome.judgement.verdict),
-                harness_core::report::summary::because(&outcome.judgement),
+                outcome.summary.because.clone(),
                 outcome.run_dir.display().to_string(),
             ),
             Err(failure) => ("error".red().bold().to_string(), failure.to_string(), String::new()),
@@ -222,6 +222,11 @@ fn show(outcome: &RunOutcome, has_figures: bool, context: &Context) {
             context.print("");
             terminal::lines(&outcome.summary, columns()).iter().for_each(|line| context.print(line));
             context.print("");
+        }
+        let omitted = outcome.summary.hardening.iter().flat_map(|hardening| &hardening.not_made);
+        for group in omitted {
+            let checks = counted(group.checks.len(), "check", "checks");
+            context.print(&format!("omitted {checks} ({}): {}", group.state, group.why));
         }
         let plan = &outcome.summary.plan;
         context.print(&format!("report  {}", report.display()));

@@ -7,6 +7,7 @@ use crate::settings;
 use harness_core::plan::run_dir;
 use harness_core::plan::seal::Integrity;
 use harness_core::run::runs::{self, RunEntry, RunState};
+use harness_history::counted;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -114,9 +115,9 @@ fn prune(keep: Option<u32>, dry_run: bool, folder: &Path, context: &Context) -> 
         pruned.kept.iter().for_each(|(run, why)| context.print(&format!("kept {}: {why}", run.display())));
         let word = if dry_run { "would be removed" } else { "removed" };
         context.print_note(&format!(
-            "{} runs {word}; kept {} runs in addition to the newest",
-            pruned.removed.len(),
-            pruned.kept.len()
+            "{} {word}; kept {} in addition to the newest",
+            counted(pruned.removed.len(), "run", "runs"),
+            counted(pruned.kept.len(), "run", "runs")
         ));
     }
     Ok(Exit::Pass)

@@ -12,6 +12,7 @@ use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
 use harness_core::run::RunError;
 use harness_core::stack::{IMAGE_TAG, Stack, StackRequest};
+use harness_history::counted;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,11 +22,8 @@ use std::sync::Arc;
 const MOST_SHOWN: usize = 50;
 
 pub(crate) fn run(arguments: &SnapshotArguments, context: &Context) -> Result<Exit, Failure> {
-    let (backend, secret) = match &arguments.server.target {
-        Some(url) => {
-            let target = target::changed(target::at(url), &arguments.server.options())?;
-            (Backend::Target(Box::new(target)), String::new())
-        }
+    let (backend, secret) = match target::server(&arguments.server)? {
+        Some(target) => (Backend::Target(Box::new(target)), String::new()),
         None => context.backend(&arguments.place)?,
     };
     let surfaces = surfaces(backend, &secret, context)?;
@@ -118,7 +116,12 @@ fn write(path: &Path, surfaces: &BTreeMap<String, Surface>, context: &Context) -
     for (name, surface) in surfaces {
         let file = if in_folder { file_of(path, name) } else { path.to_owned() };
         std::fs::write(&file, surface.text())?;
-        context.print_note(&format!("{}: {} tools, {}", file.display(), surface.len(), surface.sha256()));
+        context.print_note(&format!(
+            "{}: {}, {}",
+            file.display(),
+            counted(surface.len(), "tool", "tools"),
+            surface.sha256()
+        ));
     }
     Ok(Exit::Pass)
 }
@@ -166,13 +169,15 @@ fn show(name: &str, file: &Path, surface: &Surface, changes: &[SurfaceChange], c
     if !context.output.quiet {
         changes.iter().take(MOST_SHOWN).for_each(|change| context.print(&format!("{name}: {change}")));
         if changes.len() > MOST_SHOWN {
-            context.print(&format!("{name}: {} further changes", changes.len() - MOST_SHOWN));
+            context.print(&format!(
+                "{name}: {}",
+                counted(changes.len() - MOST_SHOWN, "further change", "further changes")
+            ));
         }
     }
     let state = match changes.len() {
         0 => "unchanged".to_owned(),
-        1 => "1 change that the snapshot does not have".to_owned(),
-        count => format!("{count} changes that the snapshot does not have"),
+        count => format!("{} that the snapshot does not have", counted(count, "change", "changes")),
     };
-    context.print(&format!("{name}: {} tools, {state}", surface.len()));
+    context.print(&format!("{name}: {}, {state}", counted(surface.len(), "tool", "tools")));
 }

@@ -1,7 +1,7 @@
 //! What commands do with a server that is not part of this product: the options that describe it, and the list of its tools.
 
 use super::play;
-use crate::arguments::TargetArguments;
+use crate::arguments::{ServerArguments, TargetArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
@@ -12,15 +12,48 @@ use harness_core::plan::bearer::BearerSource;
 use harness_core::plan::operation::PLACEHOLDERS;
 use harness_core::plan::reach::{Reach, another_machine};
 use harness_core::plan::target::Target;
+use harness_core::plan::workload::Workload;
+use harness_history::counted;
+use loadtests::{Load, Overrides};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Maximum number of tools that are listed with an example.
 const MOST_TOOLS: usize = 50;
+/// Maximum number of calls of the command that is suggested.
+const MOST_FIRST: usize = 3;
 
 /// Returns the running server at a URL.
 pub(crate) fn at(url: &str) -> Target {
     Target { url: url.to_owned(), tokens: Vec::new(), ca_file: None, reach: Reach::default(), start: None }
+}
+
+/// Returns the server of a profile, and the load with its calls.
+///
+/// # Errors
+/// The profile cannot be read, has problems, or names no server.
+pub(crate) fn of_profile(path: &Path) -> Result<(Target, Workload), Failure> {
+    let name = path.display().to_string();
+    let Load { workload, target } = loadtests::load(&name, &Overrides::default()).map_err(Failure::usage)?;
+    target.map(|target| (target, workload)).ok_or_else(|| {
+        Failure::usage(format!(
+            "`{name}` is the profile of a load on the services of this product: it has no `[target]`\n\
+             hint: add `[target]` and `[[operation]]` as in docs/mcp/ANY_SERVER.md, or remove `--profile`"
+        ))
+    })
+}
+
+/// Returns the server that `--target` or `--profile` names, with the other options applied; `None` if neither is set.
+///
+/// # Errors
+/// The profile cannot be used, or the options contradict each other.
+pub(crate) fn server(arguments: &ServerArguments) -> Result<Option<Target>, Failure> {
+    let target = match (&arguments.profile, &arguments.target) {
+        (Some(path), _) => of_profile(path)?.0,
+        (None, Some(url)) => at(url),
+        (None, None) => return Ok(None),
+    };
+    changed(target, &arguments.options()).map(Some)
 }
 
 /// Applies the options of the command line to a target, and what the settings allow to reach.
@@ -96,15 +129,16 @@ pub(crate) fn words(arguments: &TargetArguments) -> Vec<String> {
     words
 }
 
-/// Lists the tools of a server with an example of a call of each: the error of a load without `--call`.
+/// Lists the tools of a server with an example of a call of each: the error of a command without `--call`. `command` is the command so far.
 ///
 /// # Errors
 /// The server cannot be called.
-pub(crate) fn suggest_calls(arguments: &TargetArguments, context: &Context) -> Result<Failure, Failure> {
+pub(crate) fn suggest_calls(command: &str, arguments: &TargetArguments, context: &Context) -> Result<Failure, Failure> {
     let url = arguments.target.clone().unwrap_or_default();
     let target = changed(at(&url), arguments)?;
     let tools = context.runtime.block_on(Box::pin(tools(&target)))?;
-    Ok(Failure::usage(suggestion(&url, &tools)))
+    let command = format!("{command} {}", words(arguments).join(" "));
+    Ok(Failure::usage(suggestion(&command, &url, tools)))
 }
 
 async fn tools(target: &Target) -> Result<Vec<Tool>, Failure> {
@@ -117,13 +151,19 @@ fn failed(error: AccessError) -> Failure {
     Failure::new(if error.is_in_the_plan() { Exit::Usage } else { Exit::Stack }, error)
 }
 
-fn suggestion(url: &str, tools: &[Tool]) -> String {
+fn suggestion(command: &str, url: &str, mut tools: Vec<Tool>) -> String {
     if tools.is_empty() {
-        return format!("the server at `{url}` lists no tool, so that there is nothing to call");
+        return format!(
+            "the MCP server at `{url}` lists no tool, so there is nothing to call\n\
+             hint: check the URL, and that the token, if the server needs one, may see its tools"
+        );
     }
-    let mut text = format!("say what to call; the server at `{url}` has these tools, each with an example:");
+    // A newcomer copies the first one, which should change nothing.
+    tools.sort_by_key(|tool| !tool.is_read_only);
+    let count = counted(tools.len(), "tool", "tools");
+    let mut text = format!("name the calls to make with `--call`; the server at `{url}` has {count}:");
     for tool in tools.iter().take(MOST_TOOLS) {
-        let _ = write!(text, "\n\n  {}\n    --call {}", headline(tool), quoted(&printable(&example_call(tool))));
+        let _ = write!(text, "\n\n  {}\n    --call {}", headline(tool), example(tool));
     }
     if tools.len() > MOST_TOOLS {
         let _ = write!(text, "\n\n  and {} more", tools.len() - MOST_TOOLS);
@@ -131,10 +171,14 @@ fn suggestion(url: &str, tools: &[Tool]) -> String {
     // A call of the command line writes no record that another call could know.
     let fillable = PLACEHOLDERS.iter().filter(|(_, placeholder, _)| !placeholder.is_known_key());
     let names: Vec<String> = fillable.map(|(name, ..)| format!("{{{{{name}}}}}")).collect();
+    let first: Vec<&Tool> = tools.iter().filter(|tool| tool.is_read_only).take(MOST_FIRST).collect();
+    let warning = if first.is_empty() { "; no tool says that it only reads, so this call may change data" } else { "" };
+    let first = if first.is_empty() { tools.iter().take(1).collect() } else { first };
+    let calls: String = first.into_iter().map(|tool| format!(" --call {}", example(tool))).collect();
     let _ = write!(
         text,
-        "\n\nplaceholders: {}\nhint: repeat `--call`, add a weight such as `:4`, and begin with tools that only read; \
-         docs/mcp/ANY_SERVER.md shows how lost writes are found",
+        "\n\nplaceholders, each filled in anew for a call: {}\nA text of yours can stand in place of any of them, and a weight such as `:4` after a \
+         call. docs/mcp/ANY_SERVER.md shows how lost writes are found.\nhint: begin with this command{warning}\n  {command}{calls}",
         names.join(" ")
     );
     text
@@ -142,7 +186,13 @@ fn suggestion(url: &str, tools: &[Tool]) -> String {
 
 fn headline(tool: &Tool) -> String {
     let name = shown(&tool.name);
-    if tool.about.is_empty() { name } else { format!("{name}: {}", tool.about) }
+    let only_reads = if tool.is_read_only { " (only reads)" } else { "" };
+    if tool.about.is_empty() { format!("{name}{only_reads}") } else { format!("{name}{only_reads}: {}", tool.about) }
+}
+
+/// Returns the value of `--call` as a word of a shell.
+fn example(tool: &Tool) -> String {
+    quoted(&printable(&example_call(tool)))
 }
 
 /// Returns an example without control characters. It is not cut, because it is there to be copied.
@@ -158,7 +208,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Backend, Tool, require_ownership, suggestion};
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_server_beyond_this_machine_is_attacked_only_with_the_exact_word_of_its_owner() {
@@ -176,20 +226,36 @@ mod tests {
         assert!(require_ownership(&Backend::External { urls, hosts: Vec::new() }, &[]).is_err());
     }
 
+    fn tool(name: &str, about: &str, input_schema: Value, is_read_only: bool) -> Tool {
+        Tool { name: name.to_owned(), about: about.to_owned(), input_schema, is_read_only }
+    }
+
+    fn suggested(tools: Vec<Tool>) -> String {
+        suggestion("harness load --target http://127.0.0.1:1/mcp", "http://127.0.0.1:1/mcp", tools)
+    }
+
     #[test]
     fn each_tool_has_an_example_that_a_shell_accepts() {
-        let tool = Tool {
-            name: "search".to_owned(),
-            about: "Searches.".to_owned(),
-            input_schema: json!({ "type": "object", "required": ["q"], "properties": { "q": { "enum": ["it's"] } } }),
-        };
-        let text = suggestion("http://127.0.0.1:1/mcp", &[tool]);
-        assert!(text.contains("search: Searches.\n    --call 'search {\"q\":\"it'\\''s\"}'"), "{text}");
+        let schema = json!({ "type": "object", "required": ["q"], "properties": { "q": { "enum": ["it's"] } } });
+        let text = suggested(vec![tool("search", "Searches.", schema, false)]);
+        let call = "--call 'search {\"q\":\"it'\\''s\"}'";
+        assert!(text.contains(&format!("search: Searches.\n    {call}")), "{text}");
         assert!(text.contains("{{key}}") && !text.contains("{{known_key}}"), "{text}");
-        assert!(suggestion("http://127.0.0.1:1/mcp", &[]).contains("lists no tool"));
+        assert!(text.contains("may change data") && text.contains("has 1 tool:"), "{text}");
+        assert!(text.ends_with(&format!("harness load --target http://127.0.0.1:1/mcp {call}")), "{text}");
+        assert!(suggested(Vec::new()).contains("lists no tool"));
         let name = format!("\u{1b}]0;{}", "x".repeat(300));
-        let text =
-            suggestion("http://127.0.0.1:1/mcp", &[Tool { name, about: String::new(), input_schema: json!({}) }]);
+        let text = suggested(vec![tool(&name, "", json!({}), false)]);
         assert!(!text.contains('\u{1b}') && text.contains("  ]0;xxx") && text.contains("x…\n"), "{text}");
+    }
+
+    #[test]
+    fn tools_that_only_read_come_first_and_are_the_first_command() {
+        let tools =
+            ["delete", "list", "add", "get"].map(|name| tool(name, "", json!({}), ["list", "get"].contains(&name)));
+        let text = suggested(tools.to_vec());
+        let places = ["  list (only reads)", "  get (only reads)", "  delete\n", "  add\n"].map(|name| text.find(name));
+        assert!(places.is_sorted() && places[0].is_some(), "{places:?} in {text}");
+        assert!(text.ends_with("/mcp --call 'list' --call 'get'") && !text.contains("may change data"), "{text}");
     }
 }

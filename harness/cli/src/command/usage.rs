@@ -6,6 +6,7 @@ use crate::arguments::UsageArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
+use harness_history::counted;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
@@ -37,9 +38,13 @@ pub(crate) fn run(arguments: &UsageArguments, context: &Context) -> Result<Exit,
         }
         if lines.no_json > 0 {
             context.print_note(&format!(
-                "`{}`: {} lines are no log lines and do not count",
+                "`{}`: {}",
                 file.display(),
-                lines.no_json
+                counted(
+                    lines.no_json,
+                    "line is no log line and does not count",
+                    "lines are no log lines and do not count"
+                )
             ));
         }
     }

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use build::build;
 use harness_core::stack::state;
+use harness_history::counted;
 use mcp_contracts::Service;
 use notify::{EventKind, RecursiveMode, Watcher};
 use sources::Sources;
@@ -50,7 +51,7 @@ pub(crate) fn run(arguments: &WatchArguments, context: &Context) -> Result<Exit,
     follow(&mut watcher, &sources, &mut watched)?;
     // Registered only when the folders are watched: `start` waits for this, so no later change is missed.
     let _registered = background::register(folder)?;
-    context.print(&format!("watching {} folders", watched.len()));
+    context.print(&format!("watching {}", counted(watched.len(), "folder", "folders")));
     while !context.cancel.is_cancelled() {
         let services = sources.affected(&next(&changes)?);
         if services.is_empty() {

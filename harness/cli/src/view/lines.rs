@@ -1,7 +1,8 @@
 //! Writes plain lines to stderr, for pipes and the logs of a CI.
 
-use super::{expectation_line, finding_line, millis};
+use super::{allowed, expectation_line, finding_line, millis};
 use harness_core::stack::view::{Event, View};
+use harness_history::counted;
 use std::io::Write;
 
 /// Seconds between two lines of progress.
@@ -20,14 +21,15 @@ impl View for Lines {
                     return;
                 }
                 format!(
-                    "   {phase} {left:>3} s left: {} users, {} calls/s, p50 {}, p95 {}, p99 {}, {} of {} not ok",
-                    progress.users,
+                    "   {phase} {left:>3} s left: {}, {} calls/s, p50 {}, p95 {}, p99 {}, {} of {} not ok{}",
+                    counted(progress.users, "user", "users"),
                     progress.calls,
                     millis(progress.latency_us_p50),
                     millis(progress.latency_us_p95),
                     millis(progress.latency_us_p99),
                     progress.phase_errors,
                     progress.phase_calls,
+                    allowed(&progress),
                 )
                 .to_lowercase()
             }

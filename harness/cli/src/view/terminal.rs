@@ -1,9 +1,10 @@
 //! Live progress on a terminal: the phase and its progress, and below it the rate, the percentiles and the errors, wrapped to the width of the
 //! terminal. Loads, experiments and the gate look the same.
 
-use super::{expectation_line, finding_line, millis};
+use super::{allowed, expectation_line, finding_line, millis};
 use harness_core::stack::view::Progress;
 use harness_core::stack::view::{Event, View};
+use harness_history::counted;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use owo_colors::OwoColorize;
 use parking_lot::Mutex;
@@ -81,14 +82,14 @@ fn bar() -> ProgressStyle {
 
 /// Returns the current figures, in the order of their importance.
 fn figures(progress: &Progress) -> Vec<String> {
-    let errors = format!("{} not ok", progress.phase_errors);
+    let errors = format!("{} not ok{}", progress.phase_errors, allowed(progress));
     vec![
         format!("{}/s", progress.calls),
         if progress.phase_errors == 0 { errors } else { errors.red().to_string() },
         format!("p50 {}", millis(progress.latency_us_p50)),
         format!("p95 {}", millis(progress.latency_us_p95)),
         format!("p99 {}", millis(progress.latency_us_p99)),
-        format!("{} users", progress.users),
+        counted(progress.users, "user", "users"),
     ]
 }
 
@@ -128,6 +129,7 @@ mod tests {
             errors: 0,
             phase_calls: 9_999_999,
             phase_errors: 1_234,
+            phase_allowed: 1_200,
             latency_us_p50: 123_456,
             latency_us_p95: 1_234_567,
             latency_us_p99: 12_345_678,

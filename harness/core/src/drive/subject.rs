@@ -9,6 +9,7 @@ use crate::plan::target::Target;
 use crate::plan::topology::Topology;
 use crate::plan::workload::{Workload, too_few_calls};
 use crate::plan::{Backend, Purpose, Script};
+use harness_history::counted;
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 
@@ -94,14 +95,18 @@ fn experiment_problems(experiment: &Experiment, topology: &Topology, backend: &B
 
 /// Returns why some tokens of a target would have no user; `None` if each has one.
 fn too_few_users(users: u32, tokens: u32) -> Option<String> {
-    (tokens > users).then(|| format!("{users} users cannot be spread over {tokens} tokens; each needs at least one"))
+    (tokens > users).then(|| {
+        format!("{} cannot be spread over {tokens} tokens; each needs at least one", counted(users, "user", "users"))
+    })
 }
 
 /// Returns why the experiment is for another kind of stack; `None` if it is not.
 fn another_stack(experiment: &Experiment, backend: &Backend) -> Option<&'static str> {
     match (experiment.is_on_target(), backend.target().is_some()) {
-        (true, false) => Some("it is for a server of any maker; add `--target URL`, or `[target]` in its file"),
-        (false, true) => Some("it needs the services of this product; remove `--target`"),
+        (true, false) => {
+            Some("it is for a server of any maker; add `--target URL` or `--profile FILE`, or `[target]` in its file")
+        }
+        (false, true) => Some("it needs the services of this product; remove `--target` or `--profile`"),
         (true, true) if experiment.load.operations.is_empty() => {
             Some("it makes no call; add `--call 'TOOL {\"argument\":\"{{word}}\"}'`, or `[[operation]]` in its file")
         }

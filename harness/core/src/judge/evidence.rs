@@ -4,7 +4,7 @@
 use super::target::{Coverage, TargetCalls};
 use super::{Recorded, target_calls};
 use crate::drive::{DriverReport, FinalWalks, Handshakes, Subject};
-use harness_history::{Evidence, Finding, OpRef, Phase, Verdict};
+use harness_history::{Evidence, Finding, OpRef, Phase, Verdict, counted};
 
 /// Name of the finding about the run itself.
 pub const EVIDENCE_CHECK: &str = "run-is-evidence";
@@ -24,7 +24,10 @@ pub(super) fn finding(recorded: &Recorded) -> Finding {
         Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_) => scenario(recorded),
     };
     if let Some((calls, why)) = recorded.history.local_errors() {
-        doubts.push(format!("{calls} calls failed because of the harness and not of the service: {why}"));
+        doubts.push(format!(
+            "{} failed because of the harness and not of the service: {why}",
+            counted(calls, "call", "calls")
+        ));
     }
     if recorded.torn {
         doubts.push("the last line of the history is incomplete".to_owned());
@@ -54,7 +57,7 @@ fn scenario(recorded: &Recorded) -> EvidenceSummary {
         doubts.push("no call was made".to_owned());
     }
     let not_judged = not_judged(recorded).unwrap_or_default();
-    (calls, format!("ran to its end with {calls} calls{not_judged}"), doubts)
+    (calls, format!("ran to its end with {}{not_judged}", counted(calls, "call", "calls")), doubts)
 }
 
 fn load(recorded: &Recorded) -> EvidenceSummary {
@@ -86,7 +89,8 @@ fn load(recorded: &Recorded) -> EvidenceSummary {
     let handshakes = recorded.driver.as_ref().and_then(handshakes).unwrap_or_default();
     let not_judged = not_judged(recorded).unwrap_or_default();
     let summary = format!(
-        "{calls} calls measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{handshakes}{not_judged}"
+        "{} measured, {succeeded} of them ok{arrivals}; the driver used at most {peak:.0} % of a core{walks}{handshakes}{not_judged}",
+        counted(calls, "call", "calls")
     );
     (calls, summary, doubts)
 }
@@ -96,7 +100,8 @@ fn handshakes(driver: &DriverReport) -> Option<String> {
     let Handshakes { made, failed, us_p50, us_max, version } = driver.handshakes.as_ref()?;
     let ms = |us: &u64| *us as f64 / 1e3;
     Some(format!(
-        "; {made} handshakes (MCP {version}), {failed} of them failed, p50 {:.1} ms, at most {:.1} ms",
+        "; {} (MCP {version}), {failed} of them failed, p50 {:.1} ms, at most {:.1} ms",
+        counted(*made, "handshake", "handshakes"),
         ms(us_p50),
         ms(us_max)
     ))
@@ -137,8 +142,8 @@ fn arrivals(driver: &DriverReport, recorded: &Recorded) -> Option<String> {
 fn driver_doubts(driver: &DriverReport, recorded_calls: u64) -> Vec<String> {
     let mut doubts = driver.problems.clone();
     // Everything else is derived from the history, so only this comparison notices a lost record (decision 0020).
-    if let Some(counted) = driver.transactions.filter(|counted| *counted != recorded_calls) {
-        doubts.push(format!("goose counted {counted} calls, but the history has {recorded_calls}"));
+    if let Some(made) = driver.transactions.filter(|made| *made != recorded_calls) {
+        doubts.push(format!("goose counted {}, but the history has {recorded_calls}", counted(made, "call", "calls")));
     }
     if driver.interrupted {
         doubts.push("the run was interrupted".to_owned());

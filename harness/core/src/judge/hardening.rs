@@ -115,6 +115,7 @@ mod tests {
         let checks = vec![card("A", &[]), card("B", &["A"]), card("C", &["B"]), card("D", &[]), card("E", &[])];
         Hardening {
             repository: None,
+            profile: None,
             name: "catalogue".into(),
             about: "x".into(),
             deadline: Duration::from_secs(1),

@@ -5,11 +5,12 @@ use crate::drive::experiment::Experiment;
 use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::workload::Workload;
 use harness_history::{EffectRef, Finding, History, OpRef, Phase, Verdict, check};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The order of a list and its pages are promises of our own services, and of no other.
 const INDEX_AGREES: &str = "index-agrees";
 const LOST: &str = "no-lost-writes";
+const PHANTOM: &str = "no-phantom-reads";
 const DUPLICATES: &str = "no-duplicate-effects";
 
 /// The calls of a load or an experiment on a target.
@@ -105,7 +106,28 @@ pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec
             None => finding,
         }
     };
-    findings.into_iter().filter(is_seen).map(doubt).collect()
+    let hint = |finding: Finding| match finding.verdict {
+        Verdict::Fail if finding.check == PHANTOM && has_repeated_value(history) => Finding {
+            summary: format!(
+                "{}; several records have one value that no call has written: if it means that there is no record, name it with `no_record` in \
+                 `reads`",
+                finding.summary
+            ),
+            ..finding
+        },
+        Verdict::Pass | Verdict::Fail | Verdict::Unknown => finding,
+    };
+    findings.into_iter().filter(is_seen).map(doubt).map(hint).collect()
+}
+
+/// Returns true if reads of two records returned one value that no call has written.
+fn has_repeated_value(history: &History) -> bool {
+    let mut first = HashMap::new();
+    let mut unwritten = history.reads().filter_map(|(_, _, key, value)| {
+        let value = value.filter(|value| history.writers(*value).is_empty())?;
+        Some((value.digest()?, key))
+    });
+    unwritten.any(|(digest, key)| *first.entry(digest).or_insert(key) != key)
 }
 
 /// Returns the pointer that may be wrong: records were read or listed, and none of the replies had what was written where the profile says that it is.
@@ -326,6 +348,25 @@ mod tests {
             let (verdict, why) = verdict_of(&judged(reads(&other, &state(20)), &workload), check);
             assert_eq!(verdict, Verdict::Fail, "one value was found: {check}: {why}");
         }
+    }
+
+    #[test]
+    fn a_value_of_several_records_that_no_call_has_written_has_a_hint() {
+        let summary = |second: u64| {
+            let values = [
+                (30, "a", state(10)),
+                (40, "b", RecordState::of_content(98, None)),
+                (50, "c", RecordState::of_content(second, None)),
+            ];
+            let reads = values.map(|(at, key, value)| read(at, key, Some(value)));
+            let ops = [write(10, "a"), write(20, "b"), write(25, "c")].into_iter().chain(reads).collect();
+            let judged = judged(ops, &workload(1, &json!([put(), get("get", "known_key")])));
+            let (verdict, summary) = verdict_of(&judged, "no-phantom-reads");
+            assert_eq!(verdict, Verdict::Fail, "{summary}");
+            summary
+        };
+        assert!(summary(98).contains("name it with `no_record`"), "{}", summary(98));
+        assert!(!summary(99).contains("`no_record`"), "{}", summary(99));
     }
 
     #[test]

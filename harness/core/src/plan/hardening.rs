@@ -19,6 +19,9 @@ pub struct Hardening {
     /// Folder with the sources of the stack, for the checks that read files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository: Option<PathBuf>,
+    /// Options of the command line that name the server, if a profile names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
 }
 
 /// The texts of a hardening check.
@@ -36,7 +39,7 @@ pub struct CheckTexts {
     pub sources: Vec<String>,
     pub how: String,
     pub remedy: String,
-    /// Files of this repository in which a failure is fixed, the most likely one first.
+    /// Files of this repository in which a failure is fixed, the most likely one first; empty for a server of another maker.
     pub mend: Vec<String>,
     /// Checks whose failure is the cause of a failure of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -68,7 +68,7 @@ pub(crate) fn unfillable(
 }
 
 /// A place that a reply must have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
     pub at: Pointer,
     /// The value there; `None` if any value will do.
@@ -92,6 +92,24 @@ pub struct ReadPlace {
     /// error is a valid reply.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// What a good reply has if there is no such record: each is a place that exists, or a place with this value. [`READ_KEY`] in a text stands
+    /// for the key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub no_record: Vec<Expected>,
+}
+
+/// Stands for the key of the record in a text of `no_record`.
+const READ_KEY: &str = "{{known_key}}";
+
+impl ReadPlace {
+    /// Returns true if a good reply says that there is no record with this key.
+    pub fn has_no_record(&self, key: &str, arguments: &Value, reply: &Value) -> bool {
+        self.no_record.iter().any(|Expected { at, value }| match (at.find(arguments, reply), value) {
+            (found, None) => found.is_some(),
+            (Some(Value::String(found)), Some(Value::String(text))) => *found == text.replace(READ_KEY, key),
+            (found, Some(value)) => found == Some(value),
+        })
+    }
 }
 
 /// Where a call has the records that it lists: all records that the caller may see.
@@ -192,12 +210,26 @@ impl OperationData {
                 let what = "a text of `missing` is empty, so every error would count as a missing record";
                 problems.push(("reads", what.to_owned()));
             }
+            problems.extend(no_record_problems(reads).map(|what| ("reads", what)));
             if !reads.value.is_in_reply() {
                 problems.push(("reads", format!("`{}` is what was sent; a read value is below `/reply`", reads.value)));
             }
         }
         problems
     }
+}
+
+/// Returns what is wrong with the signs of a missing record.
+fn no_record_problems(reads: &ReadPlace) -> impl Iterator<Item = String> {
+    reads.no_record.iter().filter_map(|Expected { at, value }| {
+        if !at.is_in_reply() {
+            return Some(format!("`{at}` of `no_record` is what was sent; what says that there is no record is below `/reply`"));
+        }
+        let text = value.as_ref().and_then(Value::as_str).unwrap_or_default().replace(READ_KEY, "");
+        text.contains("{{").then(|| {
+            format!("`{text}` of `no_record` has a placeholder; only `{READ_KEY}` is allowed there, and stands for the key that was read")
+        })
+    })
 }
 
 #[cfg(test)]
@@ -248,6 +280,36 @@ mod tests {
             "writes": { "key": "/arguments/new", "value": "/arguments/word" },
         }));
         assert!(both.contains("writes, reads or lists"), "{both}");
+    }
+
+    #[test]
+    fn a_reply_can_say_that_there_is_no_record() {
+        let reads = |no_record: Value| {
+            let reads = json!({ "key": "/arguments/old", "value": "/reply/text", "no_record": no_record });
+            operation(&json!({ "reads": reads }))
+        };
+        let text = |text: &str| json!([{ "at": "/reply/text", "value": text }]);
+        for (no_record, reply, has_no_record) in [
+            (text(""), json!({ "text": "" }), true),
+            (text(""), json!({ "text": " " }), false),
+            (text(""), json!({}), false),
+            (text("no note named {{known_key}}"), json!({ "text": "no note named k1" }), true),
+            (text("no note named {{known_key}}"), json!({ "text": "no note named k2" }), false),
+            (json!([{ "at": "/reply/text", "value": [] }]), json!({ "text": [] }), true),
+            (json!([{ "at": "/reply/found", "value": false }]), json!({ "found": false, "text": "x" }), true),
+            (json!([{ "at": "/reply/found", "value": false }]), json!({ "found": true, "text": "x" }), false),
+            (json!([{ "at": "/reply/error" }]), json!({ "error": "gone" }), true),
+            (json!([{ "at": "/reply/error" }]), json!({ "error": null, "text": "x" }), false),
+            (json!([]), json!({ "text": "" }), false),
+        ] {
+            let data = reads(no_record.clone());
+            assert_eq!(data.problems(), Vec::new(), "{no_record}");
+            let place = data.reads.unwrap();
+            assert_eq!(place.has_no_record("k1", &Value::Null, &reply), has_no_record, "{no_record} and {reply}");
+        }
+        let of = |no_record: Value| reads(no_record).problems().into_iter().map(|(_, what)| what).collect::<String>();
+        assert!(of(json!([{ "at": "/arguments/old" }])).contains("is what was sent"));
+        assert!(of(text("none of {{word}}")).contains("only `{{known_key}}` is allowed"));
     }
 
     #[test]

@@ -115,6 +115,11 @@ struct ReadForm {
     /// What says that there is no such record: parts of the texts of errors, statuses such as `http_404`, and codes such as `json_rpc_-32603`.
     #[schemars(extend("default" = []))]
     missing: Vec<String>,
+    /// What a good reply has if there is no such record: the value in place of a record's, such as `""`; a JSON pointer that exists only then, such
+    /// as `/reply/error`; a list of these; or a table of pointers and values.
+    #[serde(default)]
+    #[schemars(schema_with = "no_record")]
+    no_record: Option<Value>,
 }
 
 /// Where the call has the records that it lists.
@@ -137,6 +142,11 @@ fn open_table(_: &mut SchemaGenerator) -> Schema {
 // Without a type, because it is a list or a table.
 fn pointers(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "default": [], "examples": [["/reply/ok"], { "/reply/ok": true }] })
+}
+
+// Without a type, because it is any value.
+fn no_record(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "examples": ["", "/reply/error", ["", "no note named {{known_key}}"], { "/reply/found": false }] })
 }
 
 /// Returns true if a file has a target. A text that is not TOML has none.
@@ -237,7 +247,8 @@ impl OperationForm {
         };
         let reads = |form: &ReadForm| {
             let (key, value) = (pointer("reads", &form.key)?, pointer("reads", &form.value)?);
-            Ok(ReadPlace { key, value, missing: form.missing.clone() })
+            let no_record = no_record_signs(form.no_record.as_ref(), &value).map_err(|why| ("reads", why))?;
+            Ok(ReadPlace { key, value, missing: form.missing.clone(), no_record })
         };
         let lists = |form: &ListForm| {
             let items = pointer("lists", &form.items)?;
@@ -270,6 +281,29 @@ fn expected(form: Option<&Value>) -> Result<Vec<Expected>, String> {
         }
         Some(Value::Object(values)) => values.iter().map(|(text, value)| place(text, Some(value.clone()))).collect(),
         Some(other) => Err(format!("`{other}` is neither a list of pointers nor a table of pointers and values")),
+    }
+}
+
+/// Reads what says that there is no record. A text that begins with `/reply` is a place that must exist; any other value is compared with the value of
+/// the record at `value`.
+fn no_record_signs(form: Option<&Value>, value: &Pointer) -> Result<Vec<Expected>, String> {
+    let one = |sign: &Value| match sign.as_str().map(|text| Pointer::try_from(text.to_owned())) {
+        Some(Ok(at)) => Expected { at, value: None },
+        Some(Err(_)) | None => Expected { at: value.clone(), value: Some(sign.clone()) },
+    };
+    match form {
+        None => Ok(Vec::new()),
+        Some(Value::Array(signs)) if signs.is_empty() => {
+            Err("`no_record` is an empty list, so nothing says that there is no record; write `[[]]` if the value is an empty list then".to_owned())
+        }
+        Some(Value::Array(signs)) => Ok(signs.iter().map(one).collect()),
+        Some(Value::Object(values)) => {
+            let place = |(text, value): (&String, &Value)| {
+                Ok(Expected { at: Pointer::try_from(text.clone())?, value: Some(value.clone()) })
+            };
+            values.iter().map(place).collect()
+        }
+        Some(sign) => Ok(vec![one(sign)]),
     }
 }
 
@@ -402,6 +436,47 @@ mod tests {
         ] {
             let (_, _, problems) = parsed(&GOOD.replacen(old, new, 1));
             assert!(problems.iter().any(|problem| problem.contains(expected)), "{expected}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn what_says_that_there_is_no_record_has_several_forms() {
+        let reads = |no_record: &str| {
+            format!(
+                "[target]\nurl = \"http://127.0.0.1:1/mcp\"\n[[operation]]\ntool = \"get\"\narguments = {{ key = \"{{{{known_key}}}}\" }}\n\
+                 reads = {{ key = \"/arguments/key\", value = \"/reply/text\"{no_record} }}\n"
+            )
+        };
+        for (no_record, expected) in [
+            ("", json!(null)),
+            (", no_record = \"\"", json!([{ "at": "/reply/text", "value": "" }])),
+            (", no_record = \"/reply/error\"", json!([{ "at": "/reply/error" }])),
+            (
+                ", no_record = [\"\", \"none\", [], \"/reply/error\"]",
+                json!([
+                    { "at": "/reply/text", "value": "" }, { "at": "/reply/text", "value": "none" },
+                    { "at": "/reply/text", "value": [] }, { "at": "/reply/error" },
+                ]),
+            ),
+            (", no_record = { \"/reply/found\" = false }", json!([{ "at": "/reply/found", "value": false }])),
+        ] {
+            let (_, operations, problems) = parsed(&reads(no_record));
+            assert_eq!(problems, Vec::<String>::new(), "{no_record}");
+            let [get] = &operations[..] else { panic!("{operations:?}") };
+            assert_eq!(
+                serde_json::to_value(get.reads.as_ref().unwrap()).unwrap()["no_record"],
+                expected,
+                "{no_record}"
+            );
+        }
+        for (no_record, expected) in [
+            (", no_record = []", "write `[[]]`"),
+            (", no_record = { found = false }", "`found` is not a JSON pointer"),
+            (", no_record = \"none of {{word}}\"", "only `{{known_key}}` is allowed"),
+            (", no_record = \"/arguments/key\"", "is what was sent"),
+        ] {
+            let (_, _, problems) = parsed(&reads(no_record));
+            assert!(problems.iter().any(|problem| problem.contains(expected)), "{no_record}: {problems:?}");
         }
     }
 

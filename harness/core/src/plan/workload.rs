@@ -2,12 +2,17 @@
 //! `loadtests` reads the profiles (TOML).
 
 use super::operation::{OperationData, unfillable};
-use harness_history::percentile;
 pub use harness_history::{Metric, Threshold};
+use harness_history::{counted, percentile};
 use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// Returns who makes the calls: `2 users of 1 organisation`.
+pub fn people(users: u32, organisations: u32) -> String {
+    format!("{} of {}", counted(users, "user", "users"), counted(organisations, "organisation", "organisations"))
+}
 
 /// The input of the driver. It does not contain the addresses of the stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,7 +72,8 @@ impl Workload {
         let mut problems = Vec::new();
         if organisations > users {
             problems.push(format!(
-                "{users} users cannot be spread over {organisations} organisations; each needs at least one"
+                "{} cannot be spread over {organisations} organisations; each needs at least one",
+                counted(*users, "user", "users")
             ));
         }
         problems.extend(unfillable(&self.operations, &self.mix, self.all_users(), *organisations));

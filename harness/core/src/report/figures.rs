@@ -52,6 +52,25 @@ pub struct HardeningFigures {
     pub checks: Vec<CheckFigures>,
     /// Every check that was not made, with the reason.
     pub omitted: Vec<OmittedFigures>,
+    /// The checks that decided nothing because they were skipped or do not apply, by their reason; the largest group first.
+    pub not_made: Vec<NotMadeFigures>,
+    /// Number of checks that passed.
+    pub passed: u64,
+    /// Number of checks that failed.
+    pub failed: u64,
+    /// Number of checks that could not decide.
+    pub unknown: u64,
+}
+
+/// Checks that were not made for one reason.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct NotMadeFigures {
+    /// `skipped` or `not applicable`.
+    pub state: String,
+    /// The reason of the user, or what is missing.
+    pub why: String,
+    /// Their ids, in the order of the catalogue.
+    pub checks: Vec<String>,
 }
 
 /// One hardening check.

@@ -13,6 +13,7 @@ use crate::judge::{JudgeError, JudgeMemory, Recorded, judge};
 use crate::plan::run_dir;
 use crate::plan::seal::{Integrity, verify};
 use crate::report::gate::record::{GateRecord, PhaseKind, PhaseRecord, RunEnd, RunRecord, runs};
+use harness_history::counted;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 use std::collections::BTreeMap;
@@ -117,7 +118,10 @@ impl GateSummary {
         let because = match reasons.first() {
             None => {
                 let count: usize = phases.iter().map(|phase| phase.runs.len()).sum();
-                format!("all {count} runs of {} phases pass", phases.len())
+                match count {
+                    1 => "the run passes".to_owned(),
+                    _ => format!("all {count} runs of {} pass", counted(phases.len(), "phase", "phases")),
+                }
             }
             Some(first) if reasons.len() == 1 => format!("{}: {}", first.name, first.because),
             Some(first) => format!("{}: {} (and {} more)", first.name, first.because, reasons.len() - 1),

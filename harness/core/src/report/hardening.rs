@@ -1,6 +1,8 @@
 //! The figures of a hardening run.
 
-use super::figures::{CheckFigures, ExchangeFigures, HardeningFigures, OmittedFigures, ViolationFigures};
+use super::figures::{
+    CheckFigures, ExchangeFigures, HardeningFigures, NotMadeFigures, OmittedFigures, ViolationFigures,
+};
 use crate::drive::Subject;
 use crate::drive::hardening::{CheckRecord, CheckState, ViolationRecord};
 use crate::judge::Recorded;
@@ -10,7 +12,7 @@ use crate::plan::bearer::BearerSource;
 use crate::plan::hardening::{CheckTexts, Hardening};
 use crate::plan::reach::another_machine;
 use crate::plan::target::Target;
-use std::path::Path;
+use indexmap::IndexMap;
 
 /// Returns the figures; `None` for another kind of run.
 pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
@@ -22,7 +24,29 @@ pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
         state: if omitted.skipped { "skipped" } else { CheckState::NotApplicable.name() }.to_owned(),
         why: omitted.why.clone(),
     });
-    Some(HardeningFigures { checks: made.collect(), omitted: skipped.collect() })
+    let (checks, omitted): (Vec<CheckFigures>, Vec<OmittedFigures>) = (made.collect(), skipped.collect());
+    let count = |state: CheckState| checks.iter().filter(|check| check.state == state.name()).count() as u64;
+    let (passed, failed, unknown) = (count(CheckState::Pass), count(CheckState::Fail), count(CheckState::Unknown));
+    let not_made = not_made(&checks, &omitted);
+    Some(HardeningFigures { checks, omitted, not_made, passed, failed, unknown })
+}
+
+/// Returns the checks that decided nothing, by their reason. Many checks miss the same, and one line for each would hide what a reader can change.
+fn not_made(checks: &[CheckFigures], omitted: &[OmittedFigures]) -> Vec<NotMadeFigures> {
+    let unfit = checks.iter().filter(|check| check.state == CheckState::NotApplicable.name());
+    let unfit = unfit.map(|check| (&check.state, &check.summary, &check.id));
+    let mut groups: IndexMap<(&str, &str), Vec<String>> = IndexMap::new();
+    for (state, why, id) in omitted.iter().map(|one| (&one.state, &one.why, &one.id)).chain(unfit) {
+        groups.entry((state.as_str(), why.as_str())).or_default().push(id.clone());
+    }
+    let group = |((state, why), checks): ((&str, &str), Vec<String>)| NotMadeFigures {
+        state: state.to_owned(),
+        why: why.to_owned(),
+        checks,
+    };
+    let mut groups: Vec<NotMadeFigures> = groups.into_iter().map(group).collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.checks.len()));
+    groups
 }
 
 fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigures {
@@ -41,7 +65,7 @@ fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigur
         how: card.how.clone(),
         remedy: card.remedy.clone(),
         mend: card.mend.clone(),
-        repeat: repeat(&card.id, &recorded.plan.backend, plan.repository.as_deref()),
+        repeat: repeat(&card.id, &recorded.plan.backend, plan),
         cases: of(|record| record.cases),
         controls: of(|record| record.controls),
         attempts: record.map(|record| record.attempts).unwrap_or_default(),
@@ -52,8 +76,9 @@ fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigur
 }
 
 /// Returns the command that runs one check on a stack of the same kind, and on the same repository.
-fn repeat(id: &str, backend: &Backend, repository: Option<&Path>) -> String {
+fn repeat(id: &str, backend: &Backend, plan: &Hardening) -> String {
     let place = match backend {
+        Backend::Target(_) if plan.profile.is_some() => plan.profile.iter().map(|words| format!(" {words}")).collect(),
         Backend::Process => String::new(),
         Backend::Docker => " --backend docker".to_owned(),
         Backend::Target(target) => at_target(target),
@@ -62,7 +87,7 @@ fn repeat(id: &str, backend: &Backend, repository: Option<&Path>) -> String {
             .map(|(service, url)| format!(" --url {}{}", word(&format!("{service}={url}")), owned(url)))
             .collect(),
     };
-    let files = repository.map(|folder| format!(" --repository {}", word(&folder.display().to_string())));
+    let files = plan.repository.as_ref().map(|folder| format!(" --repository {}", word(&folder.display().to_string())));
     format!("harness harden --repeat {id}{place}{}", files.unwrap_or_default())
 }
 
@@ -112,22 +137,32 @@ fn violation(violation: &ViolationRecord) -> ViolationFigures {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backend, BearerSource, Path, Target, repeat};
+    use super::{Backend, BearerSource, Hardening, Target, repeat};
     use crate::plan::reach::Reach;
+    use std::path::PathBuf;
+    use std::time::Duration;
 
-    fn repeated(url: &str, tokens: Vec<BearerSource>) -> String {
+    fn plan(repository: Option<&str>, profile: Option<&str>) -> Hardening {
+        Hardening {
+            name: "catalogue".to_owned(),
+            about: String::new(),
+            deadline: Duration::from_secs(1),
+            checks: Vec::new(),
+            omitted: Vec::new(),
+            repository: repository.map(PathBuf::from),
+            profile: profile.map(str::to_owned),
+        }
+    }
+
+    fn target(url: &str, tokens: Vec<BearerSource>) -> Backend {
         let (ca_file, reach) = (Some("/etc/my ca.pem".into()), Reach::default());
-        repeat(
-            "MCP-TRN-01",
-            &Backend::Target(Box::new(Target { url: url.to_owned(), tokens, ca_file, reach, start: None })),
-            None,
-        )
+        Backend::Target(Box::new(Target { url: url.to_owned(), tokens, ca_file, reach, start: None }))
     }
 
     #[test]
     fn the_command_that_repeats_a_check_of_files_names_their_folder() {
         assert_eq!(
-            repeat("MCP-CON-01", &Backend::Process, Some(Path::new("/srv/my stack"))),
+            repeat("MCP-CON-01", &Backend::Process, &plan(Some("/srv/my stack"), None)),
             "harness harden --repeat MCP-CON-01 --repository '/srv/my stack'"
         );
     }
@@ -136,14 +171,19 @@ mod tests {
     fn the_command_that_repeats_a_check_of_a_target_has_all_that_the_run_needed() {
         let tokens = ["A", "B"].map(|name| BearerSource::Variable(name.to_owned())).to_vec();
         assert_eq!(
-            repeated("https://Staging.example/a;b", tokens),
+            repeat("MCP-TRN-01", &target("https://Staging.example/a;b", tokens), &plan(None, None)),
             "harness harden --repeat MCP-TRN-01 --target 'https://Staging.example/a;b' --bearer-env A --other-bearer-env B \
              --ca-file '/etc/my ca.pem' --allow-host staging.example --i-own-this-host staging.example"
         );
-        let near = repeated("http://127.0.0.1:8000/mcp", Vec::new());
+        let near = target("http://127.0.0.1:8000/mcp", Vec::new());
         assert_eq!(
-            near,
+            repeat("MCP-TRN-01", &near, &plan(None, None)),
             "harness harden --repeat MCP-TRN-01 --target http://127.0.0.1:8000/mcp --ca-file '/etc/my ca.pem'"
+        );
+        // The URL of a server that the harness starts has no port, so the profile is named.
+        assert_eq!(
+            repeat("MCP-TRN-01", &near, &plan(None, Some("--profile mine.toml --bearer-env A"))),
+            "harness harden --repeat MCP-TRN-01 --profile mine.toml --bearer-env A"
         );
     }
 }

@@ -72,15 +72,14 @@ fn charts(summary: &Summary) -> Result<Charts, ReportError> {
         };
         summary.parts.iter().map(line).collect()
     };
-    let mut charts = course(summary)?;
+    let mut charts = Charts::new();
+    // The requests of a hardening run are no load: their rate and their latency say nothing.
+    if summary.hardening.is_none() {
+        let unit = "milliseconds that this share of the calls does not exceed";
+        charts.extend(course(summary)?);
+        charts.extend(draw("Latency curve", unit, Axis::Nines, &curves(summary), &[])?);
+    }
     let drawn = [
-        draw(
-            "Latency curve",
-            "milliseconds that this share of the calls does not exceed",
-            Axis::Nines,
-            &curves(summary),
-            &[],
-        )?,
         draw("CPU", "cores", Axis::Seconds, &parts(&|reading| reading.1), span)?,
         draw("Memory", "MB resident", Axis::Seconds, &parts(&|reading| reading.2 as f64 / 1e6), span)?,
     ];

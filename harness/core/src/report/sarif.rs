@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+/// The place of a result on a server of another maker, whose files are not known.
+const SERVER: &str = "mcp-server";
 /// Maximum number of tags of a rule that code scanning shows.
 const MAX_TAGS: usize = 10;
 
@@ -86,7 +88,7 @@ fn result(rule_index: usize, check: &CheckFigures) -> SarifResult {
         .iter()
         .map(|violation| format!("\n{}: {}", violation.case, violation.signs.join("; ")))
         .collect();
-    let file = check.mend.first().map_or("Cargo.toml", String::as_str);
+    let file = check.mend.first().map_or(SERVER, String::as_str);
     SarifResult {
         rule_id: check.id.clone(),
         rule_index,

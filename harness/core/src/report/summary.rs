@@ -1,17 +1,19 @@
 //! Summarises a run: from its records to the figures that every report shows.
 
+use super::because::because;
 pub use super::figures::{
     CheckFigures, CurvePoint, DriverFigures, EdgeFigures, EvidenceFigures, ExchangeFigures, ExpectationFigures,
-    ExperimentFigures, FaultFigures, FindingFigures, HardeningFigures, OmittedFigures, OperationFigures, PartFigures,
-    Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures, ThresholdFigures, ViolationFigures,
+    ExperimentFigures, FaultFigures, FindingFigures, HardeningFigures, NotMadeFigures, OmittedFigures,
+    OperationFigures, PartFigures, Percentiles, PlanFigures, SecondFigures, Summary, SurroundingFigures,
+    ThresholdFigures, ViolationFigures,
 };
 use super::tally::{Second, Tally};
 use crate::drive::Subject;
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Purpose;
 use crate::plan::hardening::Hardening;
-use crate::plan::workload::{Model, SideArrivals, Workload};
-use harness_history::{Finding, History, Phase};
+use crate::plan::workload::{Model, SideArrivals, Workload, people};
+use harness_history::{Finding, History, Phase, counted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Maximum number of calls that are described for one violation.
@@ -47,7 +49,7 @@ impl Summary {
             format: 1,
             run_id: plan.run_id.clone(),
             verdict: judgement.verdict.name().to_owned(),
-            because: because(judgement),
+            because: because(recorded, judgement),
             interrupted: judgement.interrupted,
             plan: plan_figures(recorded),
             surroundings: surrounding_figures(recorded),
@@ -79,21 +81,6 @@ fn measured_span(recorded: &Recorded) -> (u64, u64) {
     (from, measured().map(|op| op.complete_us()).max().unwrap_or_default())
 }
 
-/// Returns the reason of the verdict in one sentence: the first finding that has the same verdict.
-pub fn because(judgement: &Judgement) -> String {
-    let decisive = judgement.findings.iter().find(|finding| finding.verdict == judgement.verdict);
-    match judgement.verdict {
-        harness_history::Verdict::Pass => {
-            let checks = judgement.findings.len();
-            format!("all {checks} checks hold")
-        }
-        harness_history::Verdict::Unknown | harness_history::Verdict::Fail => decisive.map_or_else(
-            || "nothing was checked".to_owned(),
-            |finding| format!("{}: {}", finding.check, finding.summary),
-        ),
-    }
-}
-
 fn plan_figures(recorded: &Recorded) -> PlanFigures {
     let plan = &recorded.plan;
     let figures = PlanFigures {
@@ -123,7 +110,7 @@ fn load_figures(figures: PlanFigures, workload: &Workload) -> PlanFigures {
     let weights: u32 = workload.mix.values().sum();
     PlanFigures {
         title: format!("{} under load", workload.name),
-        about: format!("{} users of {} organisations", workload.users, workload.organisations),
+        about: people(workload.users, workload.organisations),
         users: workload.users,
         organisations: workload.organisations,
         model: model(workload),
@@ -227,7 +214,9 @@ fn model(workload: &Workload) -> String {
         }
     };
     match &workload.beside {
-        Some(SideArrivals { rate, users }) => format!("{model}; plus {rate} arrivals/s by {users} additional users"),
+        Some(SideArrivals { rate, users }) => {
+            format!("{model}; plus {rate} arrivals/s by {}", counted(*users, "additional user", "additional users"))
+        }
         None => model,
     }
 }

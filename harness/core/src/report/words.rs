@@ -6,6 +6,10 @@ pub(super) fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter("duration", |us: f64| duration(us));
     environment.add_filter("percent", |ratio: f64| percent(ratio));
     environment.add_filter("thousands", thousands);
+    environment.add_filter("counted", |number: u64, one: &str, many: &str| {
+        format!("{} {}", thousands(number), if number == 1 { one } else { many })
+    });
+    environment.add_filter("ids", |ids: Vec<String>| short_ids(&ids));
     environment.add_filter("cell", |text: &str| cell(text));
     // A fence inside a text would end the block around it.
     environment.add_filter("fenced", |text: &str| text.trim_end().replace("```", "` ` `"));
@@ -58,6 +62,22 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
+/// Returns ids of hardening checks without what they share with the id before: `MCP-AUTH-03, 04; MCP-TEN-01`.
+fn short_ids(ids: &[String]) -> String {
+    let (mut text, mut family) = (String::new(), "");
+    for id in ids {
+        let (of, number) = id.rsplit_once('-').unwrap_or(("", id.as_str()));
+        if of == family && !text.is_empty() {
+            text.push_str(&format!(", {number}"));
+        } else {
+            text.push_str(if text.is_empty() { "" } else { "; " });
+            text.push_str(id);
+        }
+        family = of;
+    }
+    text
+}
+
 /// Returns a text escaped for a cell of a Markdown table.
 fn cell(text: &str) -> String {
     // The text may come from a service, and must not become a link or a heading in the summary of a CI job.
@@ -93,6 +113,8 @@ mod tests {
         assert_eq!(duration(456_000.0), "456 ms");
         assert_eq!(duration(2_500_000.0), "2.50 s");
         assert_eq!(percent(0.000_01), "<0.01 %");
+        let ids = ["MCP-AUTH-03", "MCP-AUTH-04", "MCP-TEN-01", "other"].map(str::to_owned);
+        assert_eq!(short_ids(&ids), "MCP-AUTH-03, 04; MCP-TEN-01; other");
         assert_eq!(cell("a|b\n<script>"), "a\\|b &lt;script&gt;");
     }
 }

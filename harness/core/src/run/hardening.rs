@@ -12,6 +12,7 @@ use crate::plan::run_dir;
 use crate::plan::target::TARGET;
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
+use harness_history::counted;
 use std::path::Path;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,7 @@ pub(super) async fn check(
     let checks: Result<Vec<&'static HardeningCheck>, RunError> =
         plan.checks.iter().map(|card| find(&card.id).ok_or_else(|| RunError::NoCheck(card.id.clone()))).collect();
     let checks = checks?;
-    view.show(Event::Stage(format!("making {} checks", checks.len())));
+    view.show(Event::Stage(format!("making {}", counted(checks.len(), "check", "checks"))));
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
     let epoch_us = monotonic_us();
     let stage = super::stage(request, run_dir, stack, epoch_us, view)?;

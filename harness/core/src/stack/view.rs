@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// A step of the run begins, such as `starting the stack`.
+    /// A step of the run begins, such as `starting the stack (process)`.
     Stage(String),
     /// A part of the stack is ready.
     PartReady {
@@ -50,6 +50,9 @@ pub struct Progress {
     pub phase_calls: u64,
     /// Calls in the phase so far that were not ok.
     pub phase_errors: u64,
+    /// Those of them whose error the experiment allows.
+    #[serde(default)]
+    pub phase_allowed: u64,
     /// Latency percentiles of the phase so far, in microseconds.
     pub latency_us_p50: u64,
     pub latency_us_p95: u64,

@@ -139,6 +139,7 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
         }],
         ops: vec![0],
     };
+    let others = similar(&violation);
     let record = |id: &str, state, violations: Vec<ViolationRecord>, doubts: Vec<String>| CheckRecord {
         id: id.to_owned(),
         state,
@@ -152,7 +153,7 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
     };
     let records = [
         record("MCP-AUTH-08", CheckState::Fail, vec![violation.clone()], Vec::new()),
-        record("MCP-AUTH-06", CheckState::Fail, vec![violation], Vec::new()),
+        record("MCP-AUTH-06", CheckState::Fail, [vec![violation], others].concat(), Vec::new()),
         record("MCP-TRN-01", CheckState::Unknown, Vec::new(), vec!["memory: no reply".to_owned()]),
         record("MCP-TRN-02", CheckState::Pass, Vec::new(), Vec::new()),
         record("MCP-QUO-01", CheckState::NotApplicable, Vec::new(), Vec::new()),
@@ -165,6 +166,7 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
     };
     let hardening = Hardening {
         repository: None,
+        profile: None,
         name: "catalogue".to_owned(),
         about: "requests that a stack must refuse".to_owned(),
         deadline: Duration::from_secs(240),
@@ -182,6 +184,14 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
     completed(dir);
     let plan = Plan { command: "harness harden --seed 1".to_owned(), subject: Subject::Hardening(hardening), ..plan() };
     write(dir, &plan, &ops(), &["memory"])
+}
+
+/// Returns a violation with the same signs, and one with others and without a command.
+fn similar(violation: &ViolationRecord) -> Vec<ViolationRecord> {
+    let same = ViolationRecord { case: "memory: a token of no key".to_owned(), ..violation.clone() };
+    let mut other = ViolationRecord { signs: vec!["it lists the tools".to_owned()], ..violation.clone() };
+    other.exchanges[0].curl = None;
+    vec![same, other]
 }
 
 fn completed(dir: &Path) {

@@ -1,7 +1,8 @@
 //! all-faults-healed: every fault is removed when the run is over, and none was gone before it was ordered to end.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 use crate::threshold::millis;
 
 pub(super) const CHECK: Check = Check {

@@ -134,8 +134,3 @@ impl FindingBuilder {
         }
     }
 }
-
-/// Returns a number with its noun, such as `1 call` or `3 calls`.
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}

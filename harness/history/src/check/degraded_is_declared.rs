@@ -1,8 +1,9 @@
 //! degraded-is-declared: a workflow that ran without one of its services reports it, with the reason. The steps of the workflow and the outages that
 //! the harness caused show which service was missing.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use crate::op::WorkflowEnd;
 use crate::outage::{Outage, outages};

@@ -1,8 +1,9 @@
 //! every-request-ends: no call took longer than the experiment allows, however it ended. The time counts from the send, so that the wait for a
 //! free user is not part of it.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 use crate::threshold::millis;
 
 pub(super) const CHECK: Check = Check {

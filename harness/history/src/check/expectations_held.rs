@@ -2,8 +2,9 @@
 //! without any proves nothing.
 
 use super::Criteria;
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::finding::Evidence;
 use crate::history::History;
 use crate::verdict::Verdict;

@@ -1,8 +1,9 @@
 //! fault-hit: every fault hit the load. If a fault hit too few requests, or its hits could not be counted, the experiment proves nothing and the
 //! finding is unknown (decision 0015). The check never fails.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 use crate::experiment::{EdgeRecord, Experiment, Fault};
 
 pub(super) const CHECK: Check = Check {

@@ -4,8 +4,9 @@
 mod record_index;
 
 use super::Criteria;
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use crate::op::Phase;
 use crate::view::{EffectRef, KeyRef, OpRef};
@@ -61,7 +62,10 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
         }
     }
     if full == 0 && empty >= EMPTY_SEARCHES && !record_index.entries.is_empty() {
-        finding.doubt(format!("{empty} searches by words returned nothing, and none returned a record"));
+        finding.doubt(format!(
+            "{} by words returned nothing, and none returned a record",
+            counted(empty, "search", "searches")
+        ));
     }
     let (searches, lists) = (counted(searches, "search", "searches"), counted(lists, "list", "lists"));
     format!("{searches} for one record and {lists}, {} that do not agree with what was stored", finding.violations)

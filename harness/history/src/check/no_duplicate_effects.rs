@@ -2,8 +2,9 @@
 //! one content under two ids means that a write took effect twice. A workflow is identified by the idempotency key of its client: if two executions
 //! with one key ran to their end, the workflow ran twice.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use crate::op::WorkflowEnd;
 use crate::view::{EffectRef, KeyRef, OpRef, StateRef, WorkflowRef};

@@ -2,8 +2,9 @@
 //! the time without a completed good call shows it.
 
 use super::Criteria;
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::experiment::Span;
 use crate::history::History;
 use crate::op::{ErrorKind, Phase};

@@ -1,8 +1,9 @@
 //! no-injection-without-verdict: a pattern is injected only with a verdict of the guardrails that allows it, for the same organisation, execution
 //! and request. An acknowledged verdict is valid for one injection.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::finding::Evidence;
 use crate::history::History;
 use crate::op::{ErrorKind, Outcome, VerdictKind};

@@ -1,8 +1,9 @@
 //! no-lost-writes: the final read returns every acknowledged write with its content: the read of its id, and the final walk of its writer over
 //! everything that the writer may see. A write that neither could return leaves the check open; it does not count as kept. This is the set checker of Jepsen, extended to records that can be changed and deleted.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::{Changes, History};
 use crate::op::Phase;
 use crate::store::User;

@@ -1,7 +1,8 @@
 //! no-phantom-reads: no reply has a content that was not written to its record: never sent, certainly refused, sent later, or deleted before.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::{History, RecordRead};
 use crate::view::{EffectRef, OpRef};
 

@@ -1,8 +1,9 @@
 //! no-risk-without-verdict: a workflow with a risky action continues only if a verdict allows it. If the guardrails are down, the workflow is
 //! blocked, even if other steps have a fallback.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use crate::op::WorkflowEnd;
 use crate::view::EffectRef;

@@ -1,7 +1,8 @@
 //! no-secret-in-logs: no line of a log has a key, a token or the content of a memory, also not a line that reports a failure.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 
 pub(super) const CHECK: Check = Check {
     name: "no-secret-in-logs",

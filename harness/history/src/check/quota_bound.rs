@@ -5,8 +5,9 @@ mod refusal;
 mod window;
 
 use super::Criteria;
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use crate::op::{ErrorKind, Outcome};
 use crate::view::OpRef;
@@ -93,7 +94,8 @@ fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut Fi
             let excess = admitted - limit;
             let tenant = &quota.tenant;
             format!(
-                "`{tenant}` was admitted {admitted} times, {limit} allowed: {excess} too many, {declared} of them declared"
+                "`{tenant}` was admitted {}, {limit} allowed: {excess} too many, {declared} of them declared",
+                counted(admitted, "time", "times")
             )
         };
         let excess = &certain[allowed as usize..];
@@ -103,7 +105,8 @@ fn judge_quota(history: &History, quota: &Quota, declared: u64, finding: &mut Fi
         let (tenant, limit) = (&quota.tenant, quota.limit);
         let what = || {
             format!(
-                "`{tenant}` was admitted {excess} times beyond the {limit} of a window, {declared} of them declared"
+                "`{tenant}` was admitted {} beyond the {limit} of a window, {declared} of them declared",
+                counted(excess, "time", "times")
             )
         };
         finding.violation(what, &shown);

@@ -1,7 +1,8 @@
 //! read-your-writes: a user whose write was acknowledged sees it in every later read of that record (Terry et al. 1994, session guarantees).
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::{Changes, History};
 use crate::op::Phase;
 use crate::timeline::is_same_user;

@@ -1,8 +1,9 @@
 //! readiness-tells-the-truth: during the fault each part reports what the experiment promised, a part that is stopped reports *not ready* first,
 //! parts that the fault does not touch stay alive, and at the end every part is ready.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 use crate::experiment::{Fault, Probe, Readiness, ReadyWord, STOP, Span};
 use crate::history::History;
 use crate::threshold::millis;
@@ -115,7 +116,7 @@ fn judge_promise(promise: &Readiness, probes: &[&Probe], in_place: &[Span], find
         add_violations(&due, is_wrong, finding, what);
     }
     let right = due.iter().filter(|probe| !is_wrong(probe)).count();
-    format!("`{part}` was {word} in {right} of {} probes", due.len())
+    format!("`{part}` was {word} in {right} of {}", counted(due.len(), "probe", "probes"))
 }
 
 /// Judges whether a part that was stopped reported *not ready* for long enough before it was gone.
@@ -144,8 +145,8 @@ fn judge_alive(part: &str, probes: &[&Probe], from_us: u64, finding: &mut Findin
     let since: Vec<&Probe> = probes.iter().copied().filter(|probe| probe.sent_us >= from_us).collect();
     if since.len() < LEAST_PROBES {
         finding.doubt(format!(
-            "`{part}` was probed {} times since the fault, at least {LEAST_PROBES} required",
-            since.len()
+            "`{part}` was probed {} since the fault, at least {LEAST_PROBES} required",
+            counted(since.len(), "time", "times")
         ));
         return false;
     }
@@ -165,8 +166,8 @@ fn judge_end(part: &str, probes: &[&Probe], run: &ExperimentRun<'_>, finding: &m
     let after: Vec<&Probe> = probes.iter().filter(is_after).copied().collect();
     let Some(first) = after.len().checked_sub(LEAST_PROBES) else {
         finding.doubt(format!(
-            "`{part}` was probed {} times after the fault, at least {LEAST_PROBES} required",
-            after.len()
+            "`{part}` was probed {} after the fault, at least {LEAST_PROBES} required",
+            counted(after.len(), "time", "times")
         ));
         return false;
     };

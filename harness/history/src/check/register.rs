@@ -5,8 +5,9 @@
 mod search;
 mod state;
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use crate::timeline::{self, Record};
 use crate::view::{EffectRef, OpRef};

@@ -3,6 +3,7 @@
 
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 
 pub(super) const CHECK: Check = Check {
     name: "retry-amplification",
@@ -28,7 +29,8 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         }
         finding.judged += way.calls;
         let each = way.requests as f64 / way.calls as f64;
-        summary.push(format!("`{name}`: {} requests for {} calls ({each:.2} each)", way.requests, way.calls));
+        let (requests, calls) = (counted(way.requests, "request", "requests"), counted(way.calls, "call", "calls"));
+        summary.push(format!("`{name}`: {requests} for {calls} ({each:.2} each)"));
         if each > most {
             let what = || format!("`{name}` had {each:.2} requests for each call, at most {most} allowed");
             finding.violation(what, &[]);

@@ -1,8 +1,9 @@
 //! rules-in-force: after a rules file has changed, no call is judged by the old rules once the promised time is over, or once another call was
 //! judged by the new rules. After the file is restored and the promised time is over, no call is judged by the changed rules.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 use crate::experiment::Fault;
 use crate::history::History;
 use crate::view::{EffectRef, OpRef};

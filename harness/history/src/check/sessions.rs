@@ -2,8 +2,9 @@
 //! by every later read of its writer and of its colleagues, no read goes back behind an earlier one of the same user, and a change comes after what
 //! its writer had read. Each rule needs two calls only, so that a violation names them; `register` judges all calls to a record together.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use crate::op::Visibility;
 use crate::store::User;

@@ -3,8 +3,9 @@
 
 mod attempts;
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::{History, RecordRead};
 use crate::view::{CanaryRef, EffectRef, OpRef};
 use attempts::Attempts;

@@ -4,6 +4,7 @@
 use super::Criteria;
 use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
+use crate::counted;
 use crate::history::History;
 use std::collections::HashMap;
 
@@ -31,10 +32,14 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
     }
     let users = most_at_once(active.into_values());
     if finding.judged > 0 && users < u64::from(promised) {
-        finding.violation(|| format!("{users} users were active at once, {promised} were promised"), &[]);
+        finding.violation(
+            || format!("{} active at once, {promised} promised", counted(users, "user was", "users were")),
+            &[],
+        );
     }
     let in_flight = most_at_once(calls().map(|op| (op.invoke_us(), op.complete_us())));
-    Some(format!("{users} of {promised} users active at once, at most {in_flight} calls in flight at one moment"))
+    let (promised, in_flight) = (counted(promised, "user", "users"), counted(in_flight, "call", "calls"));
+    Some(format!("{users} of {promised} active at once, at most {in_flight} in flight at one moment"))
 }
 
 /// Returns the largest number of spans that overlap; a span that ends where another begins does not overlap it.

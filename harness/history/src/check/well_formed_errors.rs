@@ -1,8 +1,9 @@
 //! well-formed-errors: clients get only the errors that the experiment allows, and before the fault only refusals by quota. An error that no
 //! client should ever get (a broken reply, an internal error, an HTTP 500) must be allowed by its own name, not by that of its group.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 use crate::finding::Evidence;
 use crate::op::ErrorKind;
 use crate::view::OpRef;

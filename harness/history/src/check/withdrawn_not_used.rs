@@ -1,7 +1,8 @@
 //! withdrawn-not-used: a pattern that a changed file no longer contains is not injected, even if a service still has it in a cache.
 
-use super::builder::{FindingBuilder, counted};
+use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
+use crate::counted;
 use crate::experiment::Fault;
 use crate::view::{EffectRef, OpRef};
 use std::collections::{HashMap, HashSet};

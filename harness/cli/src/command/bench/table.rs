@@ -1,6 +1,7 @@
 //! The result of `harness bench` as data, and its renderings: a table for a terminal and one for a document.
 
 use super::compared::Compared;
+use harness_history::counted;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -214,19 +215,14 @@ impl BenchRecord {
         let commit = self.commit.as_deref().map_or_else(String::new, |commit| format!(", commit {commit}"));
         format!(
             "{}, load {load} before, {} build, medians of {}, {} connections (one for p50){commit}, {}; a stack was ready after {:.0} ms.",
-            number_of(conditions.cores, "core"),
+            counted(conditions.cores, "core", "cores"),
             conditions.build.name(),
-            number_of(conditions.rounds as usize, "round"),
+            counted(conditions.rounds, "round", "rounds"),
             conditions.connections,
             self.date,
             conditions.ready_ms,
         )
     }
-}
-
-/// Returns a number with a noun that has a regular plural.
-pub(super) fn number_of(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 fn table_head() -> String {

@@ -7,8 +7,8 @@ use crate::command::play::mark_batch;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use harness_core::drive::experiment::Experiment;
-use harness_core::report::summary::because;
 use harness_core::report::trial::{self, Trial, TrialOutcome};
+use harness_history::counted;
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
 use serde_json::json;
@@ -29,7 +29,7 @@ pub(super) fn run(
         for played in play(vec![plan], &arguments.record.runs, context) {
             exits.push(inverted(played.exit));
             let (because, run) = match &played.result {
-                Ok(outcome) => (because(&outcome.judgement), outcome.run_dir.file_name()),
+                Ok(outcome) => (outcome.summary.because.clone(), outcome.run_dir.file_name()),
                 Err(failure) => (failure.to_string(), None),
             };
             let run = run.map(|name| name.to_string_lossy().into_owned());
@@ -42,7 +42,12 @@ pub(super) fn run(
     }
     let page = trial::write(&arguments.record.runs, &rows)
         .map_err(|error| Failure::internal(format!("{error}\nhint: check the folder of the runs")))?;
-    context.print_note(&format!("{} of {} lies caught; table: {}", trial::caught(&rows), rows.len(), page.display()));
+    context.print_note(&format!(
+        "{} of {} caught; table: {}",
+        trial::caught(&rows),
+        counted(rows.len(), "lie", "lies"),
+        page.display()
+    ));
     Ok(Exit::merge(exits))
 }
 

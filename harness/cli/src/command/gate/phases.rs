@@ -16,6 +16,7 @@ use harness_core::plan::settings::{
 };
 use harness_core::report::gate::record::PhaseKind;
 use harness_harden::{ALL, is_quick};
+use harness_history::counted;
 
 /// The phases, in the order in which they run.
 pub(super) struct Phases(pub(super) Vec<(PhaseKind, Vec<Step>)>);
@@ -146,7 +147,7 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
         lie_and_delay_options(&arguments.lies.lie, &arguments.delays.slow)
     );
     let (plan, secret) = load::resolve(&wish, command, context)?;
-    let about = format!("{users} users for {} s", duration.as_secs_f64());
+    let about = format!("{} for {} s", counted(users, "user", "users"), duration.as_secs_f64());
     Ok(Some(Step { name: plan.subject.name().to_owned(), about, plan, secret }))
 }
 
@@ -185,7 +186,12 @@ fn hardening(
         lie_and_delay_options(&arguments.lies.lie, &[])
     );
     let (plan, secret) = harden::resolve_from(name, &checks, &wish, command, context)?;
-    Ok(Some(Step { name: plan.subject.name().to_owned(), about: format!("{} checks", checks.len()), plan, secret }))
+    Ok(Some(Step {
+        name: plan.subject.name().to_owned(),
+        about: counted(checks.len(), "check", "checks"),
+        plan,
+        secret,
+    }))
 }
 
 fn experiments(
@@ -208,6 +214,7 @@ fn experiments(
         experiments: None,
         place: arguments.place.clone(),
         target: TargetArguments::default(),
+        profile: None,
         ownership: Ownership::default(),
         lies: arguments.lies.clone(),
         record: record(arguments, seed),

@@ -2,7 +2,8 @@
 
 use harness_core::drive::experiment::Experiment;
 use harness_core::plan::topology::{Part, PartKind};
-use harness_history::Threshold;
+use harness_core::plan::workload::people;
+use harness_history::{Threshold, counted};
 
 /// Returns lines with the faults and their targets, the parts that depend on the targets, and the conditions that must
 /// hold.
@@ -13,12 +14,12 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
         format!("experiment   {} ({})", experiment.name, experiment.id),
         format!("shows        {}", experiment.about),
         stack,
-        format!("load         {}/s by {} users of {} organisations", load.rate, load.users, load.organisations),
+        format!("load         {}/s by {}", load.rate, people(load.users, load.organisations)),
         format!("mix          {}", mix.join(", ")),
     ];
     lines.extend(load.limited.iter().map(|limited| {
         let (name, limit, rate) = (&limited.organisation, limited.limit, limited.rate);
-        format!("limited      `{name}` may make {limit} calls and sends {rate} a second")
+        format!("limited      `{name}` may make {} and sends {rate} a second", counted(limit, "call", "calls"))
     }));
     lines.extend(
         load.surge.iter().map(|surge| format!("surge        {} x the rate for {:?}", surge.times, surge.lasts)),

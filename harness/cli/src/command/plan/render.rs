@@ -7,7 +7,8 @@ use harness_core::plan::Script;
 use harness_core::plan::hardening::Hardening;
 use harness_core::plan::target::Target;
 use harness_core::plan::topology::EdgeMode;
-use harness_core::plan::workload::{Model, SideArrivals, Workload};
+use harness_core::plan::workload::{Model, SideArrivals, Workload, people};
+use harness_history::counted;
 
 /// Prints what each run would do.
 pub(crate) fn show(plans: &[Plan], context: &Context) {
@@ -80,12 +81,14 @@ fn load_lines(workload: &Workload, stack: String) -> Vec<String> {
     let weights: u32 = workload.mix.values().sum();
     let model = match &workload.model {
         Model::Closed { think_time } => format!("closed, {} ms think time", think_time.as_millis()),
-        Model::Open { stages } => format!("open, {} stages, latency from the planned start", stages.len()),
+        Model::Open { stages } => {
+            format!("open, {}, latency from the planned start", counted(stages.len(), "stage", "stages"))
+        }
     };
     let mut lines = vec![
         format!("workload     {}", workload.name),
         stack,
-        format!("users        {} of {} organisations", workload.users, workload.organisations),
+        format!("users        {}", people(workload.users, workload.organisations)),
         format!("open files   {}", descriptors::of_load(workload)),
         format!("model        {model}"),
         format!("warm-up      {} s", workload.warmup.as_secs_f64()),

@@ -24,7 +24,7 @@ pub struct Contact {
 /// Why a target cannot be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactError {
-    /// Host and port.
+    /// Host, port and path.
     pub target: String,
     pub obstacle: Obstacle,
     pub why: String,
@@ -35,8 +35,10 @@ pub struct ContactError {
 pub enum Obstacle {
     /// Its certificate is not accepted, or its name cannot be resolved.
     NotTrusted,
-    /// It refuses the token, or the missing token.
+    /// It needs a token, and none was sent.
     NotAuthorized,
+    /// It refuses the token.
+    TokenRefused,
     /// It answers with a redirect, which is never followed.
     Redirect,
     /// It is no MCP endpoint.
@@ -49,7 +51,7 @@ impl Obstacle {
     /// Returns true if the plan has to change; false if the server is down or broken.
     pub const fn is_in_the_plan(self) -> bool {
         match self {
-            Self::NotTrusted | Self::NotAuthorized | Self::Redirect => true,
+            Self::NotTrusted | Self::NotAuthorized | Self::TokenRefused | Self::Redirect => true,
             Self::NotMcp | Self::NotReached => false,
         }
     }
@@ -59,9 +61,14 @@ impl Obstacle {
             Self::NotTrusted => {
                 "name the authority that signed the certificate with `--ca-file`, and use the host that the certificate names"
             }
-            Self::NotAuthorized => "pass a token with `--bearer-env` or `--bearer-file`",
+            Self::NotAuthorized => {
+                "pass a token with `--bearer-env NAME`, where NAME is a variable that holds it, or with `--bearer-file PATH`"
+            }
+            Self::TokenRefused => "check that the token has not expired and is for this server",
             Self::Redirect => "use the URL to which the server redirects, if it is the right one",
-            Self::NotMcp => "check the path of the URL; it is often `/mcp`",
+            Self::NotMcp => {
+                "check the path of the URL, which is often `/mcp`, and that the server speaks streamable HTTP"
+            }
             Self::NotReached => "check that the server is running and that host and port are right",
         }
     }
@@ -69,7 +76,13 @@ impl Obstacle {
 
 impl fmt::Display for ContactError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot call the MCP server at `{}`: {}\nhint: {}", self.target, self.why, self.obstacle.hint())
+        let Self { target, obstacle, why } = self;
+        let what = match obstacle {
+            Obstacle::NotMcp => "no MCP server answers at",
+            Obstacle::NotAuthorized | Obstacle::TokenRefused => "access is refused by the MCP server at",
+            Obstacle::NotTrusted | Obstacle::Redirect | Obstacle::NotReached => "cannot call the MCP server at",
+        };
+        write!(f, "{what} `{target}`: {why}\nhint: {}", obstacle.hint())
     }
 }
 
@@ -88,8 +101,14 @@ pub async fn contact(
     if let Some(bearer) = bearer {
         client.set_bearer(Arc::clone(bearer));
     }
-    let failed =
-        |obstacle: Obstacle, why: String| ContactError { target: endpoint.authority().to_owned(), obstacle, why };
+    let failed = |obstacle: Obstacle, why: String| {
+        let (obstacle, why) = match (obstacle, bearer) {
+            (Obstacle::NotAuthorized, Some(_)) => (Obstacle::TokenRefused, format!("{why} to this token")),
+            (Obstacle::NotAuthorized, None) => (obstacle, format!("{why} to a request without a token")),
+            (other, _) => (other, why),
+        };
+        ContactError { target: format!("{}{}", endpoint.authority(), endpoint.path()), obstacle, why }
+    };
     let handshake = client.ready().await.ok_or_else(|| failed(Obstacle::NotMcp, "it made no handshake".to_owned()))?;
     let Some(protocol) = handshake.protocol.clone() else {
         let (obstacle, mut why) = reason(&handshake.outcome, client.location().as_deref());

@@ -67,7 +67,10 @@ pub(crate) fn of(
     let without_effect = |outcome| DataEffect { outcome, effect: Effect::None, key_is_number: false };
     let SentEffect::Data { arguments, existing } = sent else { return without_effect(outcome.clone()) };
     let value = if *outcome == Outcome::Ok { reply.value() } else { Value::Null };
-    let outcome = match missed(&data.expect, arguments, &value).filter(|_| *outcome == Outcome::Ok) {
+    // A reply that says that there is no record need not have what a reply with a record has.
+    let no_record =
+        *outcome == Outcome::Ok && data.reads.as_ref().is_some_and(|reads| has_no_record(reads, arguments, &value));
+    let outcome = match missed(&data.expect, arguments, &value).filter(|_| *outcome == Outcome::Ok && !no_record) {
         Some(why) => malformed(&why),
         None => judged(data, outcome),
     };
@@ -125,6 +128,12 @@ fn write(
     DataEffect { outcome, effect, key_is_number }
 }
 
+/// Returns true if a good reply says that the record that was read does not exist.
+fn has_no_record(reads: &ReadPlace, arguments: &Value, reply: &Value) -> bool {
+    let key = reads.key.find(arguments, reply).map(text);
+    reads.has_no_record(key.as_deref().unwrap_or_default(), arguments, reply)
+}
+
 fn read(
     reads: &ReadPlace,
     arguments: &Value,
@@ -141,8 +150,9 @@ fn read(
         _ => false,
     };
     let outcome = if is_missing { Outcome::Ok } else { outcome };
+    let found = reads.value.find(arguments, reply).filter(|_| !has_no_record(reads, arguments, reply));
     let effect = match key.filter(|_| outcome == Outcome::Ok) {
-        Some(key) => Effect::Read { key, value: reads.value.find(arguments, reply).map(|value| state(value, names)) },
+        Some(key) => Effect::Read { key, value: found.map(|value| state(value, names)) },
         None => Effect::None,
     };
     DataEffect { outcome, effect, key_is_number: false }
@@ -272,6 +282,29 @@ mod tests {
         assert!(matches!((&missing.outcome, &missing.effect), (Outcome::Ok, Effect::Read { value: None, .. })));
         let broken = done(&get(), true, &error, DataReply { structured: None, content: Some(&broken) });
         assert_eq!((broken.outcome, broken.effect), (error, Effect::None));
+    }
+
+    #[test]
+    fn a_good_reply_can_say_that_there_is_no_such_record() {
+        let mut data = get();
+        let no_record = json!([{ "at": "/reply/items/0/text", "value": "" }, { "at": "/reply/items/0/text", "value": "no {{known_key}}" }]);
+        data.reads.as_mut().unwrap().no_record = serde_json::from_value(no_record).unwrap();
+        data.expect = serde_json::from_value(json!([{ "at": "/reply/items/0/id" }])).unwrap();
+        for text in ["", "no k"] {
+            let reply = json!({ "items": [{ "text": text }] }).to_string();
+            let DataEffect { outcome, effect, .. } = done(&data, true, &Outcome::Ok, structured(&reply));
+            assert!(
+                matches!((&outcome, &effect), (Outcome::Ok, Effect::Read { value: None, .. })),
+                "{text}: {effect:?}"
+            );
+        }
+        // Another text is the value of a record, and then the reply must have what is expected.
+        let other = json!({ "items": [{ "text": "no other", "id": 1 }] }).to_string();
+        let effect = done(&data, true, &Outcome::Ok, structured(&other)).effect;
+        assert!(matches!(effect, Effect::Read { value: Some(_), .. }), "{effect:?}");
+        let without = json!({ "items": [{ "text": "no other" }] }).to_string();
+        let outcome = done(&data, true, &Outcome::Ok, structured(&without)).outcome;
+        assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{outcome:?}");
     }
 
     #[test]

@@ -56,7 +56,15 @@ pub enum Need {
     Repository,
 }
 
+/// Why a check that is about the services of this product is not made on another server.
+const OF_THE_PRODUCT: &str = "it is about what only the services of this product promise";
+
 impl Need {
+    /// Returns true if no option provides it for a server that is none of this product.
+    const fn is_out_of_reach(self) -> bool {
+        matches!(self, Self::Key | Self::Product | Self::Service(_) | Self::Control)
+    }
+
     /// The word in lists.
     pub fn name(self) -> String {
         match self {
@@ -108,20 +116,14 @@ impl Need {
             }
             Self::SecondTenant => (target.tokens.len() < 2)
                 .then(|| "it needs a token of another organisation; add `--other-bearer-env NAME`".to_owned()),
-            Self::Key => Some(
-                "it signs tokens, and the key of this server is not known; `--url SERVICE=URL` with JWT_SECRET makes it on a service of this product"
-                    .to_owned(),
-            ),
-            Self::Service(service) => {
-                Some(format!("it is about {0} of this product; `--url {0}=URL` makes it there", service.name()))
+            Self::Key => {
+                Some("it signs tokens with the key of the server, which only the services of this product share with the harness".to_owned())
             }
-            Self::Product | Self::Control => {
-                Some("it is about what the services of this product promise; remove `--target`".to_owned())
-            }
+            Self::Service(_) | Self::Product | Self::Control => Some(OF_THE_PRODUCT.to_owned()),
             Self::Processes => target
                 .start
                 .is_none()
-                .then(|| "it reads what the kernel knows of the process, and the harness did not start this server".to_owned()),
+                .then(|| "it reads what the kernel knows of the process; let the harness start the server: `--profile FILE` with `[target.start]`".to_owned()),
             Self::Repository => None,
         }
     }
@@ -145,6 +147,12 @@ impl HardeningCheck {
 
     /// Returns why the check is not applicable to a stack; `None` if it is.
     pub fn missing(&self, topology: &Topology, backend: &Backend, repository: Option<&Path>) -> Option<String> {
+        // If one of the needs cannot be provided, an option that provides another one would enable nothing.
+        let is_hopeless = |need: &&Need| backend.target().is_some() && need.is_out_of_reach();
+        let hopeless = self.needs.iter().filter(is_hopeless).max_by_key(|need| **need != Need::Key);
+        if let Some(need) = hopeless {
+            return need.missing(topology, backend, repository);
+        }
         let missing = self.needs.iter().filter_map(|need| need.missing(topology, backend, repository));
         let missing: Vec<String> = missing.collect();
         (!missing.is_empty()).then(|| missing.join("; "))

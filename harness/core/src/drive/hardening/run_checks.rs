@@ -9,6 +9,7 @@ use crate::drive::scenario::{ScenarioEnd, ScenarioReport, StepFailed};
 use crate::plan::run_dir::HARDENING;
 use crate::stack::view::{Event, View};
 use futures::{FutureExt, StreamExt};
+use harness_history::counted;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -69,10 +70,11 @@ pub(crate) async fn run_checks(
         };
         let Some(record) = record else { break };
         done += 1;
-        if record.state != CheckState::Pass {
+        // What does not apply is listed at the end, by its reason.
+        if matches!(record.state, CheckState::Fail | CheckState::Unknown) {
             view.show(Event::Note(format!("{} {}: {}", record.id, record.state.name(), record.summary)));
         } else if done % STEP == 0 {
-            view.show(Event::Stage(format!("{done} of {all} checks made")));
+            view.show(Event::Stage(format!("{done} of {} made", counted(all, "check", "checks"))));
         }
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
@@ -101,7 +103,10 @@ async fn run(check: &'static HardeningCheck, place: Place<'_>) -> CheckRecord {
     }
     if found > first.violations.len() {
         let lost = found - first.violations.len();
-        first.doubts.push(format!("{lost} of {found} violations did not occur in each of {ATTEMPTS} attempts"));
+        first.doubts.push(format!(
+            "{lost} of {} did not occur in each of {ATTEMPTS} attempts",
+            counted(found, "violation", "violations")
+        ));
     }
     let (state, summary) = conclude(&first);
     record(check, state, summary, &first, attempts, start)
@@ -135,7 +140,6 @@ async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) 
 
 /// Returns the state of a check and the reason, from what remains after all attempts.
 fn conclude(findings: &Findings) -> (CheckState, String) {
-    let cases = |count: u64| if count == 1 { "1 case".to_owned() } else { format!("{count} cases") };
     if let Some(violation) = findings.violations.first() {
         let more = findings.violations.len() - 1;
         let others = if more > 0 { format!(" ({more} more)") } else { String::new() };
@@ -148,13 +152,13 @@ fn conclude(findings: &Findings) -> (CheckState, String) {
         (0, _) => (CheckState::Unknown, "no case was judged".to_owned()),
         (_, 0) => (CheckState::Unknown, "no control request was made, so a refusal proves nothing".to_owned()),
         (judged, controls) => {
-            let controls = if controls == 1 { "1 control".to_owned() } else { format!("{controls} controls") };
+            let controls = counted(controls, "control", "controls");
             let omitted = if findings.omitted.is_empty() {
                 String::new()
             } else {
                 format!("; not reached: {}", findings.omitted.join(", "))
             };
-            (CheckState::Pass, format!("{} held, {controls} succeeded{omitted}", cases(judged)))
+            (CheckState::Pass, format!("{} held, {controls} succeeded{omitted}", counted(judged, "case", "cases")))
         }
     }
 }

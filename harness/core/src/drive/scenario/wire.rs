@@ -5,7 +5,7 @@ use super::{Stage, StepFailed};
 use crate::drive::canary::Names;
 use crate::drive::effect;
 use chaos_proxy::Exchange;
-use harness_history::{Effect, ErrorKind, Op, Outcome, Phase};
+use harness_history::{Effect, ErrorKind, Op, Outcome, Phase, counted};
 use serde_json::Value;
 
 /// One tool call as it passed an edge.
@@ -41,7 +41,10 @@ impl Stage<'_> {
             .tapped(from, to)
             .ok_or_else(|| StepFailed(format!("the edge from `{from}` to `{to}` is not tapped")))?;
         if missed > 0 {
-            return Err(StepFailed(format!("the tap from `{from}` to `{to}` lost {missed} exchanges")));
+            return Err(StepFailed(format!(
+                "the tap from `{from}` to `{to}` lost {}",
+                counted(missed, "exchange", "exchanges")
+            )));
         }
         let mut heard = self.heard_on_edges.lock();
         let heard = heard.entry((from.to_owned(), to.to_owned())).or_default();

@@ -71,7 +71,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn example(input_schema: Value) -> String {
-        example_call(&Tool { name: "t".to_owned(), about: String::new(), input_schema })
+        example_call(&Tool { name: "t".to_owned(), about: String::new(), input_schema, is_read_only: false })
     }
 
     #[test]

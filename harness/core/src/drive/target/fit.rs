@@ -1,6 +1,7 @@
 //! Compares the operations of a profile with the tools of a server: an unknown tool, or arguments that the tool's own schema refuses, are found before
 //! the load and not counted as errors of the server.
 
+use super::example::example_call;
 use super::tools::{Tool, shown};
 use crate::plan::data_file::{Problem, nearest};
 use crate::plan::operation::{OperationData, Placeholder};
@@ -13,6 +14,15 @@ const MAX_NAMES: usize = 50;
 
 /// Returns what does not fit, one problem for each reason.
 pub fn misfits(operations: &[OperationData], tools: &[Tool]) -> Vec<Problem> {
+    // One problem and not one for each operation: none of them can be right.
+    if let (true, Some(first)) = (tools.is_empty(), operations.first()) {
+        return vec![Problem {
+            place: first.place.clone(),
+            key: "operation.tool".to_owned(),
+            what: "the target lists no tool, so nothing can be called".to_owned(),
+            allowed: "a server with tools; check the URL, and that the token may see them".to_owned(),
+        }];
+    }
     operations.iter().flat_map(|operation| misfit(operation, tools)).collect()
 }
 
@@ -33,7 +43,10 @@ fn misfit(operation: &OperationData, tools: &[Tool]) -> Vec<Problem> {
         return vec![problem("tool", what, format!("`{}`", known.join("`, `")))];
     };
     let refused = refusals(operation, &tool.input_schema);
-    let allowed = || format!("what the input schema of `{}` accepts", tool.name);
+    let allowed = || {
+        let example = example_call(tool).chars().filter(|letter| !letter.is_control()).collect::<String>();
+        format!("what the input schema of `{}` accepts, such as `--call '{example}'`", tool.name)
+    };
     refused.into_iter().map(|what| problem("arguments", what, allowed())).collect()
 }
 
@@ -78,13 +91,23 @@ mod tests {
             "type": "object", "properties": { "q": { "type": "string" }, "id": { "type": "integer" } },
             "required": ["q"], "additionalProperties": false,
         });
-        vec![Tool { name: "search".to_owned(), about: String::new(), input_schema: schema }]
+        vec![Tool { name: "search".to_owned(), about: String::new(), input_schema: schema, is_read_only: false }]
     }
 
     fn misfit(tool: &str, arguments: &Value) -> String {
         let data = json!({ "name": "n", "place": "a.toml:7", "tool": tool, "arguments": arguments });
         let data: OperationData = serde_json::from_value(data).unwrap();
         misfits(&[data], &tools()).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_server_without_tools_is_one_problem() {
+        let data = |place: &str| -> OperationData {
+            serde_json::from_value(json!({ "name": place, "place": place, "tool": "t", "arguments": {} })).unwrap()
+        };
+        let found = misfits(&[data("a.toml:1"), data("a.toml:9")], &[]);
+        let [only] = &found[..] else { panic!("{found:?}") };
+        assert!(only.to_string().starts_with("a.toml:1: `operation.tool`: the target lists no tool"), "{only}");
     }
 
     #[test]
@@ -102,6 +125,7 @@ mod tests {
             missing.contains("`operation.arguments`") && missing.contains("\"q\" is a required property"),
             "{missing}"
         );
+        assert!(missing.contains(r#"such as `--call 'search {"q":"{{words}}"}'`"#), "{missing}");
         let wrong = misfit("search", &json!({ "q": "x", "id": "no. {{number}}" }));
         assert!(wrong.contains("`/arguments/id`"), "{wrong}");
         assert!(misfit("search", &json!({ "q": "x", "k": 1 })).contains("'k'"));

@@ -13,6 +13,8 @@ pub struct Tool {
     pub about: String,
     /// JSON Schema of the arguments.
     pub input_schema: Value,
+    /// True if the tool says that it changes nothing (`readOnlyHint`).
+    pub is_read_only: bool,
 }
 
 impl Tool {
@@ -20,7 +22,8 @@ impl Tool {
     pub fn read(listed: &Value) -> Option<Self> {
         let name = listed["name"].as_str()?.to_owned();
         let about = listed["description"].as_str().and_then(|text| text.trim().lines().next()).unwrap_or_default();
-        Some(Self { name, about: shown(about), input_schema: listed["inputSchema"].clone() })
+        let is_read_only = listed["annotations"]["readOnlyHint"] == true;
+        Some(Self { name, about: shown(about), input_schema: listed["inputSchema"].clone(), is_read_only })
     }
 }
 
@@ -41,10 +44,13 @@ mod tests {
 
     #[test]
     fn a_tool_has_its_name_its_first_line_and_its_schema() {
-        let listed = json!({ "name": "add", "description": "\n Adds.\nSlowly.", "inputSchema": { "type": "object" } });
-        let expected =
-            Tool { name: "add".to_owned(), about: "Adds.".to_owned(), input_schema: json!({ "type": "object" }) };
+        let mut listed =
+            json!({ "name": "add", "description": "\n Adds.\nSlowly.", "inputSchema": { "type": "object" } });
+        let input_schema = json!({ "type": "object" });
+        let expected = Tool { name: "add".to_owned(), about: "Adds.".to_owned(), input_schema, is_read_only: false };
         assert_eq!(Tool::read(&listed), Some(expected));
+        listed["annotations"] = json!({ "readOnlyHint": true });
+        assert!(Tool::read(&listed).is_some_and(|tool| tool.is_read_only));
         assert_eq!(Tool::read(&json!({ "description": "no name" })), None);
         let coloured = Tool::read(&json!({ "name": "a", "description": "\u{1b}[31mred\u{9b}0m" })).unwrap();
         assert_eq!(coloured.about, "[31mred0m");

@@ -17,7 +17,7 @@ const INTERVAL_US: u64 = 100_000;
 const INTERVALS: usize = 9_000;
 
 pub struct Tally {
-    /// Errors that do not count as errors, by the names that reports use.
+    /// Errors that an experiment allows, by the names that reports use. They are shown, and do not end the run.
     allowed: Vec<String>,
     // Never contended: a load runs on one thread, and an experiment in one task.
     counts: Mutex<Counts>,
@@ -32,9 +32,11 @@ struct Counts {
     errors: u64,
     phase_calls: u64,
     phase_errors: u64,
+    /// Errors of the phase that are allowed.
+    phase_allowed: u64,
     measured_calls: u64,
     measured_arrivals: u64,
-    /// The number, the calls and the errors of each interval; the newest interval is the last.
+    /// The number, the calls and the errors that are not allowed of each interval; the newest interval is the last.
     intervals: VecDeque<(u64, u64, u64)>,
     latency: Histogram<u64>,
     lag: Histogram<u64>,
@@ -47,7 +49,7 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts every error except those that an experiment allows.
+    /// Counts calls and errors; `allowed` are the errors that an experiment allows.
     pub fn new(allowed: Vec<String>) -> Self {
         // With three significant digits a percentile is exact to 0.1 %.
         let histogram = || Histogram::new_with_bounds(1, MAX_US, 3).expect("the bounds are in order");
@@ -57,6 +59,7 @@ impl Tally {
             errors: 0,
             phase_calls: 0,
             phase_errors: 0,
+            phase_allowed: 0,
             measured_calls: 0,
             measured_arrivals: 0,
             intervals: VecDeque::new(),
@@ -88,9 +91,11 @@ impl Tally {
     /// See [`Tally::end`].
     pub fn count(&self, phase: Phase, outcome: &Outcome, complete_us: u64, latency_us: u64, send_lag_us: Option<u64>) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let error = u64::from(outcome.error().is_some_and(|kind| !kind.is_named(&self.allowed)));
+        let kind = outcome.error();
+        let error = u64::from(kind.is_some());
+        let allowed = u64::from(kind.is_some_and(|kind| kind.is_named(&self.allowed)));
         let mut counts = self.counts.lock();
-        counts.note_interval(complete_us / INTERVAL_US, error);
+        counts.note_interval(complete_us / INTERVAL_US, error - allowed);
         counts.calls += 1;
         counts.errors += error;
         if phase == Phase::Measured {
@@ -109,6 +114,7 @@ impl Tally {
         if phase == counts.phase {
             counts.phase_calls += 1;
             counts.phase_errors += error;
+            counts.phase_allowed += allowed;
             counts.latency.saturating_record(latency_us);
         }
     }
@@ -118,7 +124,7 @@ impl Tally {
         self.counts.lock().begin_phase();
     }
 
-    /// Returns the share of errors among the calls that ended in the last `within_us`, and the number of these calls.
+    /// Returns the share of errors that are not allowed among the calls that ended in the last `within_us`, and the number of these calls.
     pub fn error_share(&self, now_us: u64, within_us: u64) -> (f64, u64) {
         let since = now_us.saturating_sub(within_us) / INTERVAL_US;
         let counts = self.counts.lock();
@@ -169,6 +175,7 @@ impl Tally {
             errors: counts.errors,
             phase_calls: counts.phase_calls,
             phase_errors: counts.phase_errors,
+            phase_allowed: counts.phase_allowed,
             latency_us_p50: latency(50.0),
             latency_us_p95: latency(95.0),
             latency_us_p99: latency(99.0),
@@ -180,7 +187,7 @@ impl Tally {
 
 impl Counts {
     fn begin_phase(&mut self) {
-        (self.phase_calls, self.phase_errors) = (0, 0);
+        (self.phase_calls, self.phase_errors, self.phase_allowed) = (0, 0, 0);
         self.latency.reset();
     }
 
@@ -259,5 +266,10 @@ mod tests {
         }
         assert_eq!(tally.error_share(7_000_000, 2_000_000), (1.0 / 3.0, 3));
         assert_eq!(tally.error_share(7_000_000, 7_000_000), (0.5, 4));
+        // A fault whose errors are all allowed must not look like one that no client notices.
+        let progress = tally.progress(7_000_000);
+        assert_eq!((progress.phase_calls, progress.phase_errors, progress.phase_allowed), (4, 3, 1));
+        tally.begin_phase();
+        assert_eq!((tally.progress(7_000_001).phase_errors, tally.progress(7_000_002).phase_allowed), (0, 0));
     }
 }

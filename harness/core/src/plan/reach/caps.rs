@@ -1,6 +1,7 @@
 //! Bounds on a load beyond loopback. Another machine may serve other people, and a mistake in a profile must not hurt them.
 
 use crate::plan::workload::{Model, Workload};
+use harness_history::counted;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -38,13 +39,13 @@ impl Caps {
             ));
         };
         if users > self.users {
-            exceeds(format!("the load has {users} users"), format!("{}", self.users), "users");
+            exceeds(format!("the load has {}", counted(users, "user", "users")), format!("{}", self.users), "users");
         }
         if length > self.duration {
             let (length, most) = (length.as_secs_f64(), self.duration.as_secs_f64());
             exceeds(format!("warm-up and load take {length} s"), format!("{most} s"), "duration");
         }
-        let bound = format!("{} calls per second", self.per_second);
+        let bound = counted(self.per_second, "call per second", "calls per second");
         match rate {
             None => exceeds(
                 "the users call without a pause, so their rate has no bound (set `--rate`, or `think_time` in the profile)".to_owned(),

@@ -1,7 +1,7 @@
 //! Attempts to reach a record of another organisation, another workspace, or another user who keeps it private: by its id, by a search or list that
 //! would return it, or by a cursor. Only attempts prove isolation: a load in which every user reads its own records passes with any defect.
 
-use crate::check::builder::counted;
+use crate::counted;
 use crate::history::{Changes, History};
 use crate::op::Visibility;
 use crate::timeline::{is_same_user, is_same_workspace};
