@@ -1,8 +1,8 @@
 //! Arguments of `harness load`.
 
-use super::BackendArguments;
 use super::record::{Delays, Lies, RecordArguments};
 use super::values::parse_duration;
+use super::{BackendArguments, InstanceArguments, StoreArguments};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +18,10 @@ pub(crate) struct LoadArguments {
     pub(crate) target: TargetArguments,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    #[command(flatten)]
+    pub(crate) instances: InstanceArguments,
     #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! Renders an experiment: which parts and edges its faults act on, and what must hold.
 
 use harness_core::drive::experiment::Experiment;
-use harness_core::plan::topology::{Part, PartKind};
+use harness_core::plan::topology::Part;
 use harness_history::Threshold;
 
 /// Returns lines with the faults and their targets, the parts that depend on the targets, and the conditions that must
@@ -74,7 +74,7 @@ fn hit(experiment: &Experiment) -> Vec<String> {
 fn touched<'e>(experiment: &'e Experiment, hit: &[String]) -> Vec<&'e str> {
     let is_hit = |name: &str| hit.iter().any(|hit| hit == name);
     let goes = |part: &Part, to: &str| is_hit(to) || is_hit(&format!("{} to {to}", part.name));
-    let parts = experiment.topology.parts.iter().filter(|part| part.kind != PartKind::Redis && !is_hit(&part.name));
+    let parts = experiment.topology.parts.iter().filter(|part| part.kind.serves_clients() && !is_hit(&part.name));
     parts.filter(|part| part.edges.iter().any(|edge| goes(part, &edge.to))).map(|part| part.name.as_str()).collect()
 }
 
