@@ -88,6 +88,11 @@ honest-lies: release redis ## Counts how often each lie is caught beside 4 busy 
 scenarios-docker: images ## Runs every scenario on containers
 	$(RELEASE_DIR)/harness scenario --all --backend docker
 
+.PHONY: scenarios-postgres
+scenarios-postgres: release redis postgres ## Runs every scenario with memory on a Postgres server, and a load on two instances of it
+	$(RELEASE_DIR)/harness scenario --all --store postgres
+	$(RELEASE_DIR)/harness load memory --store postgres --instances 2
+
 .PHONY: lint
 lint: tools ## Checks formatting, clippy (warnings are errors), dependencies, workflows, Dockerfile, compose file, manifests, insecure settings, shell scripts, alerts
 	cargo fmt --all --check
@@ -143,7 +148,7 @@ alerts-fired: ## Evaluates the alerts on the metrics of recorded runs: exactly t
 	infra/observe/replay $(RUNS)
 
 .PHONY: alerts-all
-alerts-all: release redis ## Runs every experiment, and evaluates the alerts on its metrics
+alerts-all: release redis postgres ## Runs every experiment, and evaluates the alerts on its metrics
 	@.ci/need promtool prometheus
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  printf '[runs]\nkeep = 0\n' >"$$folder/harness.toml" && \
@@ -151,7 +156,7 @@ alerts-all: release redis ## Runs every experiment, and evaluates the alerts on 
 	  infra/observe/replay "$$folder/runs"
 
 .PHONY: chaos-all
-chaos-all: release redis ## Runs every experiment with a fresh seed
+chaos-all: release redis postgres ## Runs every experiment with a fresh seed
 	$(RELEASE_DIR)/harness chaos --all
 
 .PHONY: load-long

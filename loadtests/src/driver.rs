@@ -11,6 +11,7 @@ use harness_core::drive::traffic::directory::{Identity, users_of_load, users_of_
 use harness_core::drive::traffic::final_read;
 use harness_core::drive::traffic::mix::Mix;
 use harness_core::drive::traffic::pace::{Pace, Turn, UnscheduledPace, Window};
+use harness_core::drive::traffic::rotation::Rotation;
 use harness_core::drive::traffic::tally::Tally;
 use harness_core::drive::traffic::user::{Due, TrafficContext, User};
 use harness_core::drive::{Assignment, DriverReport, FinalWalks};
@@ -29,13 +30,28 @@ use tokio_util::sync::CancellationToken;
 /// would be sent late.
 const LEAD_US: u64 = 5_000;
 
-/// Returns the endpoints by the names of the instances.
-fn endpoints(assignment: &Assignment) -> Result<BTreeMap<String, Arc<Endpoint>>, DriveError> {
+/// The instances of a service: name and endpoint of each.
+type Instances = Vec<(String, Arc<Endpoint>)>;
+
+/// Returns the instances by the names of the services.
+fn endpoints(assignment: &Assignment) -> Result<BTreeMap<String, Instances>, DriveError> {
     if let Some(access) = &assignment.target {
-        return Ok(BTreeMap::from([(TARGET.to_owned(), Arc::new(access.endpoint()?))]));
+        return Ok(BTreeMap::from([(TARGET.to_owned(), vec![(TARGET.to_owned(), Arc::new(access.endpoint()?))])]));
     }
-    let parse = |(name, url): (&String, &String)| Ok((name.clone(), Arc::new(url.parse()?)));
-    assignment.endpoints.iter().map(parse).collect()
+    let mut services: BTreeMap<String, Instances> = BTreeMap::new();
+    for (name, url) in &assignment.endpoints {
+        let endpoint: Endpoint = url.parse()?;
+        services.entry(service_of(name).to_owned()).or_default().push((name.clone(), Arc::new(endpoint)));
+    }
+    Ok(services)
+}
+
+/// Returns the service of an instance: `memory` of `memory` and of `memory-2`.
+fn service_of(instance: &str) -> &str {
+    match instance.rsplit_once('-') {
+        Some((service, number)) if number.parse::<u32>().is_ok() => service,
+        Some(_) | None => instance,
+    }
 }
 
 /// Returns the name of the run, which is that of its directory.
@@ -69,7 +85,8 @@ pub(crate) struct Driver {
     pub(crate) stop: CancellationToken,
     scene: TrafficContext,
     users: Vec<Mutex<User>>,
-    endpoints: BTreeMap<String, Arc<Endpoint>>,
+    endpoints: BTreeMap<String, Instances>,
+    rotation: Rotation,
     minter: Minter,
     clock: RealClock,
     recorder: Recorder,
@@ -131,6 +148,7 @@ impl Driver {
             users,
             scene,
             endpoints,
+            rotation: Rotation::of_seed(assignment.seed),
             minter: Minter::new(&assignment.jwt_secret),
             clock: RealClock::start(assignment.epoch_us),
             recorder: Recorder::create(&assignment.run_dir)?,
@@ -284,7 +302,8 @@ impl Driver {
             return None;
         }
         let turn = due.turn;
-        let instance = self.endpoints.get_key_value(due.service()).map(|(name, endpoint)| (name.as_str(), endpoint));
+        let instance = self.endpoints.get(due.service()).and_then(|all| all.get(self.rotation.next(all.len())));
+        let instance = instance.map(|(name, endpoint)| (name.as_str(), endpoint));
         self.tally.begin();
         let op = user.send(&self.scene, instance, due).await;
         if self.assignment.target.is_some() {

@@ -18,7 +18,8 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
 )
 .within(120)
 .requires(&["no-lost-writes"])
-.on_its_own_processes();
+.on_its_own_processes()
+.on_sqlite_files();
 
 /// Users who write without a pause.
 const WRITERS: usize = 4;

@@ -15,6 +15,7 @@ pub(crate) const SCENARIO: Scenario = Scenario::new(
     |stage| Box::pin(play(stage)),
 )
 .with_fixtures(|| vec![Fixture::Database { service: Service::Memory, bytes: FILE.into() }])
+.on_sqlite_files()
 .requires(&["no-lost-writes"]);
 
 const FILE: &[u8] = include_bytes!("../../fixtures/databases/memory-v1.db");

@@ -4,6 +4,7 @@
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::judge::JudgeMemory;
 use harness_core::plan::Backend;
+use harness_core::plan::topology::Topology;
 use harness_core::run::{RunRequest, run};
 use harness_core::stack::view::{Event, View};
 use harness_history::Verdict;
@@ -42,10 +43,14 @@ fn backend(scenario: &scenarios::Scenario) -> Backend {
 }
 
 fn expect_pass(name: &str) {
+    expect_pass_on(|topology| topology, name);
+}
+
+fn expect_pass_on(store: fn(Topology) -> Topology, name: &str) {
     let scenario = scenarios::find(name).unwrap_or_else(|| panic!("no scenario is named `{name}`"));
     let folder = tempfile::tempdir().unwrap();
     let request = RunRequest {
-        plan: Plan::resolve(wish(scenario)).unwrap(),
+        plan: Plan::resolve(wish(scenario, store)).unwrap(),
         scenario: Some(scenario),
         catalogue: &[],
         runs: folder.path().to_owned(),
@@ -62,12 +67,12 @@ fn expect_pass(name: &str) {
     assert_eq!(outcome.judgement.verdict, Verdict::Pass, "\n{lines}");
 }
 
-fn wish(scenario: &scenarios::Scenario) -> PlanRequest {
+fn wish(scenario: &scenarios::Scenario, store: fn(Topology) -> Topology) -> PlanRequest {
     PlanRequest {
         command: format!("harness scenario {}", scenario.name),
         seed: None,
         backend: backend(scenario),
-        topology: (scenario.topology)(),
+        topology: store((scenario.topology)()),
         subject: Subject::Scenario(scenario.script()),
     }
 }
@@ -124,4 +129,13 @@ scenarios! {
     drain_with_abandoned_work,
     key_rotation,
     oidc,
+}
+
+/// Those that call most tools of memory. `harness scenario --all --store postgres` plays all.
+#[cfg(not(feature = "docker-tests"))]
+#[test]
+fn scenarios_about_memory_pass_on_postgres() {
+    for name in ["memory-tools", "tenant-isolation", "idempotent-retry", "rolling-restart"] {
+        expect_pass_on(Topology::with_postgres, name);
+    }
 }

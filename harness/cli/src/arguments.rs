@@ -31,8 +31,8 @@ pub(crate) use scenario::ScenarioArguments;
 pub(crate) use server::{Ownership, ServerArguments};
 pub(crate) use snapshot::SnapshotArguments;
 pub(crate) use stack::{
-    BackendArguments, BackendChoice, DownArguments, FlowArguments, LogsArguments, OnlyService, UpArguments,
-    WatchArguments,
+    BackendArguments, BackendChoice, DownArguments, FlowArguments, InstanceArguments, LogsArguments, OnlyService,
+    StoreArguments, StoreChoice, UpArguments, WatchArguments,
 };
 pub(crate) use token::{MintArguments, TokenAction, TokenArguments};
 pub(crate) use usage::UsageArguments;

@@ -21,6 +21,7 @@ pub(crate) mod runs;
 pub(crate) mod scenario;
 pub(crate) mod snapshot;
 pub(crate) mod status;
+pub(crate) mod store;
 pub(crate) mod target;
 pub(crate) mod token;
 pub(crate) mod up;

@@ -76,6 +76,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("harness runs open", "runs.rs does, with a browser of its own"),
     ("harness scenario --all", "scenarios/tests/scenarios.rs plays each"),
     ("harness chaos redis-outage", GATE),
+    ("harness chaos postgres-kill", "it takes two minutes; harness/core/tests/postgres.rs kills and pauses a server"),
     ("harness chaos guardrail-kill", GATE),
     ("harness chaos tenant-mix --url", "external.rs runs a shorter one on a stack of its own"),
     ("harness harden", "harness/harden/tests/trips.rs makes the whole catalogue"),

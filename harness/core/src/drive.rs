@@ -30,7 +30,7 @@ use std::path::PathBuf;
 pub struct Assignment {
     /// The run directory; the driver writes `history.jsonl` and `driver.json` there.
     pub run_dir: PathBuf,
-    /// MCP endpoint by service name, such as `http://127.0.0.1:40123/mcp`.
+    /// MCP endpoint by the name of the instance, such as `http://127.0.0.1:40123/mcp` of `memory-2`.
     pub endpoints: BTreeMap<String, String>,
     pub jwt_secret: String,
     /// Value of [`crate::observe::clock::monotonic_us`] that is time 0 of the run.

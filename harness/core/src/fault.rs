@@ -215,6 +215,19 @@ mod tests {
     }
 
     #[test]
+    fn what_acts_on_a_file_or_on_one_process_is_refused_for_postgres() {
+        let topology = Topology::memory().with_postgres();
+        let lock = |part: &str| FaultKind::DatabaseLocked(DatabaseLocked { part: part.to_owned() });
+        only(&lock("memory").problems(&topology, &Backend::Process), "it has no SQLite database");
+        only(&lock("postgres").problems(&topology, &Backend::Process), "acts on a SQLite database");
+        let squeeze = FaultKind::CpuSqueeze(CpuSqueeze { part: "postgres".to_owned(), percent: 5 });
+        only(&squeeze.problems(&topology, &Backend::Process), "the server has several");
+        for sound in [kill("postgres"), way("memory", "postgres")] {
+            assert_eq!(sound.problems(&topology, &Backend::Process), Vec::<String>::new());
+        }
+    }
+
+    #[test]
     fn only_files_that_a_service_reads_can_change() {
         let full = Topology::full();
         let change =

@@ -29,11 +29,17 @@ pub struct WatchedProcess {
     /// Name of the part, or `driver`.
     pub part: String,
     pub pid: u32,
+    /// True if the processes that it has started count as well: the work of a database server is done by those.
+    pub with_children: bool,
 }
 
 /// Returns the processes of a stack that are visible on this machine.
 pub fn local_processes(parts: &[RunningPart]) -> Vec<WatchedProcess> {
-    parts.iter().filter_map(|part| Some(WatchedProcess { part: part.name.clone(), pid: part.pid? })).collect()
+    let watched = |part: &RunningPart| {
+        let with_children = part.kind == PartKind::Postgres;
+        Some(WatchedProcess { part: part.name.clone(), pid: part.pid?, with_children })
+    };
+    parts.iter().filter_map(watched).collect()
 }
 
 /// Writes CPU and memory of the processes to `samples.jsonl` once a second until `stop`, and once more at the end.
@@ -83,13 +89,34 @@ fn stat(pid: u32) -> Option<procfs::process::Stat> {
 }
 
 fn cpu_us(stat: &procfs::process::Stat) -> u64 {
-    (stat.utime + stat.stime) * 1_000_000 / procfs::ticks_per_second()
+    in_us(stat.utime + stat.stime)
+}
+
+fn in_us(ticks: u64) -> u64 {
+    ticks * 1_000_000 / procfs::ticks_per_second()
 }
 
 fn read(watched: &WatchedProcess, epoch_us: u64) -> Option<Sample> {
-    let stat = stat(watched.pid)?;
+    let own = stat(watched.pid)?;
     let at_us = monotonic_us().saturating_sub(epoch_us);
-    Some(Sample { at_us, part: watched.part.clone(), cpu_us: cpu_us(&stat), rss_bytes: stat.rss * procfs::page_size() })
+    let (mut used_us, mut rss_bytes) = (cpu_us(&own), own.rss * procfs::page_size());
+    if watched.with_children {
+        // Those that have ended are in the figures of the process.
+        used_us += in_us(u64::try_from(own.cutime + own.cstime).unwrap_or_default());
+        for child in children(watched.pid) {
+            let Some((stat, private_bytes)) = stat(child).zip(private_bytes(child)) else { continue };
+            used_us += cpu_us(&stat);
+            // Without the memory that the processes share, which the first one has as well.
+            rss_bytes += private_bytes;
+        }
+    }
+    Some(Sample { at_us, part: watched.part.clone(), cpu_us: used_us, rss_bytes })
+}
+
+/// Returns the memory of a process that it does not share with others.
+fn private_bytes(pid: u32) -> Option<u64> {
+    let memory = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.statm()).ok()?;
+    Some(memory.resident.saturating_sub(memory.shared) * procfs::page_size())
 }
 
 /// Writes the metrics of every service to `metrics/<part>-<moment>.prom`. Skips a service that does not answer.
@@ -110,6 +137,7 @@ pub async fn surroundings(parts: &[RunningPart], stack_start: Duration) -> Surro
     for part in parts {
         let version = match part.kind {
             PartKind::Redis => redis_version(&part.url).await,
+            PartKind::Postgres => part.pid.and_then(postgres_version),
             // A target has no route for it that every server has.
             PartKind::Target => None,
             PartKind::Service(_) => fetch(&format!("{}{VERSION_PATH}", part.url))
@@ -139,6 +167,15 @@ async fn fetch(url: &str) -> Option<String> {
     // Without `no_proxy`, a proxy in the environment of the user would receive the request.
     let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().ok()?;
     client.get(url).send().await.ok()?.error_for_status().ok()?.text().await.ok()
+}
+
+/// Returns the version of the program that is running as a server: `15.18`.
+fn postgres_version(pid: u32) -> Option<String> {
+    let program = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.exe()).ok()?;
+    let output = std::process::Command::new(program).arg("--version").output().ok()?;
+    // `postgres (PostgreSQL) 15.18 (Debian …)`
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().nth(2).map(str::to_owned)
 }
 
 async fn redis_version(url: &str) -> Option<String> {

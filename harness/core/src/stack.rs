@@ -19,6 +19,7 @@ mod error;
 mod external;
 mod fixture;
 mod ports;
+mod postgres;
 mod ready;
 mod runtime;
 mod target;
@@ -85,7 +86,7 @@ pub struct RunningPart {
     /// Name of the part in the topology.
     pub name: String,
     pub kind: PartKind,
-    /// The base URL of a service, the MCP endpoint of a target, or `redis://…`.
+    /// The base URL of a service, the MCP endpoint of a target, `redis://…`, or `postgres://…` without a login.
     pub url: String,
     /// Id of the process, if it is visible from this machine.
     pub pid: Option<u32>,
@@ -318,7 +319,7 @@ impl Stack {
     pub fn endpoints(&self) -> BTreeMap<String, String> {
         let entrances = self.entrances.lock();
         let parts = self.lock();
-        let services = parts.iter().filter(|part| part.kind != PartKind::Redis);
+        let services = parts.iter().filter(|part| part.kind.serves_clients());
         let endpoint = |part: &RunningPart| {
             let base = entrances.get(&part.name).unwrap_or(&part.url);
             // The URL of a target is its endpoint.

@@ -67,6 +67,7 @@ fn depends_on(part: &Part) -> Value {
 fn expected_keys(part: &Part) -> Vec<(String, Value)> {
     let pairs = match part.kind {
         PartKind::Target => panic!("the product has no target"),
+        PartKind::Postgres => panic!("the stack of the compose file keeps its records in SQLite files"),
         // No client outside the stack uses its Redis.
         PartKind::Redis => vec![("image", json!("redis:7")), ("ports", Value::Null), ("volumes", Value::Null)],
         PartKind::Service(service) => {
@@ -94,7 +95,7 @@ fn environment(part: &Part, topology: &Topology) -> BTreeMap<String, Value> {
     for peer in &topology.parts {
         let Some(variable) = peer_variable(peer.kind) else { continue };
         let address = match peer.kind {
-            PartKind::Target => panic!("the product has no target"),
+            PartKind::Postgres | PartKind::Target => panic!("the stack has no such part"),
             PartKind::Redis => format!("redis://{}:{REDIS_PORT}", peer.name),
             PartKind::Service(service) => format!("http://{}:{}", peer.name, service.default_port()),
         };

@@ -1,7 +1,7 @@
 //! Arguments of `harness chaos`.
 
 use super::record::{Lies, RecordArguments};
-use super::{BackendArguments, Ownership, TargetArguments};
+use super::{BackendArguments, Ownership, StoreArguments, TargetArguments};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -36,6 +36,8 @@ pub(crate) struct ChaosArguments {
     pub(crate) experiments: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
     #[command(flatten)]
     pub(crate) target: TargetArguments,
     /// Profile of a load on any MCP server: the experiment disturbs its `[target]` and makes its calls.

@@ -1,13 +1,13 @@
 //! Arguments of `harness gate` and `harness init`.
 
-use super::BackendArguments;
 use super::record::{Delays, Lies, RecordArguments};
 use super::values::parse_duration;
+use super::{BackendArguments, InstanceArguments, StoreArguments};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct GateArguments {
     /// Profile, which selects the phases and their thresholds; the default comes from the settings.
     #[arg(long, value_enum)]
@@ -26,6 +26,10 @@ pub(crate) struct GateArguments {
     pub(crate) repository: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    #[command(flatten)]
+    pub(crate) instances: InstanceArguments,
     #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]

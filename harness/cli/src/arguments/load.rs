@@ -1,8 +1,8 @@
 //! Arguments of `harness load`.
 
-use super::BackendArguments;
 use super::record::{Delays, Lies, RecordArguments};
 use super::values::{parse_duration, parse_limits};
+use super::{BackendArguments, InstanceArguments, StoreArguments};
 use clap::Args;
 use harness_core::plan::topology::Limits;
 use std::path::PathBuf;
@@ -22,6 +22,10 @@ pub(crate) struct LoadArguments {
     /// CPU time and memory that each service may use, such as `0.25cpu,512mb`; by default the machine is the limit.
     #[arg(long, value_name = "CPU,MEMORY", value_parser = parse_limits, conflicts_with = "target")]
     pub(crate) limits: Option<Limits>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    #[command(flatten)]
+    pub(crate) instances: InstanceArguments,
     #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]

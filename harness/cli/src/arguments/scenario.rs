@@ -1,7 +1,7 @@
 //! Arguments of `harness scenario`.
 
-use super::BackendArguments;
 use super::record::{Delays, Lies, RecordArguments};
+use super::{BackendArguments, StoreArguments};
 use clap::Args;
 
 #[derive(Args, Clone)]
@@ -17,6 +17,8 @@ pub(crate) struct ScenarioArguments {
     pub(crate) list: bool,
     #[command(flatten)]
     pub(crate) place: BackendArguments,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
     #[command(flatten)]
     pub(crate) lies: Lies,
     #[command(flatten)]

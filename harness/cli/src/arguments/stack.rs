@@ -26,6 +26,31 @@ pub(crate) struct BackendArguments {
     pub(crate) url: Vec<(String, String)>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreChoice {
+    /// A file for each service.
+    Sqlite,
+    /// A Postgres server for memory, which the harness starts from the packages of this machine. The other services keep their files.
+    Postgres,
+}
+
+/// The store of memory in a stack that the harness starts.
+#[derive(Args, Clone, Default)]
+pub(crate) struct StoreArguments {
+    /// Where memory keeps its records; the default comes from the settings. An experiment about Postgres always has one.
+    #[arg(long, value_enum)]
+    pub(crate) store: Option<StoreChoice>,
+}
+
+/// The number of instances in a stack that the harness starts.
+#[derive(Args, Clone, Default)]
+pub(crate) struct InstanceArguments {
+    /// Number of instances of memory that the load is spread over, each call to the next one; the default comes from the settings. More than one needs
+    /// `--store postgres`.
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub(crate) instances: Option<u32>,
+}
+
 #[derive(Args)]
 pub(crate) struct UpArguments {
     /// Where the stack runs.

@@ -6,6 +6,7 @@ mod trial;
 use super::load::stack_options;
 use super::plan::render;
 use super::play::{self, Folder, PlayedRun};
+use super::store::ChosenStore;
 use super::target;
 use crate::arguments::{BackendChoice, ChaosArguments, ChaosCommand};
 use crate::context::Context;
@@ -13,12 +14,13 @@ use crate::exit::{Exit, Failure};
 use crate::settings;
 use harness_core::drive::experiment::{self, Experiment};
 use harness_core::drive::{Plan, PlanRequest, Subject};
-use harness_core::fault;
+use harness_core::fault::{self, FaultKind};
 use harness_core::plan::Backend;
 use harness_core::plan::data_file::problem_lines;
 use harness_core::plan::target::Target;
 use harness_core::plan::target_form::calls;
-use harness_core::plan::topology::Topology;
+use harness_core::plan::topology::{Store, Topology};
+use harness_core::stack::process::postgres;
 use harness_history::counted;
 use mcp_contracts::Service;
 use owo_colors::OwoColorize;
@@ -91,6 +93,7 @@ pub(crate) fn resolve(
     context: &Context,
 ) -> Result<Vec<Resolved>, Failure> {
     let memory = settings::judge_memory()?;
+    let store = ChosenStore::of(&arguments.store, &arguments.place)?;
     let (mut plans, mut problems, mut elsewhere) = (Vec::new(), Vec::new(), 0);
     for mut experiment in experiments {
         // Called for each experiment, because each stack gets its own random key.
@@ -101,9 +104,15 @@ pub(crate) fn resolve(
         target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
         let external = backend.is_external();
         let impossible = experiment.faults.iter().find_map(|order| order.fault.unavailable_on_machine(&backend));
-        let topology = lying(experiment.topology.clone(), lies);
+        let topology = store.apply(experiment.topology.clone());
+        if let Some(why) = store_misfit(&experiment, &topology, &backend).filter(|_| arguments.all) {
+            context.print_note(&format!("`{}` is skipped: {why}", experiment.name));
+            continue;
+        }
+        experiment.topology = topology.clone();
+        let topology = lying(topology, lies);
         let wish = PlanRequest {
-            command: command_of(arguments, &experiment, lies),
+            command: command_of(arguments, store, &experiment, lies),
             seed: arguments.record.seed,
             backend,
             topology,
@@ -186,12 +195,35 @@ fn own_target(
     Ok(Some(target))
 }
 
+/// Returns why an experiment cannot run on the store of its stack; `None` if it can.
+fn store_misfit(experiment: &Experiment, topology: &Topology, backend: &Backend) -> Option<String> {
+    if topology.store() == Store::Sqlite {
+        return None;
+    }
+    if *backend == Backend::Docker {
+        return Some("a Postgres server is started as a process only; use `--backend process`".to_owned());
+    }
+    if !postgres::is_installed() {
+        return Some("no Postgres server is installed; `make postgres` installs one".to_owned());
+    }
+    // Some faults act on a file of SQLite. Other problems of a fault are errors of its file.
+    let problems = |fault: &FaultKind, topology: &Topology| fault.problems(topology, backend);
+    let faults = experiment.faults.iter().map(|order| &order.fault);
+    let mut misfits = faults.filter(|fault| problems(fault, &experiment.topology).is_empty());
+    misfits.find_map(|fault| problems(fault, topology).into_iter().next())
+}
+
 fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
     lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie))
 }
 
 /// Returns the command that repeats one experiment.
-fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Service, String)]) -> String {
+fn command_of(
+    arguments: &ChaosArguments,
+    store: ChosenStore,
+    experiment: &Experiment,
+    lies: &[(Service, String)],
+) -> String {
     let is_its_file = |name: &&String| {
         let path = Path::new(name);
         path.extension().is_some_and(|extension| extension == "toml")
@@ -199,7 +231,7 @@ fn command_of(arguments: &ChaosArguments, experiment: &Experiment, lies: &[(Serv
     };
     // The seed is missing here, because the plan adds the one that it uses.
     let name = play::quoted(arguments.names.iter().find(is_its_file).unwrap_or(&experiment.name));
-    let mut words = vec![format!("harness chaos {name}{}", stack_options(&arguments.place))];
+    let mut words = vec![format!("harness chaos {name}{}{}", stack_options(&arguments.place), store.options())];
     let profile = arguments.profile.as_ref();
     words.extend(profile.map(|path| format!("--profile {}", play::quoted(&path.display().to_string()))));
     words.extend(target::words(&arguments.target));

@@ -6,6 +6,7 @@ mod phases;
 mod snapshots;
 
 use super::play::{self, Folder, PlayedRun, command_line};
+use super::store::with_defaults;
 use crate::arguments::GateArguments;
 use crate::ci::{self, Annotation};
 use crate::context::Context;
@@ -26,6 +27,8 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let settings = settings::load(arguments.settings.as_deref())?;
     let profile = phases::profile_name(arguments, &settings);
     let seed = arguments.record.seed.unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
+    let (store, instances) = with_defaults(&arguments.store, &arguments.instances, &arguments.place, &settings);
+    let arguments = &GateArguments { store, instances, ..arguments.clone() };
     let phases = Phases::resolve(settings.gate(profile), arguments, seed, context)?;
     let files = &settings.gate(profile).snapshot.files;
     if phases.is_empty() && files.is_empty() {

@@ -1,6 +1,7 @@
 //! `harness load`: drives load against a stack and judges the recorded history.
 
 use super::play::{self, Folder, command_line};
+use super::store::ChosenStore;
 use super::target;
 use crate::arguments::{BackendArguments, BackendChoice, Changes, LoadArguments};
 use crate::context::Context;
@@ -44,7 +45,13 @@ pub(crate) fn resolve(
             context.backend(&arguments.place)?
         }
     };
-    let topology = workload.service.map_or_else(Topology::target, Topology::for_load);
+    let topology = match workload.service {
+        Some(service) => {
+            let chosen = ChosenStore::of_load(&arguments.store, &arguments.instances, &arguments.place)?;
+            chosen.apply(Topology::for_load(service))
+        }
+        None => Topology::target(),
+    };
     let topology = with_lies_and_delays(topology, &arguments.lies.lie, &arguments.delays.slow);
     let topology = match arguments.limits {
         Some(limits) => topology.limited(limits),
@@ -75,10 +82,12 @@ fn load(arguments: &LoadArguments) -> Result<Load, Failure> {
     let on_own_stack = !place.url.is_empty()
         || place.backend != BackendChoice::Auto
         || !arguments.lies.lie.is_empty()
-        || arguments.limits.is_some();
+        || arguments.limits.is_some()
+        || arguments.store.store.is_some()
+        || arguments.instances.instances.is_some();
     if load.target.is_some() && (on_own_stack || !arguments.delays.slow.is_empty()) {
         return Err(Failure::usage(
-            "the load runs on a target, and a target has no services of this product; remove `--url`, `--backend`, `--limits`, `--lie` and `--slow`",
+            "the load runs on a target, and a target has no services of this product; remove `--url`, `--backend`, `--limits`, `--store`, `--instances`, `--lie` and `--slow`",
         ));
     }
     Ok(load)

@@ -2,6 +2,7 @@
 
 use super::load::{lie_and_delay_options, stack_options, with_lies_and_delays};
 use super::play::{self, Folder, PlayedRun};
+use super::store::ChosenStore;
 use crate::arguments::ScenarioArguments;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -9,6 +10,7 @@ use crate::names::unknown;
 use crate::settings;
 use harness_core::drive::{Plan, PlanRequest, Subject};
 use harness_core::plan::Backend;
+use harness_core::plan::topology::Store;
 use owo_colors::OwoColorize;
 use scenarios::{ALL, Scenario, SupportedBackends};
 use serde_json::json;
@@ -33,12 +35,14 @@ pub(crate) type Resolved = (&'static Scenario, Plan, String);
 pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<Resolved>, Failure> {
     let mut problems = Vec::new();
     let mut plans = Vec::new();
-    for scenario in chosen(arguments, context)? {
+    let store = ChosenStore::of(&arguments.store, &arguments.place)?;
+    for scenario in chosen(arguments, store, context)? {
         // Each stack has a key of its own.
         let (backend, secret) = context.backend(&arguments.place)?;
-        let topology = with_lies_and_delays((scenario.topology)(), &arguments.lies.lie, &arguments.delays.slow);
+        let topology = store.apply((scenario.topology)());
+        let topology = with_lies_and_delays(topology, &arguments.lies.lie, &arguments.delays.slow);
         let wish = PlanRequest {
-            command: command_of(arguments, scenario),
+            command: command_of(arguments, store, scenario),
             seed: arguments.record.seed,
             backend,
             topology,
@@ -53,10 +57,17 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
 }
 
 /// Returns the named scenarios or, with `--all`, all scenarios that this backend supports.
-fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'static Scenario>, Failure> {
+fn chosen(
+    arguments: &ScenarioArguments,
+    store: ChosenStore,
+    context: &Context,
+) -> Result<Vec<&'static Scenario>, Failure> {
     let (backend, _) = context.backend(&arguments.place)?;
     let fits = |scenario: &Scenario| -> Result<(), String> {
-        let topology = (scenario.topology)();
+        let topology = store.apply((scenario.topology)());
+        if scenario.sqlite_only && topology.store() == Store::Postgres {
+            return Err(format!("`{}` is about a SQLite file; use `--store sqlite`", scenario.name));
+        }
         let needs = match (&backend, scenario.places) {
             (Backend::External { .. }, SupportedBackends::OwnStack | SupportedBackends::OwnProcesses) => {
                 return Err(format!("`{}` needs a stack of its own; remove `--url`", scenario.name));
@@ -74,7 +85,14 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
         needs.map_or(Ok(()), |needs| Err(format!("`{}` cannot run on this backend: {needs}", scenario.name)))
     };
     if arguments.all {
-        return Ok(ALL.iter().filter(|scenario| fits(scenario).is_ok()).collect());
+        let (fitting, others): (Vec<&Scenario>, Vec<&Scenario>) =
+            ALL.iter().partition(|scenario| fits(scenario).is_ok());
+        if store.store == Store::Postgres {
+            // Printed, because without the store all of them run on this backend.
+            let reasons = others.iter().filter_map(|scenario| fits(scenario).err());
+            reasons.for_each(|why| context.print_note(&format!("skipped: {why}")));
+        }
+        return Ok(fitting);
     }
     let names: Vec<&str> = ALL.iter().map(|scenario| scenario.name).collect();
     let (mut found, mut problems) = (Vec::new(), Vec::new());
@@ -91,9 +109,9 @@ fn chosen(arguments: &ScenarioArguments, context: &Context) -> Result<Vec<&'stat
 }
 
 /// Returns the command that repeats one scenario.
-fn command_of(arguments: &ScenarioArguments, scenario: &Scenario) -> String {
+fn command_of(arguments: &ScenarioArguments, store: ChosenStore, scenario: &Scenario) -> String {
     let spoiled = lie_and_delay_options(&arguments.lies.lie, &arguments.delays.slow);
-    format!("harness scenario {}{}{spoiled}", scenario.name, stack_options(&arguments.place))
+    format!("harness scenario {}{}{}{spoiled}", scenario.name, stack_options(&arguments.place), store.options())
 }
 
 /// Runs the scenarios one after another, even if one fails. An interrupt ends the current one and omits the rest.

@@ -52,6 +52,8 @@ pub struct Scenario {
     /// Files and databases that the services have at the start.
     pub given: fn() -> Vec<Fixture>,
     pub places: SupportedBackends,
+    /// True if it is about a SQLite file: its upgrade or its backup.
+    pub sqlite_only: bool,
     pub deadline: Duration,
     /// Standing checks that must come to a decision. The run is *unknown* if one of them has nothing to judge.
     pub required: &'static [&'static str],
@@ -80,6 +82,7 @@ impl Scenario {
             topology,
             given,
             places: SupportedBackends::Everywhere,
+            sqlite_only: false,
             deadline: DEADLINE,
             required: &[],
             steps,
@@ -97,6 +100,13 @@ impl Scenario {
     #[must_use]
     pub const fn on_its_own_processes(mut self) -> Self {
         self.places = SupportedBackends::OwnProcesses;
+        self
+    }
+
+    /// Restricts the scenario to services that keep their records in SQLite files.
+    #[must_use]
+    pub const fn on_sqlite_files(mut self) -> Self {
+        self.sqlite_only = true;
         self
     }
 

@@ -9,6 +9,7 @@ pub mod final_read;
 pub mod mix;
 pub mod operations;
 pub mod pace;
+pub mod rotation;
 pub mod tally;
 pub mod user;
 

@@ -2,7 +2,7 @@
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
-use super::problems::{out_of_range, unknown_part};
+use super::problems::{out_of_range, several_processes, unknown_part};
 use super::squeeze::{CPU, Limit, no_groups, squeeze};
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
@@ -31,6 +31,7 @@ impl Fault for CpuSqueeze {
 
     fn problems(&self, topology: &Topology) -> Vec<String> {
         let mut problems = unknown_part(topology, &self.part);
+        problems.extend(several_processes(topology, &self.part, self.kind()));
         problems.extend(out_of_range("percent", self.percent, &PERCENT));
         problems
     }

@@ -2,7 +2,7 @@
 
 use super::injection::Injection;
 use super::kind::{Acting, Fault, Step};
-use super::problems::{out_of_range, unknown_part};
+use super::problems::{out_of_range, several_processes, unknown_part};
 use super::squeeze::{Limit, MEMORY, no_groups, squeeze};
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
@@ -30,6 +30,7 @@ impl Fault for MemorySqueeze {
 
     fn problems(&self, topology: &Topology) -> Vec<String> {
         let mut problems = unknown_part(topology, &self.part);
+        problems.extend(several_processes(topology, &self.part, self.kind()));
         problems.extend(out_of_range("mebibytes", self.mebibytes, &MEBIBYTES));
         problems
     }

@@ -30,11 +30,13 @@ impl Fault for Pause {
     fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
         Box::pin(async move {
             let running = injection.part(&self.part)?;
-            let (undo, worker) = match running.container {
-                Some(container) => {
+            let server = injection.stack.server(&running);
+            let (undo, worker) = match (running.container.clone(), server) {
+                (None, Some(server)) => (Undo::ResumeServer(server), None),
+                (Some(container), _) => {
                     (Undo::Container(ContainerUndo { paused: true, ..ContainerUndo::of(container) }), None)
                 }
-                None => {
+                (None, None) => {
                     let (pid, started) = injection.worker(&running)?;
                     (Undo::Resume(ProcessUndo { pid, started }), Some(pid))
                 }

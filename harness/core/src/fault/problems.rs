@@ -48,15 +48,25 @@ pub(super) fn no_database(topology: &Topology, part: &str, kind: &str) -> Vec<St
         Some(Part { kind: PartKind::Redis, .. }) => {
             vec![format!("`{kind}` does not apply to Redis: it has no persistence here")]
         }
+        Some(Part { kind: PartKind::Postgres, .. }) => {
+            vec![format!("`{kind}` does not apply to Postgres: it acts on a SQLite database")]
+        }
         Some(Part { kind: PartKind::Target, .. }) => {
             vec![format!("`{kind}` does not apply to a target: the harness does not know its database")]
         }
-        Some(Part { settings, .. }) => {
-            let elsewhere = settings.get(env::DATABASE_URL).is_some_and(|url| !url.starts_with("sqlite://"));
+        Some(known @ Part { settings, .. }) => {
+            let elsewhere = topology.is_on_postgres(known)
+                || settings.get(env::DATABASE_URL).is_some_and(|url| !url.starts_with("sqlite://"));
             let problem = elsewhere.then(|| format!("`{kind}` does not apply to `{part}`: it has no SQLite database"));
             problem.into_iter().collect()
         }
     }
+}
+
+/// Refuses a server with several processes, because a limit of this kind is that of one process.
+pub(super) fn several_processes(topology: &Topology, part: &str, kind: &str) -> Option<String> {
+    let is_server = topology.part(part).is_some_and(|part| part.kind == PartKind::Postgres);
+    is_server.then(|| format!("`{kind}` does not apply to Postgres: it limits one process, and the server has several"))
 }
 
 fn suggestion(name: &str, names: &[&str]) -> String {

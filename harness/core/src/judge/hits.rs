@@ -3,7 +3,7 @@
 
 use crate::drive::experiment::Experiment;
 use crate::drive::traffic::operations::service_of;
-use crate::plan::topology::PartKind;
+use crate::plan::topology::{Part, PartKind};
 use harness_history::experiment::{FILE_CHANGED, Fault, Span};
 use harness_history::{EffectRef, ErrorKind, History, OpRef};
 use mcp_contracts::Service;
@@ -27,7 +27,7 @@ pub(super) fn shown_by_calls(
     if part.kind == PartKind::Target {
         return shown_at_target(fault, history, steady);
     }
-    let service = part.kind.service()?;
+    let service = service_shown_by(part, experiment)?;
     let until_us = fault.healed_us?;
     if fault.kind == LOCKED {
         let waited =
@@ -46,6 +46,15 @@ pub(super) fn shown_by_calls(
     };
     let reason = "calls that failed, were served without it, or took longer than any before the fault";
     Some((history.measured().filter(shows).count() as u64, reason))
+}
+
+/// Returns the service whose calls show a fault of a part: the part itself, or the service whose database the part is.
+fn service_shown_by(part: &Part, experiment: &Experiment) -> Option<Service> {
+    if part.kind != PartKind::Postgres {
+        return part.kind.service();
+    }
+    let topology = &experiment.topology;
+    topology.parts.iter().find(|caller| topology.is_on_postgres(caller))?.kind.service()
 }
 
 /// Returns the number of calls that show that a target was hit. Each of its calls goes to its only part.
@@ -249,6 +258,18 @@ mod tests {
             op("store_memory", 205, 250, failed()),
         ];
         assert_eq!(hits(LOCKED, ops), 2);
+    }
+
+    #[test]
+    fn an_outage_of_postgres_is_shown_by_calls_of_the_service_that_uses_it() {
+        let experiment = experiment::find("postgres-kill", None).unwrap();
+        let killed = Fault { target: "postgres".to_owned(), ..fault("kill") };
+        let failed = || Outcome::Failed(ErrorKind::Tool("dependency_unavailable".into()));
+        let ops = [op("store_memory", 120, 130, failed()), op("get_memory", 120, 130, failed())];
+        let other = op("check_guardrails", 120, 130, failed());
+        let history: History = ops.into_iter().chain([other]).collect();
+        let steady = Some(Span { from_us: 0, until_us: 90 });
+        assert_eq!(shown_by_calls(&killed, &experiment, &history, steady).unwrap().0, 2);
     }
 
     #[test]

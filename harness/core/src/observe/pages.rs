@@ -4,7 +4,6 @@
 use super::PERIOD;
 use crate::observe::clock::monotonic_us;
 use crate::plan::run_dir;
-use crate::plan::topology::PartKind;
 use crate::stack::RunningPart;
 use futures::future::join_all;
 use mcp_contracts::service::METRICS_PATH;
@@ -52,7 +51,7 @@ pub async fn pages(
         reqwest::Client::builder().no_proxy().timeout(SCRAPE_DEADLINE).build().map_err(std::io::Error::other)?;
     // A stack that the harness did not start has neither, and has a Prometheus of its own.
     let is_own = |part: &&RunningPart| part.pid.is_some() || part.container.is_some();
-    let services: Vec<&RunningPart> = parts.iter().filter(|part| part.kind != PartKind::Redis).filter(is_own).collect();
+    let services: Vec<&RunningPart> = parts.iter().filter(|part| part.kind.serves_clients()).filter(is_own).collect();
     let mut last: Vec<BTreeMap<String, String>> = vec![BTreeMap::new(); services.len()];
     let mut tick = tokio::time::interval(PERIOD);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

@@ -8,6 +8,7 @@ mod tests;
 use super::data_file::form::{self, NameSet};
 use super::data_file::{Problem, duration, problem_lines, threshold};
 use super::reach::{Caps, Reach};
+use super::topology::Store;
 use harness_history::Threshold;
 use mcp_contracts::Service;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -31,6 +32,8 @@ pub struct Settings {
     pub runs: Runs,
     /// The judgement of runs.
     pub judge: Judge,
+    /// The stacks that the harness starts.
+    pub stack: StackSettings,
     /// What the harness may reach beyond this machine.
     reach: ReachSettings,
     /// The cost of models.
@@ -55,6 +58,18 @@ pub struct Judge {
     /// Most memory that the judgement of a run may take, in MiB. A run that needs more is *unknown*.
     #[schemars(range(min = 64, max = 8_192))]
     pub memory_mib: u32,
+}
+
+/// The stacks that the harness starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Stack")]
+pub struct StackSettings {
+    /// The store of memory, unless `--store` names one: `sqlite` or `postgres`.
+    pub store: Store,
+    /// Number of instances of memory in a stack under load; more than one needs `postgres`.
+    #[schemars(range(min = 1, max = 8))]
+    pub instances: u32,
 }
 
 /// What the harness may reach beyond this machine.

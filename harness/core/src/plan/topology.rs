@@ -3,6 +3,9 @@
 
 mod check;
 mod proxied;
+mod store;
+
+pub use store::Store;
 
 use crate::plan::target::TARGET;
 use mcp_contracts::{Service, env};
@@ -71,6 +74,8 @@ pub enum PartKind {
     /// One of the four MCP services.
     Service(Service),
     Redis,
+    /// The database server of memory, if its store is not SQLite.
+    Postgres,
     /// A server that is not part of this product.
     Target,
 }
@@ -323,7 +328,25 @@ impl PartKind {
     pub const fn service(self) -> Option<Service> {
         match self {
             Self::Service(service) => Some(service),
-            Self::Redis | Self::Target => None,
+            Self::Redis | Self::Postgres | Self::Target => None,
+        }
+    }
+
+    /// Returns true if clients of the stack call the part, by HTTP.
+    pub const fn serves_clients(self) -> bool {
+        match self {
+            Self::Service(_) | Self::Target => true,
+            Self::Redis | Self::Postgres => false,
+        }
+    }
+
+    /// Returns the name for sentences, such as `Redis`.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Redis => "Redis",
+            Self::Postgres => "Postgres",
+            Self::Service(service) => service.name(),
+            Self::Target => "a target",
         }
     }
 }
@@ -332,6 +355,7 @@ impl PartKind {
 pub const fn peer_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Redis => Some(env::REDIS_URL),
+        PartKind::Postgres => Some(env::DATABASE_URL),
         PartKind::Service(Service::Orchestrator) | PartKind::Target => None,
         PartKind::Service(service) => Some(client_variable(service)),
     }

@@ -53,7 +53,7 @@ pub(super) async fn drive(
     let mut child = start_driver(&request.executable, run_dir).await?;
     let mut processes = observe::local_processes(&stack.parts());
     let driver = child.id();
-    processes.extend(driver.map(|pid| WatchedProcess { part: "driver".to_owned(), pid }));
+    processes.extend(driver.map(|pid| WatchedProcess { part: "driver".to_owned(), pid, with_children: false }));
     let stop = CancellationToken::new();
     let sampling = observe::sample(run_dir, assignment.epoch_us, &processes, &stop);
     let parts = stack.parts();

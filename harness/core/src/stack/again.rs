@@ -17,7 +17,9 @@ pub(crate) async fn start(
     let before = find(name).ok_or_else(|| refused("it was never started"))?;
     let mut part = part.clone();
     // The other parts and the clients of the stack are configured with this port.
-    part.port = before.url.rsplit(':').next().and_then(|port| port.parse().ok());
+    // The URL of Postgres continues with the name of a database.
+    let after_host = before.url.rsplit(':').next().and_then(|rest| rest.split('/').next());
+    part.port = after_host.and_then(|port| port.parse().ok());
     let targets = part.edges.iter().filter_map(|edge| find(&edge.to));
     let addresses: Vec<_> = targets.map(|target| (target.kind, target.url.clone())).collect();
     let environment = wiring::environment(request, &part, &addresses);

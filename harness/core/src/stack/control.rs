@@ -1,8 +1,10 @@
 //! Actions on a running stack: end, kill, pause and restart a part, change its files, read its log, its metrics and the
 //! exchanges on its tapped edges. Every wait has a deadline.
 
-use super::{RunningPart, Stack, StackError, fixture, ready};
+use super::{RunningPart, Stack, StackError, fixture, process, ready};
+use crate::plan::topology::PartKind;
 use crate::stack::process_id::is_alive;
+use crate::stack::undo::ServerUndo;
 use chaos_proxy::{Exchange, Proxy};
 use mcp_contracts::Service;
 use mcp_contracts::service::METRICS_PATH;
@@ -176,6 +178,12 @@ impl Stack {
     pub(crate) fn database(&self, name: &str) -> Option<PathBuf> {
         let part = self.request.topology.part(name).filter(|part| part.kind.service().is_some())?;
         self.runtime.database(&self.request, part)
+    }
+
+    /// Returns the processes of a database server; `None` if the part is none.
+    pub(crate) fn server(&self, running: &RunningPart) -> Option<ServerUndo> {
+        let part = self.request.topology.part(&running.name).filter(|part| part.kind == PartKind::Postgres)?;
+        Some(process::postgres::server(&self.request, part, running.pid.zip(running.started)?))
     }
 
     /// Returns the metrics of a part, as Prometheus text.

@@ -63,6 +63,7 @@ impl PartRuntime for Containers {
             let id = container.id().to_owned();
             let url = match part.kind {
                 PartKind::Redis => format!("redis://127.0.0.1:{port}"),
+                PartKind::Postgres => return Err(container::no_image(part)),
                 PartKind::Service(_) | PartKind::Target => format!("http://127.0.0.1:{port}"),
             };
             let mut running = RunningPart {
@@ -165,7 +166,7 @@ impl PartRuntime for Containers {
         match part.kind {
             PartKind::Redis => format!("redis://{host}:{REDIS_PORT}"),
             PartKind::Service(service) => format!("http://{host}:{}", service.default_port()),
-            PartKind::Target => part.url.clone(),
+            PartKind::Postgres | PartKind::Target => part.url.clone(),
         }
     }
 

@@ -1,8 +1,11 @@
 //! The process backend: each part is a plain process on loopback. Data and logs are in the folder of the stack. A part
 //! that is started again keeps its port, so its peers and clients need no new address.
 
+pub mod postgres;
+
 mod bounded_log;
 mod command;
+mod family;
 mod foreign;
 mod tls;
 
@@ -15,12 +18,11 @@ use crate::plan::target::{PORT_MARK, Start, Target};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::owned;
 use crate::stack::process_id::start_time;
-use crate::stack::undo::{EndUndo, Undo};
 use crate::stack::undo_log::{UndoGuard, UndoLog};
 use bounded_log::BoundedLog;
+use family::Family;
 use mcp_contracts::Service;
-use nix::sys::signal::{Signal, kill, killpg};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
@@ -59,9 +61,8 @@ struct Slot {
 
 struct PartProcess {
     child: Child,
-    pid: u32,
-    /// True if signals go to the whole group of the process. A target may be started by a launcher that does not pass them on.
-    is_group: bool,
+    /// The processes that get the signals.
+    family: Family,
     /// What copies the output of a target; our services bound their logs themselves.
     log: Option<BoundedLog>,
     /// Ends the process if the harness dies; `None` if the part outlives the harness.
@@ -82,16 +83,11 @@ impl PartProcess {
         Some(ended)
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.pid.cast_signed());
-        let _ = if self.is_group { killpg(pid, signal) } else { kill(pid, signal) };
-    }
-
-    /// Sends SIGTERM and waits for the exit. Returns `None` if the process had to be killed.
+    /// Asks the process to end and waits for the exit. Returns `None` if the process had to be killed.
     async fn end(mut self) -> Option<ExitStatus> {
-        self.signal(Signal::SIGTERM);
-        // A paused process receives SIGTERM only when it is resumed.
-        self.signal(Signal::SIGCONT);
+        self.family.ask_to_end();
+        // A paused process receives the signal only when it is resumed.
+        self.family.signal(Signal::SIGCONT);
         let status = tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await;
         if status.is_err() {
             let _ = self.child.kill().await;
@@ -118,7 +114,7 @@ impl Slot {
         command::service(request, &self.part, service, self.port, &environment)
     }
 
-    /// Returns the command of a service; `None` for Redis.
+    /// Returns the command of a service; `None` for Redis and Postgres.
     fn service_command(&self, request: &StackRequest) -> Result<Option<Command>, StackError> {
         self.part.kind.service().map(|service| self.command_of(request, service)).transpose()
     }
@@ -127,7 +123,7 @@ impl Slot {
 /// A command that is ready to be started.
 struct Prepared {
     command: Command,
-    /// The base URL of a service, the endpoint of a target, or `redis://…`.
+    /// The base URL of a service, the endpoint of a target, `redis://…` or `postgres://…`.
     url: String,
     tls: Option<TlsAccess>,
     bounded: Option<BoundedLog>,
@@ -139,6 +135,7 @@ impl Slot {
         let failed = |error: std::io::Error| StackError::start(&part.name, error);
         let (mut command, url) = match part.kind {
             PartKind::Redis => (command::redis(request, part, port)?, format!("redis://127.0.0.1:{port}")),
+            PartKind::Postgres => postgres::command(request, part, port)?,
             PartKind::Service(service) => (self.command_of(request, service)?, format!("http://127.0.0.1:{port}")),
             PartKind::Target => {
                 let no_command = || StackError::start(&part.name, "the plan has no command that starts it");
@@ -175,6 +172,9 @@ impl PartRuntime for Processes {
     ) -> Action<'r, RunningPart> {
         Box::pin(async move {
             put_database(request, part)?;
+            if part.kind == PartKind::Postgres {
+                postgres::make_cluster(request, part).await?;
+            }
             let mut attempt = 0;
             loop {
                 attempt += 1;
@@ -253,7 +253,7 @@ impl PartRuntime for Processes {
         Box::pin(async move {
             // Taken out of its slot first: a part that is being killed is not running, whatever the wait below returns.
             let mut process = self.take(name, "killed").await?;
-            process.signal(Signal::SIGKILL);
+            process.family.signal(Signal::SIGKILL);
             match tokio::time::timeout(STOP_DEADLINE, process.child.wait()).await {
                 Ok(_) => {
                     process.mark_ended().await;
@@ -308,12 +308,12 @@ impl PartRuntime for Processes {
         }
     }
 
-    /// Returns the database in the part's settings or, if they name none, the one in the folder of the stack.
+    /// Returns the SQLite database in the part's settings or, if they name none, the one in the folder of the stack.
     fn database(&self, request: &StackRequest, part: &Part) -> Option<PathBuf> {
         match part.settings.get(mcp_contracts::env::DATABASE_URL) {
             // A relative path begins at the folder of the stack, which is the part's working directory.
             Some(url) => url.strip_prefix("sqlite://").map(|path| request.dir.join(path)),
-            None => Some(database_of(request, part)),
+            None => Some(database_of(request, part)).filter(|_| !request.topology.is_on_postgres(part)),
         }
     }
 }
@@ -339,16 +339,12 @@ impl Processes {
         let ended = || failed(std::io::Error::other("it ended at once"));
         let pid = child.id().ok_or_else(ended)?;
         let started = start_time(pid).ok_or_else(ended)?;
-        let is_group = part.kind == PartKind::Target;
-        let must_end = || {
-            let process = EndUndo { part: part.name.clone(), pid, started };
-            if is_group { Undo::EndGroup(process) } else { Undo::EndProcess(process) }
-        };
-        let undo = self.undo_log.as_ref().map(|log| log.must_undo(must_end())).transpose();
+        let family = Family::of(request, part, (pid, started));
+        let undo = self.undo_log.as_ref().map(|log| log.must_undo(family.must_end())).transpose();
         let undo = undo.map_err(|error| StackError::start(&part.name, error))?;
         // Stored in the slot only when it is ready: until then the handle is local, so a start that fails or is
         // cancelled kills the process (`kill_on_drop`).
-        let mut process = PartProcess { child, pid, is_group, log: bounded, undo };
+        let mut process = PartProcess { child, family, log: bounded, undo };
         let (mut pid, mut started) = (pid, started);
         if let Some((target, start)) = started_target(request, part) {
             let out_of_reach = |why: String| StackError::TargetOutOfReach { url: url.clone(), why };
@@ -379,14 +375,16 @@ impl Processes {
         let slot = self.slot(name, what)?;
         let process = slot.process.lock().await;
         let process = process.as_ref().ok_or_else(|| StackError::control(name, what, "it is not running"))?;
-        process.signal(signal);
+        process.family.signal(signal);
         let start = Instant::now();
-        while is_stopped(process.pid) != (signal == Signal::SIGSTOP) {
+        while process.family.is_stopped() != (signal == Signal::SIGSTOP) {
             if start.elapsed() >= STOP_DEADLINE {
                 let why = format!("its process did not change within {} s", STOP_DEADLINE.as_secs());
                 return Err(StackError::control(name, what, why));
             }
             tokio::time::sleep(STATE_PAUSE).await;
+            // Again, because a server may have started another process before it got the signal.
+            process.family.signal(signal);
         }
         Ok(())
     }
@@ -424,12 +422,6 @@ fn write_to_log(command: &mut Command, kind: PartKind, log: &Path) -> std::io::R
     let errors = output.try_clone()?;
     command.stdout(output).stderr(errors);
     Ok(None)
-}
-
-/// Returns true if a signal has stopped the process.
-fn is_stopped(pid: u32) -> bool {
-    let stat = procfs::process::Process::new(pid.cast_signed()).and_then(|process| process.stat());
-    stat.is_ok_and(|stat| stat.state == 'T')
 }
 
 fn log_of(request: &StackRequest, part: &Part) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Requests the readiness of parts, and waits until a part is ready. The error of a wait has the last lines of the
 //! part's log.
 
-use super::{START_DEADLINE, StackError};
+use super::{START_DEADLINE, StackError, postgres};
 use crate::plan::topology::PartKind;
 use mcp_contracts::service::{HEALTHZ_PATH, READYZ_PATH};
 use std::path::Path;
@@ -74,6 +74,13 @@ async fn ask(http: &reqwest::Client, kind: PartKind, url: &str, path: &str) -> R
         return match ping(url).await {
             Ok(true) => Readiness::Ready,
             Ok(false) => Readiness::NotReady("no PONG".to_owned()),
+            Err(error) => Readiness::Silent(error.to_string()),
+        };
+    }
+    if kind == PartKind::Postgres {
+        return match postgres::refusal(url).await {
+            Ok(None) => Readiness::Ready,
+            Ok(Some(why)) => Readiness::NotReady(why),
             Err(error) => Readiness::Silent(error.to_string()),
         };
     }

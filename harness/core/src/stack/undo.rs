@@ -7,6 +7,7 @@ mod container;
 mod group;
 mod process;
 mod redis;
+mod server;
 
 pub use container::ContainerUndo;
 pub(crate) use container::UNLIMITED;
@@ -16,6 +17,7 @@ pub use process::{EndUndo, FileSizeUndo, ProcessUndo};
 pub(crate) use process::{file_size, set_file_size};
 pub use redis::RedisUndo;
 pub(crate) use redis::{connect, query, run_id};
+pub use server::ServerUndo;
 
 use crate::plan::seal::write_whole;
 use crate::stack::labelled;
@@ -36,12 +38,16 @@ pub enum Undo {
     EndProcess(EndUndo),
     /// Ends the process of a part and the processes that it has started.
     EndGroup(EndUndo),
+    /// Ends every process of a database server.
+    EndServer(ServerUndo),
     /// Removes every container, network and volume of a stack.
     RemoveLabelled {
         label: String,
     },
     /// Resumes a process.
     Resume(ProcessUndo),
+    /// Resumes every process of a database server.
+    ResumeServer(ServerUndo),
     /// Restores the file size limit of a process.
     FileSize(FileSizeUndo),
     /// Moves a process back to its control group and removes the harness's group.
@@ -77,7 +83,9 @@ impl Undo {
         match self {
             Self::EndProcess(process) => Some(process.kill()),
             Self::EndGroup(process) => Some(process.kill_group()),
+            Self::EndServer(server) => Some(server.kill()),
             Self::Resume(process) => Some(process.resume()),
+            Self::ResumeServer(server) => Some(server.resume()),
             Self::FileSize(limit) => Some(limit.restore()),
             Self::RemoveFile { path } => Some(remove(path)),
             Self::WriteFile { path, text } => Some(write(path, text)),
@@ -91,8 +99,10 @@ impl Undo {
             match self {
                 Self::EndProcess(process) => process.kill_and_wait().await,
                 Self::EndGroup(process) => process.kill_group_and_wait().await,
+                Self::EndServer(server) => server.kill_and_wait().await,
                 Self::RemoveLabelled { label } => labelled::remove(label).await.map_err(UndoError::new),
                 Self::Resume(process) => process.resume_and_wait().await,
+                Self::ResumeServer(server) => server.resume_and_wait().await,
                 Self::FileSize(limit) => limit.restore(),
                 Self::RemoveFile { path } => remove(path),
                 Self::WriteFile { path, text } => write(path, text),
@@ -112,8 +122,10 @@ impl Undo {
     pub(crate) fn describe(&self) -> String {
         match self {
             Self::EndProcess(process) | Self::EndGroup(process) => process.describe(),
+            Self::EndServer(server) => server.describe_end(),
             Self::RemoveLabelled { label } => format!("removed everything in Docker with the label `{label}`"),
             Self::Resume(process) => format!("resumed process {}", process.pid),
+            Self::ResumeServer(server) => format!("resumed `{}` (process {})", server.part, server.pid),
             Self::FileSize(limit) => format!("restored the file size limit of process {}", limit.pid),
             Self::Group(group) => format!("moved process {} back to its control group", group.pid),
             Self::Container(container) => format!("restored the container `{}`", container.container),

@@ -1,7 +1,7 @@
 //! Builds the environment variables of a part from the topology, the signing key and the addresses of the parts that it
 //! calls.
 
-use super::StackRequest;
+use super::{StackRequest, postgres};
 use crate::plan::topology::{Part, PartKind, peer_variable};
 use mcp_contracts::{Service, env};
 use std::collections::BTreeMap;
@@ -24,7 +24,10 @@ pub(super) fn environment(
         if !list.is_empty() {
             list.push(',');
         }
-        list.push_str(address);
+        match kind {
+            PartKind::Postgres => list.push_str(&postgres::with_login(address, &request.secret)),
+            PartKind::Redis | PartKind::Service(_) | PartKind::Target => list.push_str(address),
+        }
     }
     values
 }
@@ -34,7 +37,10 @@ pub(super) const fn folder_variable(kind: PartKind) -> Option<&'static str> {
     match kind {
         PartKind::Service(Service::Guardrails) => Some(env::RULES_DIR),
         PartKind::Service(Service::Patterns) => Some(env::CATALOG_DIR),
-        PartKind::Service(Service::Memory | Service::Orchestrator) | PartKind::Redis | PartKind::Target => None,
+        PartKind::Service(Service::Memory | Service::Orchestrator)
+        | PartKind::Redis
+        | PartKind::Postgres
+        | PartKind::Target => None,
     }
 }
 

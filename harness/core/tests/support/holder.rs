@@ -181,7 +181,7 @@ impl Holder {
             now.processes.push(process(part)?);
             match part.kind {
                 PartKind::Redis => now.redis = redis_settings(&part.url).await?,
-                PartKind::Service(Service::Guardrails | Service::Patterns) | PartKind::Target => {}
+                PartKind::Service(Service::Guardrails | Service::Patterns) | PartKind::Postgres | PartKind::Target => {}
                 PartKind::Service(_) => unlocked(&self.dir().join("data").join(format!("{}.db-shm", part.name)))?,
             }
         }

@@ -102,7 +102,7 @@ impl Manifests {
             ("the selector of the service", &service["spec"]["selector"], own_label.clone()),
         ];
         let port = match part.kind {
-            PartKind::Target => panic!("the product has no target"),
+            PartKind::Postgres | PartKind::Target => panic!("the stack has no such part"),
             PartKind::Redis => {
                 all.push(("the command", &container["command"], compose["command"].clone()));
                 all.push(("image", &container["image"], compose["image"].clone()));
@@ -188,7 +188,7 @@ impl Manifests {
         vec![
             ("what it may call".to_owned(), json!(called), json!(edges)),
             ("who may call it".to_owned(), json!(callers), json!(expected)),
-            ("an entrance for clients".to_owned(), json!(entrance), json!(part.kind != PartKind::Redis)),
+            ("an entrance for clients".to_owned(), json!(entrance), json!(part.kind.serves_clients())),
             ("both directions".to_owned(), policy["policyTypes"].clone(), json!(["Ingress", "Egress"])),
         ]
     }

@@ -6,6 +6,7 @@ use crate::arguments::{
 };
 use crate::command::load::{lie_and_delay_options, stack_options};
 use crate::command::play::quoted;
+use crate::command::store::ChosenStore;
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
@@ -93,6 +94,7 @@ fn scenarios(phase: &Scenarios, arguments: &GateArguments, seed: u64, context: &
         all: names.is_none(),
         list: false,
         place: arguments.place.clone(),
+        store: arguments.store.clone(),
         lies: arguments.lies.clone(),
         delays: arguments.delays.clone(),
         record: record(arguments, seed),
@@ -132,18 +134,22 @@ fn load(phase: &Load, arguments: &GateArguments, seed: u64, context: &Context) -
         },
         place: arguments.place.clone(),
         limits: None,
+        store: arguments.store.clone(),
+        instances: arguments.instances.clone(),
         lies: arguments.lies.clone(),
         delays: arguments.delays.clone(),
         record: record(arguments, seed),
     };
+    let chosen = ChosenStore::of_load(&arguments.store, &arguments.instances, &arguments.place)?;
     let thresholds: Vec<String> = phase.thresholds.iter().map(|text| format!(" --threshold '{text}'")).collect();
     let command = format!(
-        "harness load {} --users {users} --warmup {}ms --duration {}ms{}{}{}",
+        "harness load {} --users {users} --warmup {}ms --duration {}ms{}{}{}{}",
         phase.run,
         phase.warmup.as_millis(),
         duration.as_millis(),
         thresholds.concat(),
         stack_options(&arguments.place),
+        chosen.options(),
         lie_and_delay_options(&arguments.lies.lie, &arguments.delays.slow)
     );
     let (plan, secret) = load::resolve(&wish, command, context)?;
@@ -213,6 +219,7 @@ fn experiments(
         on_trial: false,
         experiments: None,
         place: arguments.place.clone(),
+        store: arguments.store.clone(),
         target: TargetArguments::default(),
         profile: None,
         ownership: Ownership::default(),

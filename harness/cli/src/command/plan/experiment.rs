@@ -75,7 +75,7 @@ fn hit(experiment: &Experiment) -> Vec<String> {
 fn touched<'e>(experiment: &'e Experiment, hit: &[String]) -> Vec<&'e str> {
     let is_hit = |name: &str| hit.iter().any(|hit| hit == name);
     let goes = |part: &Part, to: &str| is_hit(to) || is_hit(&format!("{} to {to}", part.name));
-    let parts = experiment.topology.parts.iter().filter(|part| part.kind != PartKind::Redis && !is_hit(&part.name));
+    let parts = experiment.topology.parts.iter().filter(|part| part.kind.serves_clients() && !is_hit(&part.name));
     parts.filter(|part| part.edges.iter().any(|edge| goes(part, &edge.to))).map(|part| part.name.as_str()).collect()
 }
 

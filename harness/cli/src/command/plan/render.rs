@@ -6,7 +6,7 @@ use harness_core::drive::{Plan, Subject, descriptors};
 use harness_core::plan::Script;
 use harness_core::plan::hardening::Hardening;
 use harness_core::plan::target::Target;
-use harness_core::plan::topology::EdgeMode;
+use harness_core::plan::topology::{EdgeMode, Store, Topology};
 use harness_core::plan::workload::{Model, SideArrivals, Workload, people};
 use harness_history::counted;
 
@@ -34,6 +34,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         Subject::Hardening(hardening) => hardening_lines(hardening, stack),
     };
     lines.extend(plan.backend.target().into_iter().flat_map(target_lines));
+    lines.extend(store_line(&plan.topology));
     for part in &plan.topology.parts {
         lines.extend(part.settings.iter().map(|(name, value)| format!("setting      {}: {name}={value}", part.name)));
         let tapped = part.edges.iter().filter(|edge| edge.mode == EdgeMode::Tapped);
@@ -45,6 +46,16 @@ fn lines(plan: &Plan) -> Vec<String> {
     lines.push(format!("seed         {}", plan.seed));
     lines.push(format!("command      {}", plan.command));
     lines
+}
+
+/// Returns which services keep their records where, if the stack has a Postgres server.
+fn store_line(topology: &Topology) -> Option<String> {
+    if topology.store() == Store::Sqlite {
+        return None;
+    }
+    let files = topology.on_sqlite();
+    let rest = if files.is_empty() { String::new() } else { format!("; sqlite for {}", files.join(", ")) };
+    Some(format!("store        postgres for memory{rest}"))
 }
 
 fn target_lines(target: &Target) -> Vec<String> {

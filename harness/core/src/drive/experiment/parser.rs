@@ -13,7 +13,7 @@ use crate::plan::data_file::{DURATION_TEXT, Problem, comparison};
 use crate::plan::operation::OperationData;
 use crate::plan::target::Target;
 use crate::plan::target_form::{TargetForm, operations};
-use crate::plan::topology::Topology;
+use crate::plan::topology::{Store, Topology};
 use crate::plan::{Backend, ProvidedFile};
 use form::{CounterForm, ExperimentForm, FaultForm, Setting, StackName};
 use harness_history::experiment::{CounterFigure, CounterPromise, Promises, Readiness};
@@ -90,6 +90,7 @@ fn calls(filled: &mut Filled<'_, ExperimentForm>) -> Calls {
     let foreign = [
         ("load.mix", !form.load.mix.is_empty(), "the weights are in `[[operation]]`"),
         ("redis_tls", form.redis_tls, "only with services of this product"),
+        ("store", form.store == Store::Postgres, "only with services of this product"),
         ("instances", !form.instances.is_empty(), "only with services of this product"),
         (
             "settings",
@@ -264,6 +265,9 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
     }
     for (service, count) in &form.instances {
         topology = topology.instances(*service, *count);
+    }
+    if form.store == Store::Postgres {
+        topology = topology.with_postgres();
     }
     // After the instances, because several instances replace the edge to their service by one edge to each.
     let ways = faults.iter().filter_map(|(_, order)| order.fault.way());

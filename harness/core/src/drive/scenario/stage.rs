@@ -9,6 +9,7 @@ use crate::drive::client::Endpoint;
 use crate::drive::target::TargetAccess;
 use crate::drive::token::{Grant, Minter};
 use crate::drive::traffic::final_read::{Chosen, Read, choose, read_back};
+use crate::drive::traffic::rotation::Rotation;
 use crate::observe::record::RecordError;
 use crate::plan::target::TARGET;
 use crate::plan::workload::FINAL_READ_RECORDS;
@@ -73,6 +74,7 @@ pub struct Stage<'a> {
     pub(super) down: Mutex<BTreeSet<String>>,
     pub(super) touched: Mutex<Touched>,
     pub(super) heard_on_edges: Mutex<BTreeMap<(String, String), usize>>,
+    rotation: Rotation,
 }
 
 impl<'a> Stage<'a> {
@@ -106,6 +108,7 @@ impl<'a> Stage<'a> {
             down: Mutex::default(),
             touched: Mutex::default(),
             heard_on_edges: Mutex::default(),
+            rotation: Rotation::of_seed(request.seed),
         })
     }
 
@@ -315,7 +318,8 @@ impl<'a> Stage<'a> {
         let instances = self.stack.instances(service);
         // Several rounds, because the first instance may have become ready again while the last one reported that it is
         // stopping.
-        for part in instances.iter().cycle().take(instances.len() * instances.len()) {
+        let first = self.rotation.next(instances.len());
+        for part in instances.iter().cycle().skip(first).take(instances.len() * instances.len()) {
             if self.is_ready(&part.name).await {
                 return Some(part.name.clone());
             }
@@ -323,8 +327,8 @@ impl<'a> Stage<'a> {
         None
     }
 
-    /// Returns the instance that a call goes to, and its endpoint. If there are several instances, it is a ready one,
-    /// as a load balancer would choose.
+    /// Returns the instance that a call goes to, and its endpoint. If there are several instances, it is the next
+    /// ready one in turn, as a load balancer would choose.
     pub(crate) async fn instance_for(&self, service: &str) -> Option<(String, Arc<Endpoint>)> {
         if service == TARGET {
             return Some((TARGET.to_owned(), Arc::clone(self.endpoints.get(TARGET)?)));

@@ -15,21 +15,23 @@ impl Topology {
             for edge in &part.edges {
                 match self.part(&edge.to) {
                     None => problems.push(format!("`{}` calls `{}`, which is not a part", part.name, edge.to)),
-                    Some(target) if target.kind == PartKind::Redis && edge.mode == EdgeMode::Tapped => {
+                    Some(target) if !target.kind.serves_clients() && edge.mode == EdgeMode::Tapped => {
+                        let what = target.kind.title();
                         problems
-                            .push(format!("`{}` to `{}` cannot be tapped: Redis speaks no HTTP", part.name, edge.to));
+                            .push(format!("`{}` to `{}` cannot be tapped: {what} speaks no HTTP", part.name, edge.to));
                     }
                     Some(_) => {}
                 }
             }
-            if part.kind == PartKind::Redis && !part.lies.is_empty() {
-                problems.push("Redis cannot lie; add the lie to a service".to_owned());
+            if !part.kind.serves_clients() && !part.lies.is_empty() {
+                problems.push(format!("{} cannot lie; add the lie to a service", part.kind.title()));
             }
             if part.kind == PartKind::Target && !part.lies.is_empty() {
                 problems.push("a target cannot lie on demand; add the lie to a service of this product".to_owned());
             }
-            if part.kind == PartKind::Redis && !part.entrance.is_direct() {
-                problems.push("clients do not call Redis, so there cannot be a proxy between them".to_owned());
+            if !part.kind.serves_clients() && !part.entrance.is_direct() {
+                let what = part.kind.title();
+                problems.push(format!("clients do not call {what}, so there cannot be a proxy between them"));
             }
         }
         if problems.is_empty() && self.is_circular() {
@@ -43,7 +45,10 @@ impl Topology {
         let liars = self.parts.iter().filter(|part| !part.lies.is_empty());
         let liars = liars.map(|part| format!("`{}` has a liar in front of it", part.name));
         let secured = self.parts.iter().filter(|part| part.tls);
-        liars.chain(secured.map(|part| format!("`{}` serves TLS", part.name))).collect()
+        let secured = secured.map(|part| format!("`{}` serves TLS", part.name));
+        let servers = self.parts.iter().filter(|part| part.kind == PartKind::Postgres);
+        let servers = servers.map(|part| format!("`{}` is a server of the packages of this machine", part.name));
+        liars.chain(secured).chain(servers).collect()
     }
 
     /// Returns the features that need a stack which the harness starts, one line each.

@@ -1,7 +1,7 @@
 //! Edges that go through a proxy, so that a fault can change their traffic while the stack is running. All other edges
 //! are direct, because a proxy costs time.
 
-use super::{CLIENT, EdgeMode, Part, PartKind, Topology};
+use super::{CLIENT, EdgeMode, Part, Topology};
 
 impl Topology {
     /// Puts a proxy on the edge from one part to another, or from the clients ([`CLIENT`]) to a part. A tapped edge already has one. An edge that
@@ -17,14 +17,14 @@ impl Topology {
     /// there is no such edge.
     pub fn edge_mode(&self, from: &str, to: &str) -> Option<EdgeMode> {
         if from == CLIENT {
-            return self.part(to).filter(|part| part.kind != PartKind::Redis).map(|part| part.entrance);
+            return self.part(to).filter(|part| part.kind.serves_clients()).map(|part| part.entrance);
         }
         self.part(from)?.edges.iter().find(|edge| edge.to == to).map(|edge| edge.mode)
     }
 
     /// Returns both ends of every edge, first of those from the clients.
     pub fn every_edge(&self) -> Vec<(String, String)> {
-        let services = self.parts.iter().filter(|part| part.kind != PartKind::Redis);
+        let services = self.parts.iter().filter(|part| part.kind.serves_clients());
         let entrances = services.map(|part| (CLIENT.to_owned(), part.name.clone()));
         let edges =
             self.parts.iter().flat_map(|part| part.edges.iter().map(|edge| (part.name.clone(), edge.to.clone())));
@@ -34,7 +34,7 @@ impl Topology {
 
 fn edge_of<'a>(part: &'a mut Part, from: &str, to: &str) -> Option<&'a mut EdgeMode> {
     if from == CLIENT {
-        return (part.name == to && part.kind != PartKind::Redis).then_some(&mut part.entrance);
+        return (part.name == to && part.kind.serves_clients()).then_some(&mut part.entrance);
     }
     if part.name != from {
         return None;

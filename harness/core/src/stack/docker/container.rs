@@ -31,12 +31,12 @@ pub(super) fn request(
     let inside = match part.kind {
         PartKind::Redis => REDIS_PORT,
         PartKind::Service(service) => service.default_port(),
-        PartKind::Target => return Err(no_image(part)),
+        PartKind::Postgres | PartKind::Target => return Err(no_image(part)),
     };
     let generic = GenericImage::new(name, tag).with_exposed_port(inside.tcp());
     let generic = match part.kind {
         PartKind::Redis => generic.with_wait_for(WaitFor::log(LogWaitStrategy::stdout("Ready to accept connections"))),
-        PartKind::Service(_) | PartKind::Target => generic,
+        PartKind::Service(_) | PartKind::Postgres | PartKind::Target => generic,
     };
     let file = std::fs::File::options().create(true).append(true).open(log);
     let file = Arc::new(Mutex::new(file.map_err(|error| StackError::start(&part.name, error))?));
@@ -103,12 +103,12 @@ pub(super) fn image<'a>(request: &'a StackRequest, part: &Part) -> Result<(&'sta
     match part.kind {
         PartKind::Redis => Ok(("redis", "7")),
         PartKind::Service(service) => Ok((service.binary(), &request.image_tag)),
-        PartKind::Target => Err(no_image(part)),
+        PartKind::Postgres | PartKind::Target => Err(no_image(part)),
     }
 }
 
-fn no_image(part: &Part) -> StackError {
-    StackError::start(&part.name, "a target has no image of this product")
+pub(super) fn no_image(part: &Part) -> StackError {
+    StackError::start(&part.name, "it has no image of this product")
 }
 
 /// Returns the address of this machine on a network.

@@ -7,6 +7,7 @@ use crate::plan::ProvidedFile;
 use crate::plan::data_file::MAX_RATE;
 use crate::plan::data_file::form::{self, Length, Thresholds};
 use crate::plan::target_form::{OperationForm, TargetForm};
+use crate::plan::topology::Store;
 use harness_history::experiment::ReadyWord;
 use indexmap::IndexMap;
 use mcp_contracts::{Service, env};
@@ -34,6 +35,9 @@ pub(super) struct ExperimentForm {
     /// True if the services reach Redis by TLS.
     #[schemars(extend("default" = false))]
     pub(super) redis_tls: bool,
+    /// The store of memory. With `postgres` the harness starts a server of the packages of this machine.
+    #[schemars(extend("default" = "sqlite"))]
+    pub(super) store: Store,
     /// Number of instances of a service, if more than one.
     #[schemars(schema_with = "instances")]
     pub(super) instances: IndexMap<Service, u32>,

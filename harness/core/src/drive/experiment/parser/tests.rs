@@ -2,6 +2,7 @@
 
 use super::schema;
 use crate::drive::experiment::{ExperimentError, find, read};
+use crate::plan::topology::EdgeMode;
 
 /// The problem of an experiment of the catalogue that was changed in one place.
 fn problem_of(name: &str, from: &str, to: &str) -> String {
@@ -138,4 +139,18 @@ fn the_schema_accepts_the_catalogue() {
         let value = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
         assert!(validator.is_valid(&value), "{name}: {:?}", validator.iter_errors(&value).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn an_experiment_on_postgres_has_the_server_and_an_edge_to_it() {
+    let experiment = find("instance-kill", None).unwrap();
+    let names: Vec<&str> = experiment.topology.parts.iter().map(|part| part.name.as_str()).collect();
+    assert_eq!(names, ["redis", "postgres", "memory-1", "memory-2"]);
+    assert_eq!(experiment.topology.edge_mode("memory-2", "postgres"), Some(EdgeMode::Direct));
+    let cut = find("commit-answer-cut", None).unwrap();
+    assert_eq!(cut.topology.edge_mode("memory", "postgres"), Some(EdgeMode::Proxied));
+    let error = problem_of("postgres-kill", "store = \"postgres\"", "store = \"sqlite\"");
+    assert!(error.contains("no part `postgres` in this stack"), "{error}");
+    let error = problem_of("any-kill", "stack = \"target\"", "stack = \"target\"\nstore = \"postgres\"");
+    assert!(error.contains("`store`: it does not apply to a server of any maker"), "{error}");
 }
