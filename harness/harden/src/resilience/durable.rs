@@ -1,6 +1,6 @@
 //! Acknowledged writes survive the end of a process.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ pub(crate) const DURABLE: HardeningCheck = HardeningCheck {
     remedy: "Sync a write to the disk before it is acknowledged.",
     fix_in: &["services/kit/src/database/writer.rs", "services/kit/src/database/open.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(durable(probe)),
 };
 

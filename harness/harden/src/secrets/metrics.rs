@@ -1,6 +1,6 @@
 //! Metrics name no tenant.
 
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 
 pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     id: "MCP-SEC-08",
@@ -13,7 +13,7 @@ pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     remedy: "Use labels with a fixed set of values.",
     fix_in: &["services/kit/src/telemetry.rs", "services/contracts/src/metric.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(metrics(probe)),
 };
 

@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Maximum size of a reply, in bytes.
 const MAX_REPLY_BYTES: usize = 16 << 20;
 
+/// Time without a byte after which no further reply is expected.
+const SILENCE: Duration = Duration::from_millis(150);
+
 /// The reply to some bytes. Times are those of the monotonic clock, in microseconds.
 #[derive(Debug, Clone)]
 pub(crate) struct RawExchange {
@@ -45,6 +48,51 @@ pub(crate) async fn exchange(endpoint: &Endpoint, bytes: &[u8], deadline: Durati
         Err(outcome) => (outcome, None, Vec::new(), Vec::new()),
     };
     RawExchange { invoke_us, complete_us, outcome, status, headers, body, raw }
+}
+
+/// Sends `bytes`, which may be several requests, and reads what comes back until the server closes the connection, or until `is_enough` is true of it and
+/// nothing comes for a while, at most until the deadline. Returns true beside it if the server closed the connection.
+pub(crate) async fn converse(
+    endpoint: &Endpoint,
+    bytes: &[u8],
+    is_enough: impl Fn(&[u8]) -> bool,
+    deadline: Duration,
+) -> (RawExchange, bool) {
+    let invoke_us = monotonic_us();
+    let (mut raw, mut refused) = (Vec::new(), None);
+    let talking = async {
+        let mut stream = match Stream::open(endpoint).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                refused = Some(Outcome::Failed(local::kind_of(&error, ErrorKind::Connect)));
+                return false;
+            }
+        };
+        let _ = stream.write_all(bytes).await;
+        while raw.len() <= MAX_REPLY_BYTES {
+            let pause = if is_enough(&raw) { SILENCE } else { deadline };
+            match tokio::time::timeout(pause, stream.read_buf(&mut raw)).await {
+                Ok(Ok(bytes)) if bytes > 0 => {}
+                // A reset is the end of a connection too.
+                Ok(Ok(_) | Err(_)) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    };
+    let closed = tokio::time::timeout(deadline, talking).await.unwrap_or(false);
+    let complete_us = monotonic_us();
+    let status =
+        raw.get(9..12).filter(|_| raw.starts_with(b"HTTP/1.1 ")).and_then(|digits| std::str::from_utf8(digits).ok());
+    let status = status.and_then(|digits| digits.parse().ok());
+    let outcome = match (refused, status, closed) {
+        (Some(refused), _, _) => refused,
+        (None, Some(200..300), _) => Outcome::Ok,
+        (None, Some(status), _) => Outcome::Failed(ErrorKind::Http(status)),
+        (None, None, true) => Outcome::Unknown(ErrorKind::Reset),
+        (None, None, false) => Outcome::Unknown(ErrorKind::Timeout),
+    };
+    (RawExchange { invoke_us, complete_us, outcome, status, headers: Vec::new(), body: Vec::new(), raw }, closed)
 }
 
 async fn talk(endpoint: &Endpoint, bytes: &[u8], raw: &mut Vec<u8>) -> Result<framing::Received, Outcome> {
