@@ -71,6 +71,9 @@ struct ToolFuzz<'a, 's> {
     ann: &'a Caller,
     /// True if a call had a result.
     reached: bool,
+    made: usize,
+    /// Calls that a limit refused, which show nothing.
+    limited: usize,
 }
 
 /// A reply with a defect, and true if the same request had it again.
@@ -81,6 +84,8 @@ impl ToolFuzz<'_, '_> {
         let request = HttpRequest::tool(self.name, arguments).bearer(&self.ann.token);
         let answer = self.probe.send(self.part, &request).await;
         self.reached |= answer.has_result();
+        self.made += 1;
+        self.limited += usize::from(is_limit(answer.status));
         answer
     }
 
@@ -130,7 +135,7 @@ async fn fuzz_tool(
         probe.doubt(part, &format!("results of `{name}`"), "its output schema is no schema");
         return Ok(());
     };
-    let mut calls = ToolFuzz { probe, part, name, output, ann, reached: false };
+    let mut calls = ToolFuzz { probe, part, name, output, ann, reached: false, made: 0, limited: 0 };
     let mut shapes = Shapes::new(&tool["inputSchema"], probe.stage().seed());
     for (distance, word, count) in CALLS {
         let mut wrong: Wrong = None;
@@ -158,6 +163,8 @@ async fn fuzz_tool(
     if !calls.reached {
         // Nothing is known of what a tool does with arguments that it has refused.
         probe.doubt(part, &format!("arguments of `{name}`"), "no call has a result, so the tool was not reached");
+    } else if calls.limited > calls.made / 2 {
+        probe.doubt(part, &format!("arguments of `{name}`"), "a limit refused most calls");
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ async fn metrics(probe: &Probe<'_>) -> Result<(), Stop> {
         if answer.has_status(401) {
             // With `METRICS_TOKEN`, only clients with that token can read the page.
             probe.judge(&part, "the page requires a token", true, &[], &[&answer]);
+            probe.omit(&format!("the metrics of {part}, which require a token"));
             continue;
         }
         let second = probe.send(&part, &page).await;
