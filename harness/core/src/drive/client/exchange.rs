@@ -102,3 +102,41 @@ async fn talk(endpoint: &Endpoint, bytes: &[u8], raw: &mut Vec<u8>) -> Result<fr
     let _ = stream.write_all(bytes).await;
     receive(&mut stream, &mut framing::Frame::default(), raw, MAX_REPLY_BYTES).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, Outcome, converse};
+    use crate::plan::trust::Trust;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    const REPLY: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+    /// Returns what came from a server that sends some replies, whether it closed the connection, and the outcome.
+    async fn talk(replies: usize, closes: bool, deadline: Duration) -> (Vec<u8>, bool, Outcome) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let endpoint = Endpoint::new(&url, || Trust::load(None)).unwrap();
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read_exact(&mut [0; 2]).await.unwrap();
+            stream.write_all(&REPLY.repeat(replies)).await.unwrap();
+            (!closes).then_some(stream)
+        };
+        let client = converse(&endpoint, b"ab", |raw| raw.len() >= REPLY.len(), deadline);
+        let (_open, (exchanged, closed)) = tokio::join!(server, client);
+        (exchanged.raw, closed, exchanged.outcome)
+    }
+
+    #[tokio::test]
+    async fn a_conversation_ends_with_the_connection_or_when_nothing_follows_what_is_enough() {
+        let long = Duration::from_secs(60);
+        assert_eq!(talk(2, true, long).await, (REPLY.repeat(2), true, Outcome::Ok));
+        assert_eq!(talk(1, false, long).await, (REPLY.to_vec(), false, Outcome::Ok));
+        let (raw, closed, outcome) = talk(0, true, long).await;
+        assert!(raw.is_empty() && closed && matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+        let (raw, closed, outcome) = talk(0, false, Duration::from_millis(50)).await;
+        assert!(raw.is_empty() && !closed && matches!(outcome, Outcome::Unknown(_)), "{outcome:?}");
+    }
+}
