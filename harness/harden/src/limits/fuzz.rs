@@ -23,7 +23,7 @@ pub(crate) const TOOLS: HardeningCheck = HardeningCheck {
     why: "An error of status 500 shows a path that was never tested, and the next input on it may end the process.",
     sources: &["OWASP API4:2023", "OWASP API8:2023", "CWE-20", "CWE-209", "CWE-755"],
     needs: &[Need::Token, Need::Product],
-    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool that takes an id, a confirmation, a verdict or an execution gets fresh ones of real calls, with sixteen hostile texts beside them. A tool of which no call has a result was not reached, and the check is unknown. A limit that is reached shows nothing.",
+    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool that takes an id, a confirmation, a verdict or an execution gets fresh ones of real calls, with eight hostile texts beside them. A tool of which no call has a result was not reached, and the check is unknown. A limit that is reached shows nothing.",
     remedy: "Parse arguments into types that cannot be wrong, and turn every error into one of the contract.",
     fix_in: &["services/kit/src/tool/arguments.rs", "services/kit/src/tool.rs"],
     follows: &["MCP-AUTH-06", "MCP-TRN-13"],
@@ -106,7 +106,8 @@ impl ToolFuzz<'_, '_> {
     /// Puts hostile texts beside a valid handle, which is fresh for each call, because a token is used up by the first.
     async fn beside_handles(&mut self) -> Result<(), Stop> {
         let mut wrong: Wrong = None;
-        for text in std::iter::once(&"the ledger was slow").chain(&HOSTILE) {
+        // Every second text, because each needs several calls before it.
+        for text in std::iter::once(&"the ledger was slow").chain(HOSTILE.iter().skip(1).step_by(2)) {
             let Some(arguments) = handles::arguments(self.probe, self.name, self.ann, text).await? else { continue };
             let answer = self.call(&arguments).await;
             let Some(defect) = self.defect(&answer).filter(|_| wrong.is_none()) else { continue };
