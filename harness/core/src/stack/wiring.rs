@@ -18,8 +18,7 @@ pub(super) fn environment(
     values.entry(env::APP_ENV.to_owned()).or_insert_with(|| "production".to_owned());
     values.insert(env::JWT_SECRET.to_owned(), request.secret.clone());
     for (kind, address) in addresses {
-        // A setting replaces the address, so that a check can stand between two parts.
-        let Some(variable) = peer_variable(*kind).filter(|name| !part.settings.contains_key(*name)) else { continue };
+        let Some(variable) = peer_variable(*kind) else { continue };
         // Several instances of a peer share one variable, as a list.
         let list = values.entry(variable.to_owned()).or_default();
         if !list.is_empty() {
@@ -77,8 +76,5 @@ mod tests {
         let part = Topology::full().setting(Service::Patterns, env::APP_ENV, "development");
         let values = environment(&request, part.part("patterns").unwrap(), &[]);
         assert_eq!(values[env::APP_ENV], "development", "a setting of the topology wins");
-        let relayed = Topology::full().setting(Service::Orchestrator, env::MCP_MEMORY_URL, "http://relay");
-        let values = environment(&request, relayed.part("orchestrator").unwrap(), &addresses);
-        assert_eq!(values[env::MCP_MEMORY_URL], "http://relay", "not beside the part itself");
     }
 }

@@ -70,7 +70,10 @@ async fn delegated(probe: &Probe<'_>) -> Result<(), Stop> {
         taps.push((service, variable, peer, tap));
     }
     let urls: Vec<(&str, String)> = taps.iter().map(|(_, variable, _, tap)| (*variable, tap.url())).collect();
-    let settings: Vec<(&str, Option<&str>)> = urls.iter().map(|(name, url)| (*name, Some(url.as_str()))).collect();
+    // On a busy machine a call through a relay may take longer than the deadline of a peer, and the workflow would go on without it.
+    let patient = [(env::PEER_DEADLINE_MS, Some("8000")), (env::WORKFLOW_DEADLINE_MS, Some("9500"))];
+    let addresses = urls.iter().map(|(name, url)| (*name, Some(url.as_str())));
+    let settings: Vec<(&str, Option<&str>)> = addresses.chain(patient).collect();
     // The harness gives the orchestrator its own settings back after the attempt.
     busy::restart_with(probe, &part, &settings).await?;
     probe.control(&part, "a workflow", &busy::workflow().bearer(&ann.token)).await?;
