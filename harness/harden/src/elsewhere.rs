@@ -4,6 +4,7 @@
 use harness_core::drive::hardening::HardeningCheck;
 use harness_core::plan::Backend;
 use harness_core::plan::hardening::CheckTexts;
+use std::path::Path;
 
 /// Ids of checks, and what to change in the server.
 const REMEDIES: &[(&str, &str)] = &[
@@ -65,15 +66,14 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Returns the texts of a check for a run on this backend. The files of this repository fix nothing on a server of another maker, so that a run on one names
-/// none.
-pub fn texts(check: &HardeningCheck, backend: &Backend) -> CheckTexts {
-    let texts = check.card();
+/// Returns the texts of a check for a run, with files and a remedy of the stack that is under test. The folder of its sources is optional.
+pub fn texts(check: &HardeningCheck, backend: &Backend, repository: Option<&Path>) -> CheckTexts {
+    let texts = check.card_for(backend, repository);
     if backend.target().is_none() {
         return texts;
     }
     let elsewhere = REMEDIES.iter().find(|(id, _)| *id == check.id).map(|(_, remedy)| (*remedy).to_owned());
-    CheckTexts { remedy: elsewhere.unwrap_or(texts.remedy), mend: Vec::new(), ..texts }
+    CheckTexts { remedy: elsewhere.unwrap_or(texts.remedy), ..texts }
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
         let backend = Backend::Target(Box::new(target));
         let is_ours = |need: &Need| matches!(need, Need::Key | Need::Product | Need::Service(_) | Need::Control);
         for check in ALL.iter().filter(|check| !check.needs.iter().any(is_ours)) {
-            let elsewhere = texts(check, &backend);
+            let elsewhere = texts(check, &backend, None);
             assert!(elsewhere.mend.is_empty(), "{}", check.id);
             for text in [&elsewhere.remedy, &elsewhere.title] {
                 let setting = env::ALL.iter().find(|variable| text.contains(variable.name));
@@ -107,7 +107,7 @@ mod tests {
                 }
             }
             assert!(elsewhere.remedy.ends_with('.'), "{}", check.id);
-            assert_eq!(texts(check, &Backend::Process), check.card(), "{}", check.id);
+            assert_eq!(texts(check, &Backend::Process, None), check.card(), "{}", check.id);
         }
         let unknown: Vec<&str> = REMEDIES.iter().map(|(id, _)| *id).filter(|id| crate::find(id).is_none()).collect();
         assert_eq!(unknown, Vec::<&str>::new());

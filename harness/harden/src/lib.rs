@@ -6,6 +6,7 @@ mod busy;
 mod containers;
 mod elsewhere;
 mod guardrails;
+mod handles;
 mod limits;
 mod quota;
 mod resilience;
@@ -16,7 +17,7 @@ mod tenancy;
 mod transport;
 
 pub use elsewhere::texts;
-pub use harness_core::drive::hardening::{HardeningCheck, Need};
+pub use harness_core::drive::hardening::{HardeningCheck, Lane, Need};
 
 /// Every check, in the order of reports. An id is never given to another check.
 pub const ALL: &[HardeningCheck] = &[
@@ -37,6 +38,7 @@ pub const ALL: &[HardeningCheck] = &[
     auth::rotation::ROTATION,
     auth::oracle::SAME_REFUSAL,
     auth::routes::ROUTES,
+    auth::delegated::DELEGATED,
     tenancy::by_id::READ,
     tenancy::by_id::CHANGE,
     tenancy::tags::RESERVED,
@@ -53,6 +55,8 @@ pub const ALL: &[HardeningCheck] = &[
     transport::revision::UNKNOWN,
     transport::revision::MISMATCH,
     transport::json::MALFORMED,
+    transport::smuggling::SMUGGLED,
+    transport::upgrade::UPGRADED,
     transport::outbound::OUTBOUND,
     transport::http::HEADERS,
     transport::json::TRACES,
@@ -99,10 +103,10 @@ pub const ALL: &[HardeningCheck] = &[
     supply::dependencies::LOCKED,
 ];
 
-/// Returns true if a check disturbs nothing and takes well under a second, so that a gate makes it on every push. Files are checked only if the gate
-/// knows the repository.
+/// Returns true if a check disturbs nothing and takes well under a second, or only listens while the others run, so that a gate makes it on every push.
+/// Files are checked only if the gate knows the repository.
 pub fn is_quick(check: &HardeningCheck, has_repository: bool) -> bool {
-    !check.alone && (has_repository || !check.needs.contains(&Need::Repository))
+    check.lane != Lane::Alone && (has_repository || !check.needs.contains(&Need::Repository))
 }
 
 pub fn find(id: &str) -> Option<&'static HardeningCheck> {

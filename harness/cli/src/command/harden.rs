@@ -107,7 +107,7 @@ fn hardening_of(
                 skipped: by_user,
                 why,
             }),
-            None => checks.push(harness_harden::texts(check, backend)),
+            None => checks.push(harness_harden::texts(check, backend, arguments.repository.as_deref())),
         }
     }
     let about = format!("requests that a stack must refuse, by {}", counted(checks.len(), "check", "checks"));

@@ -10,7 +10,7 @@ use crate::judge::hardening::cause_of;
 use crate::plan::Backend;
 use crate::plan::bearer::BearerSource;
 use crate::plan::hardening::{CheckTexts, Hardening};
-use crate::plan::reach::another_machine;
+use crate::plan::reach::{another_machine, without_secrets};
 use crate::plan::target::Target;
 use indexmap::IndexMap;
 
@@ -24,11 +24,15 @@ pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
         state: if omitted.skipped { "skipped" } else { CheckState::NotApplicable.name() }.to_owned(),
         why: omitted.why.clone(),
     });
+    let target = match &recorded.plan.backend {
+        Backend::Target(target) => Some(without_secrets(&target.url)),
+        Backend::Process | Backend::Docker | Backend::External { .. } => None,
+    };
     let (checks, omitted): (Vec<CheckFigures>, Vec<OmittedFigures>) = (made.collect(), skipped.collect());
     let count = |state: CheckState| checks.iter().filter(|check| check.state == state.name()).count() as u64;
     let (passed, failed, unknown) = (count(CheckState::Pass), count(CheckState::Fail), count(CheckState::Unknown));
     let not_made = not_made(&checks, &omitted);
-    Some(HardeningFigures { checks, omitted, not_made, passed, failed, unknown })
+    Some(HardeningFigures { target, checks, omitted, not_made, passed, failed, unknown })
 }
 
 /// Returns the checks that decided nothing, by their reason. Many checks miss the same, and one line for each would hide what a reader can change.
@@ -132,7 +136,12 @@ fn violation(violation: &ViolationRecord) -> ViolationFigures {
         reply: exchange.reply.clone(),
         curl: exchange.curl.clone(),
     });
-    ViolationFigures { case: violation.case.clone(), signs: violation.signs.clone(), exchanges: exchanges.collect() }
+    ViolationFigures {
+        case: violation.case.clone(),
+        file: violation.file.clone(),
+        signs: violation.signs.clone(),
+        exchanges: exchanges.collect(),
+    }
 }
 
 #[cfg(test)]
