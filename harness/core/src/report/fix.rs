@@ -136,7 +136,7 @@ mod tests {
             reply: format!("reply of {case}"),
             curl: curl.map(str::to_owned),
         };
-        ViolationFigures { case: case.to_owned(), signs: vec![sign.to_owned()], exchanges: vec![exchange] }
+        ViolationFigures { case: case.to_owned(), signs: vec![sign.to_owned()], exchanges: vec![exchange], file: None }
     }
 
     #[test]

@@ -132,20 +132,7 @@ pub(crate) fn write_hardening_of(dir: &Path, backend: Backend, file: Option<&str
         mend: is_known.then(|| "services/kit/src/auth.rs".to_owned()).into_iter().collect(),
         follows: follows.iter().map(|id| (*id).to_owned()).collect(),
     };
-    let violation = ViolationRecord {
-        case: "memory: a token of another key".to_owned(),
-        file: file.map(str::to_owned),
-        signs: vec!["the status is not 401".to_owned(), "the reply has a result".to_owned()],
-        exchanges: vec![ExchangeText {
-            request: format!(
-                "POST /mcp HTTP/1.1\nauthorization: Bearer [token]\nx-padding: {}\n\n```{{}}",
-                "a".repeat(300)
-            ),
-            reply: "HTTP/1.1 200 OK\n\n{\"result\":{\"<b>\":1}}".to_owned(),
-            curl: Some("curl -sS -i -X POST 'http://127.0.0.1:7420/mcp'".to_owned()),
-        }],
-        ops: vec![0],
-    };
+    let violation = violation(file);
     let others = similar(&violation);
     let record = |id: &str, state, violations: Vec<ViolationRecord>, doubts: Vec<String>| CheckRecord {
         id: id.to_owned(),
@@ -192,6 +179,24 @@ pub(crate) fn write_hardening_of(dir: &Path, backend: Backend, file: Option<&str
     let subject = Subject::Hardening(hardening);
     let plan = Plan { command: "harness harden --seed 1".to_owned(), backend, subject, ..plan() };
     write(dir, &plan, &ops(), &["memory"])
+}
+
+/// Returns a violation with a request that a shell can repeat.
+fn violation(file: Option<&str>) -> ViolationRecord {
+    ViolationRecord {
+        case: "memory: a token of another key".to_owned(),
+        file: file.map(str::to_owned),
+        signs: vec!["the status is not 401".to_owned(), "the reply has a result".to_owned()],
+        exchanges: vec![ExchangeText {
+            request: format!(
+                "POST /mcp HTTP/1.1\nauthorization: Bearer [token]\nx-padding: {}\n\n```{{}}",
+                "a".repeat(300)
+            ),
+            reply: "HTTP/1.1 200 OK\n\n{\"result\":{\"<b>\":1}}".to_owned(),
+            curl: Some("curl -sS -i -X POST 'http://127.0.0.1:7420/mcp'".to_owned()),
+        }],
+        ops: vec![0],
+    }
 }
 
 /// Returns a violation with the same signs, and one with others and without a command.

@@ -1,7 +1,7 @@
 //! Renders an experiment: which parts and edges its faults act on, and what must hold.
 
 use harness_core::drive::experiment::Experiment;
-use harness_core::plan::topology::{Part, PartKind};
+use harness_core::plan::topology::Part;
 use harness_core::plan::workload::people;
 use harness_history::{Threshold, counted};
 
