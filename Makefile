@@ -73,6 +73,10 @@ CRATE ?=
 fuzz: tools ## Tries every fuzz target for SECONDS (600), all of a crate at a time; keeps an input that fails in fixtures/fuzz
 	FUZZ_SECONDS=$(SECONDS) cargo test $(if $(CRATE),--package $(CRATE),--workspace) --lib --locked --no-fail-fast fuzz:: -- --test-threads 16
 
+.PHONY: fuzz-coverage
+fuzz-coverage: tools ## Prints which lines of its parser each fuzz target reaches within ten seconds
+	.ci/fuzz-coverage --seconds 10 $(if $(CRATE),--crate $(CRATE))
+
 # Options of `.ci/honest`, such as HONEST="--runs 50 --conditions quiet loops-4".
 HONEST ?=
 
