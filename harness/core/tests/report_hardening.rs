@@ -4,9 +4,12 @@
 #[path = "support/recorded.rs"]
 mod recorded;
 
+use harness_core::plan::Backend;
+use harness_core::plan::reach::Reach;
 use harness_core::plan::run_dir;
+use harness_core::plan::target::Target;
 use harness_history::Verdict;
-use recorded::write_hardening;
+use recorded::{write_hardening, write_hardening_of};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -78,6 +81,48 @@ fn sarif_is_valid_by_the_whole_published_schema() {
     let mut broken = sarif;
     broken["runs"][0]["results"][0]["ruleName"] = json!("x");
     assert!(!validator.is_valid(&broken), "an unknown field");
+}
+
+fn sarif_of(backend: Backend, file: Option<&str>) -> (Value, String) {
+    let dir = tempfile::tempdir().unwrap();
+    write_hardening_of(dir.path(), backend, file);
+    let sarif: Value = serde_json::from_str(&read(dir.path(), run_dir::SARIF)).unwrap();
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/schemas/sarif-2.1.0.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    for schema in [schema, required_by_code_scanning()] {
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let problems: Vec<String> = validator.iter_errors(&sarif).map(|error| error.to_string()).collect();
+        assert_eq!(problems, Vec::<String>::new());
+    }
+    let fix = read(dir.path(), run_dir::FIX);
+    (sarif["runs"][0].clone(), fix)
+}
+
+#[test]
+fn a_result_of_a_foreign_server_names_that_server_and_no_file_of_this_product() {
+    let url = "http://127.0.0.1:8000/mcp?key=a".to_owned();
+    let target = Target { url, tokens: Vec::new(), ca_file: None, reach: Reach::default(), start: None };
+    let (run, fix) = sarif_of(Backend::Target(Box::new(target)), None);
+    let text = run["results"].to_string();
+    assert!(!text.contains("services/") && !text.contains("Cargo.toml"), "{text}");
+    let location = &run["results"][0]["locations"][0];
+    let file = &location["physicalLocation"]["artifactLocation"];
+    assert_eq!((&file["uri"], &file["uriBaseId"]), (&json!(run_dir::FIX), &json!("RUN")));
+    assert!(run["originalUriBaseIds"]["RUN"].is_object(), "every base is declared");
+    let name = location["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap();
+    assert_eq!(name, "http://127.0.0.1:8000/mcp memory: a token of another key");
+    assert!(fix.contains("Where to fix it: in the server `http://127.0.0.1:8000/mcp`, whose files"), "{fix}");
+    assert!(!fix.contains("services/kit"), "{fix}");
+}
+
+#[test]
+fn a_result_that_a_file_shows_points_to_that_file() {
+    let (run, _) = sarif_of(Backend::Process, Some("deploy/Dockerfile"));
+    let file = &run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"];
+    assert_eq!((&file["uri"], &file["uriBaseId"]), (&json!("deploy/Dockerfile"), &json!("%SRCROOT%")));
+    let (run, _) = sarif_of(Backend::Process, None);
+    let file = &run["results"][0]["locations"][0]["physicalLocation"]["artifactLocation"];
+    assert_eq!(file["uri"], "services/kit/src/auth.rs");
 }
 
 /// What SARIF 2.1.0 and code scanning require of the fields that the document has.

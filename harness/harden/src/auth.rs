@@ -1,6 +1,7 @@
 //! Authentication and authorisation: which tokens are accepted, and what they allow.
 
 pub(crate) mod claims;
+pub(crate) mod delegated;
 pub(crate) mod oracle;
 pub(crate) mod passthrough;
 pub(crate) mod presence;
@@ -9,6 +10,7 @@ pub(crate) mod rotation;
 pub(crate) mod routes;
 pub(crate) mod scope;
 pub(crate) mod signature;
+mod wiretap;
 
 use harness_core::drive::hardening::{Caller, HttpRequest, Probe, Stop};
 

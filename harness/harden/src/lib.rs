@@ -5,6 +5,7 @@ mod auth;
 mod busy;
 mod containers;
 mod guardrails;
+mod handles;
 mod limits;
 mod quota;
 mod resilience;
@@ -14,7 +15,7 @@ mod supply;
 mod tenancy;
 mod transport;
 
-pub use harness_core::drive::hardening::{HardeningCheck, Need};
+pub use harness_core::drive::hardening::{HardeningCheck, Lane, Need};
 
 /// Every check, in the order of reports. An id is never given to another check.
 pub const ALL: &[HardeningCheck] = &[
@@ -35,6 +36,7 @@ pub const ALL: &[HardeningCheck] = &[
     auth::rotation::ROTATION,
     auth::oracle::SAME_REFUSAL,
     auth::routes::ROUTES,
+    auth::delegated::DELEGATED,
     tenancy::by_id::READ,
     tenancy::by_id::CHANGE,
     tenancy::tags::RESERVED,
@@ -51,6 +53,8 @@ pub const ALL: &[HardeningCheck] = &[
     transport::revision::UNKNOWN,
     transport::revision::MISMATCH,
     transport::json::MALFORMED,
+    transport::smuggling::SMUGGLED,
+    transport::upgrade::UPGRADED,
     transport::outbound::OUTBOUND,
     transport::http::HEADERS,
     transport::json::TRACES,
@@ -97,10 +101,10 @@ pub const ALL: &[HardeningCheck] = &[
     supply::dependencies::LOCKED,
 ];
 
-/// Returns true if a check disturbs nothing and takes well under a second, so that a gate makes it on every push. Files are checked only if the gate
-/// knows the repository.
+/// Returns true if a check disturbs nothing and takes well under a second, or only listens while the others run, so that a gate makes it on every push.
+/// Files are checked only if the gate knows the repository.
 pub fn is_quick(check: &HardeningCheck, has_repository: bool) -> bool {
-    !check.alone && (has_repository || !check.needs.contains(&Need::Repository))
+    check.lane != Lane::Alone && (has_repository || !check.needs.contains(&Need::Repository))
 }
 
 pub fn find(id: &str) -> Option<&'static HardeningCheck> {

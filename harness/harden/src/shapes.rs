@@ -10,7 +10,7 @@ const DEPTH: usize = 6;
 const ENTRIES: usize = 3;
 const WORDS: [&str; 8] = ["release", "notes", "of", "the", "ledger", "checkout", "was", "slow"];
 /// Texts that break careless programs.
-const HOSTILE: [&str; 16] = [
+pub(crate) const HOSTILE: [&str; 16] = [
     "",
     " ",
     "\u{0}",

@@ -27,7 +27,7 @@ async fn store(probe: &Probe<'_>, part: &str, user: &Caller, arguments: &Value) 
 }
 
 /// Returns the users who may not see what `ann` of `acme` keeps private.
-fn strangers(probe: &Probe<'_>) -> [(&'static str, Caller); 3] {
+pub(crate) fn strangers(probe: &Probe<'_>) -> [(&'static str, Caller); 3] {
     [
         ("a colleague", probe.user("bob", "acme")),
         ("another organisation", probe.user("zoe", "zeta")),
@@ -38,12 +38,27 @@ fn strangers(probe: &Probe<'_>) -> [(&'static str, Caller); 3] {
     ]
 }
 
+/// Whether a call may be refused. A valid call that is refused shows nothing of anyone, so it proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Valid,
+    MayBeRefused,
+}
+
 /// Records as a case that a reply to a stranger shows nothing of a memory: neither its text nor its id.
-fn expect_hidden(probe: &Probe<'_>, part: &str, case: &str, answer: &Answer, text: &str, id: &str) {
+fn expect_hidden(probe: &Probe<'_>, part: &str, case: &str, call: Call, answer: &Answer, (text, id): (&str, &str)) {
     let body = answer.body_text();
     let signs = [("the reply has the text", body.contains(text)), ("the reply has the id", body.contains(id))];
-    let holds = (answer.has_result() || answer.is_refused()) && !body.contains(text) && !body.contains(id);
-    probe.judge(part, case, holds, &signs, &[answer]);
+    let answered = proves_something(call, answer.has_result(), answer.is_refused());
+    probe.judge(part, case, answered && !body.contains(text) && !body.contains(id), &signs, &[answer]);
+}
+
+/// Returns true if the reply to a call could have shown something: a result, or a refusal of a call that may be refused.
+const fn proves_something(call: Call, has_result: bool, is_refused: bool) -> bool {
+    match call {
+        Call::Valid => has_result,
+        Call::MayBeRefused => has_result || is_refused,
+    }
 }
 
 /// Returns the id of a memory that does not exist, which differs from `id` in its last digits.
@@ -55,4 +70,16 @@ fn unknown_id(id: &str) -> String {
 
 fn note(content: &str) -> Value {
     json!({ "content": content })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Call, proves_something};
+
+    #[test]
+    fn a_valid_call_that_is_refused_or_gets_no_reply_proves_nothing() {
+        assert!(proves_something(Call::Valid, true, false) && proves_something(Call::MayBeRefused, false, true));
+        assert!(!proves_something(Call::Valid, false, true));
+        assert!(!proves_something(Call::Valid, false, false) && !proves_something(Call::MayBeRefused, false, false));
+    }
 }

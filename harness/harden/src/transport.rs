@@ -5,3 +5,5 @@ pub(crate) mod json;
 pub(crate) mod origin;
 pub(crate) mod outbound;
 pub(crate) mod revision;
+pub(crate) mod smuggling;
+pub(crate) mod upgrade;

@@ -108,7 +108,7 @@ fn hardening_of(
                 skipped: by_user,
                 why,
             }),
-            None => checks.push(check.card()),
+            None => checks.push(check.card_for(backend, arguments.repository.as_deref())),
         }
     }
     let about = format!("requests that a stack must refuse, by {} checks", checks.len());

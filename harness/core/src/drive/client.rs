@@ -21,7 +21,7 @@ mod tests;
 pub use bearer::{Bearer, BearerError};
 pub use contact::{Contact, ContactError, Obstacle, contact};
 pub use endpoint::{Endpoint, EndpointError};
-pub(crate) use exchange::exchange;
+pub(crate) use exchange::{RawExchange, converse, exchange};
 pub use handshake::Handshake;
 pub use open::{Era, Message, MessageReply};
 pub use page::{check_reply, headers_of_page, hidden_headers};

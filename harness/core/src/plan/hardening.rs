@@ -36,7 +36,7 @@ pub struct CheckTexts {
     pub sources: Vec<String>,
     pub how: String,
     pub remedy: String,
-    /// Files of this repository in which a failure is fixed, the most likely one first.
+    /// Files of the repository in which a failure is fixed, the most likely one first; empty if its files are not known.
     pub mend: Vec<String>,
     /// Checks whose failure is the cause of a failure of this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -48,6 +48,8 @@ pub struct Summary {
 /// The checks of a hardening run.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct HardeningFigures {
+    /// URL of the server, if it is none of this product.
+    pub target: Option<String>,
     /// Every check that was made, in the order of the catalogue.
     pub checks: Vec<CheckFigures>,
     /// Every check that was not made, with the reason.
@@ -79,7 +81,7 @@ pub struct CheckFigures {
     pub how: String,
     /// How to fix a failure.
     pub remedy: String,
-    /// Files in which the failure is fixed. (generated into docs/report.schema.json)
+    /// Files in which the failure is fixed; empty if the files of the server are not known.
     pub mend: Vec<String>,
     /// The command that makes this check alone.
     pub repeat: String,
@@ -102,6 +104,8 @@ pub struct CheckFigures {
 pub struct ViolationFigures {
     /// What was tried, and where.
     pub case: String,
+    /// The file of the repository that shows it; missing if requests show it.
+    pub file: Option<String>,
     /// Independent signs that it was handled wrongly.
     pub signs: Vec<String>,
     /// Requests and replies; secrets are masked.

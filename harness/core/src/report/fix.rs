@@ -27,7 +27,8 @@ pub(super) fn render(summary: &Summary, hardening: &HardeningFigures) -> Result<
     findings.sort_by(|one, other| other.check.score.total_cmp(&one.check.score));
     let unclear: Vec<&CheckFigures> = of("unknown").collect();
     let values = context! {
-        run => Value::from(Serde(summary)), findings => Value::from(Serde(&findings)), unclear => Value::from(Serde(&unclear))
+        run => Value::from(Serde(summary)), findings => Value::from(Serde(&findings)), unclear => Value::from(Serde(&unclear)),
+        target => hardening.target.as_ref().map_or_else(|| "under test".to_owned(), |url| format!("`{url}`"))
     };
     fill("fix.md", TEMPLATE, values)
 }

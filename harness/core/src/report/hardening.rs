@@ -8,7 +8,7 @@ use crate::judge::hardening::cause_of;
 use crate::plan::Backend;
 use crate::plan::bearer::BearerSource;
 use crate::plan::hardening::{CheckTexts, Hardening};
-use crate::plan::reach::another_machine;
+use crate::plan::reach::{another_machine, without_secrets};
 use crate::plan::target::Target;
 use std::path::Path;
 
@@ -22,7 +22,11 @@ pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
         state: if omitted.skipped { "skipped" } else { CheckState::NotApplicable.name() }.to_owned(),
         why: omitted.why.clone(),
     });
-    Some(HardeningFigures { checks: made.collect(), omitted: skipped.collect() })
+    let target = match &recorded.plan.backend {
+        Backend::Target(target) => Some(without_secrets(&target.url)),
+        Backend::Process | Backend::Docker | Backend::External { .. } => None,
+    };
+    Some(HardeningFigures { target, checks: made.collect(), omitted: skipped.collect() })
 }
 
 fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigures {
@@ -107,7 +111,12 @@ fn violation(violation: &ViolationRecord) -> ViolationFigures {
         reply: exchange.reply.clone(),
         curl: exchange.curl.clone(),
     });
-    ViolationFigures { case: violation.case.clone(), signs: violation.signs.clone(), exchanges: exchanges.collect() }
+    ViolationFigures {
+        case: violation.case.clone(),
+        file: violation.file.clone(),
+        signs: violation.signs.clone(),
+        exchanges: exchanges.collect(),
+    }
 }
 
 #[cfg(test)]

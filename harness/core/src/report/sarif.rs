@@ -1,12 +1,16 @@
-//! `report.sarif`: the failures of a hardening run for code scanning (SARIF 2.1.0). A result points to the file in which it is fixed, because a URL is not a location
-//! in a repository.
+//! `report.sarif`: the failures of a hardening run for code scanning (SARIF 2.1.0). A result points to the file that shows it or in which it is fixed,
+//! because a URL is not a location in a repository. A server of another maker has no such file; its results point to `fix.md` of the run, and name the server.
 
 use super::figures::{CheckFigures, HardeningFigures, Summary};
+use crate::plan::run_dir;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+/// Names of the folders that locations are relative to.
+const SOURCES: &str = "%SRCROOT%";
+const RUN: &str = "RUN";
 /// Maximum number of tags of a rule that code scanning shows.
 const MAX_TAGS: usize = 10;
 
@@ -23,6 +27,7 @@ pub(super) struct Sarif {
 struct SarifRun {
     tool: Value,
     automation_details: Value,
+    original_uri_base_ids: Value,
     invocations: [Value; 1],
     results: Vec<SarifResult>,
 }
@@ -52,8 +57,13 @@ pub(super) fn document(summary: &Summary, hardening: &HardeningFigures) -> Sarif
                 "rules": hardening.checks.iter().map(rule).collect::<Vec<_>>(),
             }}),
             automation_details: json!({ "id": format!("harness-harden/{}", summary.run_id) }),
+            // Without their paths, which differ from one machine to the next.
+            original_uri_base_ids: json!({
+                SOURCES: { "description": { "text": "The root of the repository." } },
+                RUN: { "description": { "text": "The directory of the run." } },
+            }),
             invocations: [json!({ "executionSuccessful": !summary.interrupted, "commandLine": summary.plan.command })],
-            results: failed.map(|(index, check)| result(index, check)).collect(),
+            results: failed.map(|(index, check)| result(index, check, hardening.target.as_deref())).collect(),
         }],
     }
 }
@@ -80,22 +90,35 @@ fn rule(check: &CheckFigures) -> Value {
     })
 }
 
-fn result(rule_index: usize, check: &CheckFigures) -> SarifResult {
+/// Returns the place of a finding.
+fn location(check: &CheckFigures, target: Option<&str>) -> Value {
+    let shown_by = check.violations.iter().find_map(|violation| violation.file.as_deref());
+    let physical = |uri: &str, base: &str| json!({ "artifactLocation": { "uri": uri, "uriBaseId": base }, "region": { "startLine": 1 } });
+    match shown_by.or(check.mend.first().map(String::as_str)) {
+        Some(file) => json!({ "physicalLocation": physical(file, SOURCES) }),
+        None => {
+            let case = check.violations.first().map_or("", |violation| violation.case.as_str());
+            let name = format!("{} {case}", target.unwrap_or("the stack"));
+            json!({
+                "physicalLocation": physical(run_dir::FIX, RUN),
+                "logicalLocations": [{ "fullyQualifiedName": name.trim(), "kind": "resource" }],
+            })
+        }
+    }
+}
+
+fn result(rule_index: usize, check: &CheckFigures, target: Option<&str>) -> SarifResult {
     let cases: String = check
         .violations
         .iter()
         .map(|violation| format!("\n{}: {}", violation.case, violation.signs.join("; ")))
         .collect();
-    let file = check.mend.first().map_or("Cargo.toml", String::as_str);
     SarifResult {
         rule_id: check.id.clone(),
         rule_index,
         level: level(&check.severity),
         message: json!({ "text": format!("Expected: {}.{cases}\nRemedy: {}\nRepeat: {}", check.title, check.remedy, check.repeat) }),
-        locations: [json!({ "physicalLocation": {
-            "artifactLocation": { "uri": file, "uriBaseId": "%SRCROOT%" },
-            "region": { "startLine": 1 },
-        }})],
+        locations: [location(check, target)],
         // One alert for each check, however its cases change.
         partial_fingerprints: json!({ "primaryLocationLineHash": hex::encode(Sha256::digest(check.id.as_bytes())) }),
     }

@@ -115,6 +115,12 @@ pub(crate) fn write_run(dir: &Path, ops: &[Op], driver: Option<DriverReport>) ->
 
 /// A hardening run: one check fails, another fails for the same cause, one is unknown and one was skipped.
 pub(crate) fn write_hardening(dir: &Path) -> Judgement {
+    write_hardening_of(dir, Backend::Process, None)
+}
+
+/// As [`write_hardening`], of another stack. `file` is the file of the repository that shows the violations.
+pub(crate) fn write_hardening_of(dir: &Path, backend: Backend, file: Option<&str>) -> Judgement {
+    let is_known = !matches!(backend, Backend::Target(_));
     let card = |id: &str, score: f64, follows: &[&str]| CheckTexts {
         id: id.to_owned(),
         title: format!("what {id} tries is refused"),
@@ -123,11 +129,12 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
         sources: vec!["OWASP API2:2023".to_owned(), "CWE-347".to_owned()],
         how: "Sends what must be refused.".to_owned(),
         remedy: "Refuse it.".to_owned(),
-        mend: vec!["services/kit/src/auth.rs".to_owned()],
+        mend: is_known.then(|| "services/kit/src/auth.rs".to_owned()).into_iter().collect(),
         follows: follows.iter().map(|id| (*id).to_owned()).collect(),
     };
     let violation = ViolationRecord {
         case: "memory: a token of another key".to_owned(),
+        file: file.map(str::to_owned),
         signs: vec!["the status is not 401".to_owned(), "the reply has a result".to_owned()],
         exchanges: vec![ExchangeText {
             request: format!(
@@ -180,7 +187,8 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
     let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();
     std::fs::write(dir.join(run_dir::HARDENING), lines.concat()).unwrap();
     completed(dir);
-    let plan = Plan { command: "harness harden --seed 1".to_owned(), subject: Subject::Hardening(hardening), ..plan() };
+    let subject = Subject::Hardening(hardening);
+    let plan = Plan { command: "harness harden --seed 1".to_owned(), backend, subject, ..plan() };
     write(dir, &plan, &ops(), &["memory"])
 }
 

@@ -1,7 +1,7 @@
 //! Tokens with a valid signature whose claims forbid their use: expired, too early, too long, for another audience.
 
 use super::refuse_tokens;
-use harness_core::drive::hardening::{Caller, HardeningCheck, Need, Probe, signed};
+use harness_core::drive::hardening::{Caller, HardeningCheck, Lane, Need, Probe, signed};
 use serde_json::{Value, json};
 
 const FIX_IN: &[&str] = &["services/kit/src/auth/reading.rs", "services/kit/src/auth.rs"];
@@ -22,7 +22,7 @@ pub(crate) const EXPIRED: HardeningCheck = HardeningCheck {
     remedy: "Compare `exp` with the clock, without leeway.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(refuse_tokens(probe, expired)),
 };
 
@@ -37,7 +37,7 @@ pub(crate) const EARLY: HardeningCheck = HardeningCheck {
     remedy: "Compare `nbf` and `iat` with the clock, with a leeway of at most a minute.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(refuse_tokens(probe, early)),
 };
 
@@ -52,7 +52,7 @@ pub(crate) const LIFETIME: HardeningCheck = HardeningCheck {
     remedy: "Require `exp` and `iat`, and refuse a difference above the longest lifetime.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(refuse_tokens(probe, too_long)),
 };
 
@@ -72,7 +72,7 @@ pub(crate) const AUDIENCE: HardeningCheck = HardeningCheck {
     remedy: "Require the service's own audience in `aud`, compared exactly.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(refuse_tokens(probe, audiences)),
 };
 

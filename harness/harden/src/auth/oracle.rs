@@ -1,6 +1,6 @@
 //! A refusal does not explain to an attacker what to change.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop, signed};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop, signed};
 use serde_json::json;
 
 pub(crate) const SAME_REFUSAL: HardeningCheck = HardeningCheck {
@@ -14,7 +14,7 @@ pub(crate) const SAME_REFUSAL: HardeningCheck = HardeningCheck {
     remedy: "Put the reason into the log and the metric, never into the reply.",
     fix_in: &["services/kit/src/mcp.rs"],
     follows: &["MCP-AUTH-01", "MCP-AUTH-03", "MCP-AUTH-06", "MCP-AUTH-09"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(same_refusal(probe)),
 };
 

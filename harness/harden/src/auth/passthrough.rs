@@ -1,8 +1,8 @@
-//! Tokens that a service issued for another purpose, and tokens for one peer at another.
+//! Tokens that a service issued for another purpose than access.
 
-use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Need, Probe, Stop, signed};
+use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop, signed};
+use mcp_contracts::Service;
 use mcp_contracts::guardrails::VERDICT_AUDIENCE;
-use mcp_contracts::{Scope, Service};
 use serde_json::{Value, json};
 
 /// A key that no stack has.
@@ -10,9 +10,9 @@ const FOREIGN_KEY: &str = "a-key-of-the-attacker-that-no-stack-was-started-with"
 
 pub(crate) const PASSTHROUGH: HardeningCheck = HardeningCheck {
     id: "MCP-AUTH-10",
-    title: "no token that was issued for one purpose or one peer opens another service",
+    title: "no token that was issued for another purpose than access opens a service",
     score: 8.1,
-    why: "A verdict, a confirmation or a delegated token passes through more hands than an access token; a service that takes it as one lets its holder act as the user.",
+    why: "A verdict or a confirmation passes through more hands than an access token; a service that takes it as one lets its holder act as the user.",
     sources: &[
         "MCP security best practices, token passthrough",
         "MCP 2026-07-28, authorization, token audience binding and validation",
@@ -20,18 +20,18 @@ pub(crate) const PASSTHROUGH: HardeningCheck = HardeningCheck {
         "CWE-863",
     ],
     needs: &[Need::Key, Need::Service(Service::Memory), Need::Service(Service::Guardrails)],
-    how: "Sends the verdict token of a check, the confirmation token of a deletion, and access tokens for the audience of verdicts and of each service, to every service: each must get 401. A token with only the scope that the orchestrator delegates to memory must get 403 at the tools of every other service.",
-    remedy: "Sign each kind of token with a key or an audience of its own, and give a delegated token the scopes of one call.",
-    fix_in: &["services/kit/src/auth.rs", "services/kit/src/verdict.rs", "services/kit/src/delegate.rs"],
-    follows: &["MCP-AUTH-01", "MCP-AUTH-06", "MCP-AUTH-09", "MCP-AUTH-13"],
-    alone: false,
+    how: "Sends the verdict token of a check, the confirmation token of a deletion, and access tokens for the audience of verdicts and of each service, to every service: each must get 401. What the orchestrator sends to its peers is MCP-AUTH-19.",
+    remedy: "Sign each kind of token with a key or an audience of its own.",
+    fix_in: &["services/kit/src/auth.rs", "services/kit/src/verdict.rs"],
+    follows: &["MCP-AUTH-01", "MCP-AUTH-06", "MCP-AUTH-09"],
+    lane: Lane::Shared,
     probing: |probe| Box::pin(passthrough(probe)),
 };
 
 async fn passthrough(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user("ann", "acme");
     let issued = issued(probe, &ann).await?;
-    for (service, part) in probe.services() {
+    for (_, part) in probe.services() {
         probe.control(&part, "an access token", &HttpRequest::tools_list().bearer(&ann.token)).await?;
         // If a service takes every signature, a token of another purpose shows nothing.
         let forged = signed(&ann.claims(), FOREIGN_KEY);
@@ -40,7 +40,6 @@ async fn passthrough(probe: &Probe<'_>) -> Result<(), Stop> {
         for (case, token) in &issued {
             probe.expect_status(&part, case, &HttpRequest::tools_list().bearer(token), 401).await;
         }
-        delegated(probe, service, &part).await?;
     }
     Ok(())
 }
@@ -67,23 +66,4 @@ async fn issued(probe: &Probe<'_>, ann: &Caller) -> Result<Vec<(String, String)>
         tokens.push((format!("a token for the audience `{audience}`"), signed(&claims, probe.key())));
     }
     Ok(tokens)
-}
-
-/// Calls a tool with the token that the orchestrator gets for a search in memory.
-async fn delegated(probe: &Probe<'_>, service: Service, part: &str) -> Result<(), Stop> {
-    let delegate = probe.user_with_scopes("ann", "acme", &[Scope::MemoryRead]);
-    let search = ("search_memory", json!({ "query": "release" }));
-    let (tool, arguments) = match service {
-        Service::Memory => search,
-        Service::Guardrails => ("scan_text", json!({ "text": "release" })),
-        Service::Patterns => ("select_pattern", json!({ "intent": "review a release" })),
-        Service::Orchestrator => ("list_executions", json!({})),
-    };
-    let call = HttpRequest::tool(tool, &arguments).bearer(&delegate.token);
-    if service == Service::Memory {
-        probe.control(part, "a delegated token at its own peer", &call).await?;
-    } else {
-        probe.expect_status(part, &format!("a token for memory at `{tool}`"), &call, 403).await;
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Where a token must be: in one `Authorization` header, and nowhere else.
 
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use mcp_contracts::service::RESOURCE_METADATA_PATH;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub(crate) const NO_TOKEN: HardeningCheck = HardeningCheck {
     remedy: "Authenticate before the body is read, on every route that reaches the tools.",
     fix_in: FIX_IN,
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(no_token(probe)),
 };
 
@@ -40,7 +40,7 @@ pub(crate) const METADATA: HardeningCheck = HardeningCheck {
     remedy: "Serve one document for each path below the well-known prefix, and set `PUBLIC_URL`.",
     fix_in: &["services/kit/src/ops.rs"],
     follows: &["MCP-AUTH-01"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(metadata(probe)),
 };
 
@@ -55,7 +55,7 @@ pub(crate) const TOKEN_ELSEWHERE: HardeningCheck = HardeningCheck {
     remedy: "Read the token from the `Authorization` header alone.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(places(probe)),
 };
 
@@ -70,7 +70,7 @@ pub(crate) const REPEATED: HardeningCheck = HardeningCheck {
     remedy: "Refuse a request that repeats the header.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(repeated(probe)),
 };
 

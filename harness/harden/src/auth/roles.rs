@@ -1,6 +1,6 @@
 //! What only the scope `admin` allows: no name of a role gives it.
 
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{Role, Scope, Service};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(crate) const ADMIN: HardeningCheck = HardeningCheck {
     remedy: "Decide by scopes, never by the name of a role.",
     fix_in: &["services/memory/src/tenant.rs", "services/orchestrator/src/tools.rs"],
     follows: &["MCP-AUTH-06", "MCP-TEN-02"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(admin(probe)),
 };
 

@@ -1,7 +1,7 @@
 //! Rotation of the key that signs tokens.
 
 use crate::busy;
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop, signed};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop, signed};
 use mcp_contracts::{Service, env};
 
 /// The key before the last rotation, and one that never was a key.
@@ -19,7 +19,7 @@ pub(crate) const ROTATION: HardeningCheck = HardeningCheck {
     remedy: "Accept the keys of the settings alone, and read them at the start.",
     fix_in: &["services/kit/src/settings.rs", "services/kit/src/auth.rs"],
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(rotation(probe)),
 };
 

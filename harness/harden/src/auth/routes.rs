@@ -1,6 +1,6 @@
 //! The routes beside the MCP endpoint: each is public and names no tenant, or needs a token.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::orchestrator::QUOTA_PATH;
 
 /// Paths that frameworks and debuggers serve, and the pages of these services.
@@ -38,7 +38,7 @@ pub(crate) const ROUTES: HardeningCheck = HardeningCheck {
     remedy: "Register every route in one place, and authenticate those with data.",
     fix_in: &["services/kit/src/ops.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(routes(probe)),
 };
 

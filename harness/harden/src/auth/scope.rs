@@ -1,6 +1,6 @@
 //! What a token allows: every tool needs a scope, and a refusal names what is missing.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Scope;
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ pub(crate) const SCOPES: HardeningCheck = HardeningCheck {
     remedy: "Declare the scopes of a tool where it is defined, and check them before its arguments.",
     fix_in: &["services/kit/src/mcp.rs", "services/kit/src/tool.rs"],
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(scopes(probe)),
 };
 

@@ -2,7 +2,7 @@
 
 use super::refuse_tokens;
 use harness_core::drive::hardening::{
-    Caller, HardeningCheck, HttpRequest, Need, Probe, Stop, base64url, signed, signed_with,
+    Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop, base64url, signed, signed_with,
 };
 use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(crate) const FORGED: HardeningCheck = HardeningCheck {
     remedy: "Verify the signature over the bytes that were sent, before any claim is read.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(refuse_tokens(probe, forged)),
 };
 
@@ -42,7 +42,7 @@ pub(crate) const NO_ALGORITHM: HardeningCheck = HardeningCheck {
     remedy: "Accept only the algorithms of the configuration; never the one that the token names.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(refuse_tokens(probe, without_algorithm)),
 };
 
@@ -64,7 +64,7 @@ pub(crate) const CONFUSED: HardeningCheck = HardeningCheck {
     remedy: "Take keys and algorithms from the configuration alone; refuse `crit`.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(confuse(probe)),
 };
 

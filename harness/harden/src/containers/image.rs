@@ -4,7 +4,7 @@ use super::dockerfile::{ImageStage, stages, targets};
 use super::layers;
 use super::variables::filled;
 use super::{NEEDS, Rule, judge};
-use harness_core::drive::hardening::{HardeningCheck, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Probe, Stop};
 use std::future::ready;
 
 const FILE: &str = "Dockerfile";
@@ -24,7 +24,7 @@ pub(crate) const IMAGE: HardeningCheck = HardeningCheck {
     remedy: "Set USER and HEALTHCHECK in the last stages; pass secrets at run time.",
     fix_in: &["Dockerfile"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(ready(image(probe))),
 };
 
@@ -39,7 +39,7 @@ pub(crate) const BASE: HardeningCheck = HardeningCheck {
     remedy: "Copy static programs into `scratch`, or pin the base by its digest; set the OCI labels.",
     fix_in: &["Dockerfile"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(ready(base(probe))),
 };
 

@@ -2,7 +2,7 @@
 
 use super::compose::{Compose, ComposeService};
 use super::{NEEDS, Rule, judge};
-use harness_core::drive::hardening::{HardeningCheck, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Probe, Stop};
 use std::future::ready;
 
 const FIX_IN: &[&str] = &["docker-compose.yml"];
@@ -27,7 +27,7 @@ pub(crate) const CONFINED: HardeningCheck = HardeningCheck {
     remedy: "Declare these settings once, and merge them into every service.",
     fix_in: FIX_IN,
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(ready(each(probe, confined))),
 };
 
@@ -42,7 +42,7 @@ pub(crate) const BOUNDED: HardeningCheck = HardeningCheck {
     remedy: "Set the bounds of each service; publish ports on 127.0.0.1 and put a proxy in front.",
     fix_in: FIX_IN,
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(ready(each(probe, bounded))),
 };
 

@@ -1,7 +1,7 @@
 //! What a caller is does not change what is dangerous.
 
 use super::check::{action, control, expect_no_allow};
-use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{Plan, Role, Scope, Service};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(crate) const SAME_FOR_ALL: HardeningCheck = HardeningCheck {
     remedy: "Let only the rules decide; a plan may add rules and never remove critical ones.",
     fix_in: &["services/guardrails/src/judge.rs"],
     follows: &["MCP-AUTH-06", "MCP-GRD-03"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(same_for_all(probe)),
 };
 

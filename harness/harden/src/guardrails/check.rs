@@ -1,6 +1,6 @@
 //! The check of guardrails itself: it blocks, and no caller turns it off.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(crate) const BLOCKED: HardeningCheck = HardeningCheck {
     remedy: "Judge every text of the action after folding case and comments.",
     fix_in: &["services/guardrails/src/detect/sql.rs", "fixtures/rules/data-integrity.yaml"],
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(blocked(probe)),
 };
 
@@ -32,7 +32,7 @@ pub(crate) const NOT_DISABLED: HardeningCheck = HardeningCheck {
     remedy: "Refuse unknown arguments by name.",
     fix_in: &["services/kit/src/tool/arguments.rs"],
     follows: &["MCP-AUTH-06", "MCP-GRD-03"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(not_disabled(probe)),
 };
 
@@ -48,8 +48,24 @@ pub(super) async fn expect_no_allow(probe: &Probe<'_>, part: &str, case: &str, r
         ("the verdict is `allow`", verdict["verdict"] == "allow"),
         ("there is a verdict token", verdict["verdictToken"].is_string()),
     ];
-    let holds = verdict["verdict"] == "block" && verdict["verdictToken"].is_null() || answer.is_refused();
+    let holds = is_blocked(&verdict) || answer.is_refused();
     probe.judge(part, case, holds, &signs, &[&answer]);
+}
+
+fn is_blocked(verdict: &Value) -> bool {
+    verdict["verdict"] == "block" && verdict["verdictToken"].is_null()
+}
+
+/// Checks an action that must be judged and blocked. A refusal of the call is no judgement of the action.
+async fn expect_block(probe: &Probe<'_>, part: &str, case: &str, request: &HttpRequest) {
+    let answer = probe.send(part, request).await;
+    let verdict = answer.structured();
+    let signs = [
+        ("the verdict is not `block`", answer.has_result() && verdict["verdict"] != "block"),
+        ("there is a verdict token", verdict["verdictToken"].is_string()),
+        ("the verdict is `allow`", verdict["verdict"] == "allow"),
+    ];
+    probe.judge(part, case, is_blocked(&verdict), &signs, &[&answer]);
 }
 
 pub(super) async fn control(probe: &Probe<'_>, part: &str, token: &str) -> Result<(), Stop> {
@@ -74,7 +90,7 @@ async fn blocked(probe: &Probe<'_>) -> Result<(), Stop> {
         ("in the second statement", "read one row", "SELECT 1; DROP TABLE customers;"),
     ] {
         let request = HttpRequest::tool("check_guardrails", &action(intent, text)).bearer(&ann.token);
-        expect_no_allow(probe, &part, case, &request).await;
+        expect_block(probe, &part, case, &request).await;
     }
     Ok(())
 }

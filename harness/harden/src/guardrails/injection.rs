@@ -1,6 +1,6 @@
 //! The injection of patterns needs a verdict of that user for that request.
 
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ pub(crate) const NO_VERDICT: HardeningCheck = HardeningCheck {
     remedy: "Verify the signature of the verdict in the service that acts.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(no_verdict(probe)),
 };
 
@@ -34,7 +34,7 @@ pub(crate) const FOREIGN_VERDICT: HardeningCheck = HardeningCheck {
     remedy: "Bind the verdict to organisation and user, and compare both.",
     fix_in: FIX_IN,
     follows: &["MCP-GRD-01"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(foreign_verdict(probe)),
 };
 
@@ -49,7 +49,7 @@ pub(crate) const OTHER_REQUEST: HardeningCheck = HardeningCheck {
     remedy: "Bind the verdict to the hash of everything that was judged.",
     fix_in: FIX_IN,
     follows: &["MCP-GRD-01"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(other_request(probe)),
 };
 

@@ -2,7 +2,7 @@
 
 use crate::busy::{self, RUNNING};
 use futures::future::{join, join_all};
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{Service, env};
 use serde_json::json;
 use std::cell::Cell;
@@ -21,7 +21,7 @@ pub(crate) const CONCURRENCY: HardeningCheck = HardeningCheck {
     remedy: "Count running requests, and refuse above the limit instead of queueing.",
     fix_in: &["services/kit/src/mcp/places.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(concurrency(probe)),
 };
 

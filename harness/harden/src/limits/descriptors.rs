@@ -1,6 +1,6 @@
 //! Connections leave nothing behind in a service.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use std::time::Duration;
 
 /// Number of connections, each with one request.
@@ -10,6 +10,8 @@ const TOLERATED: usize = 20;
 /// Time for the service to close the connections.
 const SETTLES: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
+/// Time without a closed file after which the number counts.
+const STEADY: Duration = Duration::from_millis(500);
 
 pub(crate) const DESCRIPTORS: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-10",
@@ -22,9 +24,21 @@ pub(crate) const DESCRIPTORS: HardeningCheck = HardeningCheck {
     remedy: "Give every connection and file an owner that closes it.",
     fix_in: &["services/kit/src/serve.rs"],
     follows: &[],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(descriptors(probe)),
 };
+
+/// Returns the number of open files when it no longer falls. Connections of earlier checks may still be closing, and as many that leak would be hidden.
+async fn settled(count: impl Fn() -> Option<usize>) -> Option<usize> {
+    let (mut least, mut since) = (count()?, Duration::ZERO);
+    while since < STEADY {
+        tokio::time::sleep(PAUSE).await;
+        let now = count()?;
+        since = if now < least { Duration::ZERO } else { since + PAUSE };
+        least = least.min(now);
+    }
+    Some(least)
+}
 
 async fn descriptors(probe: &Probe<'_>) -> Result<(), Stop> {
     for (_, part) in probe.parts() {
@@ -32,7 +46,7 @@ async fn descriptors(probe: &Probe<'_>) -> Result<(), Stop> {
         let request = HttpRequest::tools_list().bearer(&ann.token);
         probe.control(&part, "a request", &request).await?;
         let count = || probe.stage().open_files(&part);
-        let Some(before) = count() else {
+        let Some(before) = settled(count).await else {
             return Err(Stop::Unclear(format!("the process of `{part}` is not visible on this machine")));
         };
         let (mut last, mut made) = (None, 0);

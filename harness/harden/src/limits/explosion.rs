@@ -1,6 +1,6 @@
 //! Texts on which engines of patterns, searches and paths explode.
 
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::limits::MAX_QUERY_BYTES;
 use mcp_contracts::{ErrorCode, Service};
 use serde_json::{Value, json};
@@ -12,6 +12,10 @@ const TEXT_BYTES: usize = 16 << 10;
 const DEARER: u32 = 10;
 /// How often more the doubled text may cost. Linear cost doubles, quadratic cost is four times as much.
 const GROWTH: u32 = 3;
+/// What a text may cost, whatever its shape. The services of this product need less than a fifth of it in a debug build.
+const MOST: Duration = Duration::from_millis(500);
+/// How often more a text may cost than the list of the tools, which reads none. On a slow machine both cost more.
+const TIMES_A_LIST: u32 = 100;
 /// What an ordinary call costs at least. Below it the clock of a process measures mostly itself.
 const LEAST: Duration = Duration::from_millis(1);
 /// Measurements of a text that seems to be dear; the cheapest one counts.
@@ -19,16 +23,16 @@ const MEASURES: usize = 3;
 
 pub(crate) const EXPLOSION: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-08",
-    title: "no text that is known to explode makes the cost of a pattern, a search or a path grow faster than its size",
+    title: "no text makes a pattern, a search or a path expensive, neither by its size nor by its shape",
     score: 7.5,
     why: "One request on which an engine backtracks occupies a processor for minutes, and a few of them stop the service for everyone.",
     sources: &["OWASP API4:2023", "CWE-1333", "CWE-407"],
     needs: &[Need::Token, Need::Processes, Need::Service(Service::Memory), Need::Service(Service::Guardrails)],
-    how: "Sends twenty-two texts that are known to explode, as queries, as texts that are scanned and checked, and as paths, and measures the time of processors of the service. A text that costs more than ten times as much as prose of the same size is measured at a half and a quarter of its size too: its cost must not grow faster than its size. A text on which a call reaches its deadline, while prose is answered, grows too fast. A text that is refused is not judged.",
+    how: "Sends twenty-two texts that are known to explode, as queries, as texts that are scanned and checked, and as paths, and measures the time of processors of the service. A text that costs more than ten times as much as prose of the same size is measured at a half and a quarter of its size too: its cost must not grow faster than its size. A text on which a call reaches its deadline, while prose is answered, grows too fast. Neither prose nor such a text may cost half a second of a processor and more than a hundred times as much as the list of the tools. The cheapest of three measurements counts. A text that is refused is not judged, and the summary names how many were.",
     remedy: "Use engines with linear time, and bound the size of what they read.",
     fix_in: &["services/guardrails/src/detect/sql.rs", "services/memory/src/terms.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(explosion(probe)),
 };
 
@@ -93,6 +97,26 @@ const TAKERS: [Taker; 4] = [
     },
 ];
 
+/// What ordinary calls cost, which the others are compared with.
+struct Ordinary {
+    /// A call with prose of the largest size.
+    prose: Duration,
+    /// The list of the tools.
+    list: Duration,
+}
+
+impl Ordinary {
+    /// Returns the cost above which a text is measured again and judged by how it grows.
+    fn limit(&self) -> Duration {
+        self.prose.max(LEAST) * DEARER
+    }
+
+    /// Returns true if a cost is too high for any text.
+    fn is_too_dear(&self, cost: Duration) -> bool {
+        cost > MOST && cost > self.list.max(LEAST) * TIMES_A_LIST
+    }
+}
+
 async fn explosion(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user("ann", "acme");
     for taker in &TAKERS {
@@ -100,29 +124,65 @@ async fn explosion(probe: &Probe<'_>) -> Result<(), Stop> {
         let prose = repeated("the ledger was slow after the release ", "", taker.bytes);
         let call = |text: &str| HttpRequest::tool(taker.tool, &(taker.arguments)(text)).bearer(&ann.token);
         probe.control(&part, &format!("`{}` with prose", taker.tool), &call(&prose)).await?;
-        let (ordinary, _) = least(probe, &part, &call(&prose)).await?;
+        let (list, _) = least(probe, &part, &HttpRequest::tools_list().bearer(&ann.token)).await?;
+        let (prose, answer) = least(probe, &part, &call(&prose)).await?;
+        let ordinary = Ordinary { prose, list };
+        if !judge_cost(probe, &part, &format!("`{}` with prose", taker.tool), &ordinary, prose, &answer) {
+            // Further texts would each take as long.
+            continue;
+        }
+        let mut refused = 0;
         for (piece, end) in HOSTILE {
             let text = |bytes: usize| call(&repeated(piece, end, bytes));
-            // Further texts would each take as long as a deadline.
-            if !judge(probe, &part, taker, piece, ordinary, text).await? {
-                break;
+            match judge(probe, &part, taker, piece, &ordinary, text).await? {
+                Judged::Reached => {}
+                Judged::Refused => refused += 1,
+                // Further texts would each take as long as a deadline.
+                Judged::Late => break,
             }
+        }
+        if refused == HOSTILE.len() {
+            probe.doubt(&part, &format!("`{}`", taker.tool), "every text was refused, so the engine was not reached");
+        } else if refused > 0 {
+            probe.omit(&format!("{refused} of {} texts by `{}`, which refuses them", HOSTILE.len(), taker.tool));
         }
     }
     later(probe, &ann).await
 }
 
-/// Returns false if the call reached its deadline.
+/// Judges what a text costs in itself. Returns true if it is not too much.
+fn judge_cost(probe: &Probe<'_>, part: &str, case: &str, ordinary: &Ordinary, cost: Duration, answer: &Answer) -> bool {
+    let too_dear = ordinary.is_too_dear(cost);
+    let signs = [
+        ("it costs more than half a second of a processor", cost > MOST),
+        (
+            "it costs more than a hundred times as much as the list of the tools",
+            cost > ordinary.list.max(LEAST) * TIMES_A_LIST,
+        ),
+    ];
+    probe.judge(part, &format!("the cost of {case}"), !too_dear, &signs, &[answer]);
+    !too_dear
+}
+
+/// What became of a text.
+enum Judged {
+    Reached,
+    /// It never reached the engine.
+    Refused,
+    /// The call reached its deadline, or cost as much.
+    Late,
+}
+
 async fn judge(
     probe: &Probe<'_>,
     part: &str,
     taker: &Taker,
     piece: &str,
-    ordinary: Duration,
+    ordinary: &Ordinary,
     text: impl Fn(usize) -> HttpRequest,
-) -> Result<bool, Stop> {
+) -> Result<Judged, Stop> {
     let case = format!("`{}` with `{}` repeated", taker.tool, piece.trim());
-    let limit = ordinary.max(LEAST) * DEARER;
+    let limit = ordinary.limit();
     let (first, answer) = measured(probe, part, &text(taker.bytes)).await?;
     if is_late(&answer) {
         // Work that goes on after the deadline would be measured with the next text.
@@ -135,18 +195,18 @@ async fn judge(
             ),
         ];
         probe.judge(part, &case, false, &signs, &[&answer, &small]);
-        return Ok(false);
+        return Ok(Judged::Late);
     }
-    // A text that is refused never reaches the engine.
     if !answer.has_result() {
-        return Ok(true);
+        return Ok(Judged::Refused);
     }
-    if first <= limit {
+    if first <= limit && !ordinary.is_too_dear(first) {
         probe.judge(part, &case, true, &[], &[&answer]);
-        return Ok(true);
+        return Ok(Judged::Reached);
     }
     // Another process may have disturbed a single measurement.
     let (whole, answer) = least(probe, part, &text(taker.bytes)).await?;
+    let is_bearable = judge_cost(probe, part, &case, ordinary, whole, &answer);
     let (half, _) = least(probe, part, &text(taker.bytes / 2)).await?;
     let (quarter, _) = least(probe, part, &text(taker.bytes / 4)).await?;
     let (dear, grows) = (whole > limit, grows(quarter, half, whole));
@@ -155,7 +215,7 @@ async fn judge(
         ("twice the size costs more than three times as much, or four times the size more than nine times", grows),
     ];
     probe.judge(part, &case, !(dear && grows), &signs, &[&answer]);
-    Ok(true)
+    Ok(if is_bearable { Judged::Reached } else { Judged::Late })
 }
 
 /// Returns true if a call got no reply in time, by the harness or by the service.
@@ -209,8 +269,19 @@ fn repeated(piece: &str, end: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOSTILE, TAKERS, grows, repeated};
+    use super::{HOSTILE, Ordinary, TAKERS, grows, repeated};
     use std::time::Duration;
+
+    #[test]
+    fn a_cost_is_too_high_only_by_the_clock_and_by_comparison() {
+        let ms = Duration::from_millis;
+        for (list, cost, wanted) in
+            [(1, 400, false), (1, 600, true), (10, 900, false), (10, 1_100, true), (0, 501, true)]
+        {
+            let ordinary = Ordinary { prose: ms(1), list: ms(list) };
+            assert_eq!(ordinary.is_too_dear(ms(cost)), wanted, "{list} {cost}");
+        }
+    }
 
     #[test]
     fn only_costs_that_grow_faster_than_the_size_do_so() {

@@ -1,6 +1,6 @@
 //! The limits of the arguments of memory: at the limit accepted, above it refused.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use mcp_contracts::limits::{
     MAX_CONTENT_BYTES, MAX_IMPORT, MAX_KIND_BYTES, MAX_METADATA_BYTES, MAX_PAGE, MAX_QUERY_BYTES, MAX_TAG_BYTES,
@@ -19,7 +19,7 @@ pub(crate) const FIELDS: HardeningCheck = HardeningCheck {
     remedy: "Check lengths where the arguments are read, in bytes.",
     fix_in: &["services/memory/src/tools/validate.rs", "services/contracts/src/limits.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(fields(probe)),
 };
 

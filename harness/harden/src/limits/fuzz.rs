@@ -1,7 +1,8 @@
 //! Inputs that no person would write, made by a seed: arguments of every tool, and envelopes of JSON-RPC.
 
-use crate::shapes::{Distance, Shapes};
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use crate::handles;
+use crate::shapes::{Distance, HOSTILE, Shapes};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{ErrorCode, rpc};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -22,11 +23,11 @@ pub(crate) const TOOLS: HardeningCheck = HardeningCheck {
     why: "An error of status 500 shows a path that was never tested, and the next input on it may end the process.",
     sources: &["OWASP API4:2023", "OWASP API8:2023", "CWE-20", "CWE-209", "CWE-755"],
     needs: &[Need::Token, Need::Product],
-    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool of which no call has a result was not reached; the summary names it. A limit that is reached shows nothing.",
+    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool that takes an id, a confirmation, a verdict or an execution gets fresh ones of real calls, with eight hostile texts beside them. A tool of which no call has a result was not reached, and the check is unknown. A limit that is reached shows nothing.",
     remedy: "Parse arguments into types that cannot be wrong, and turn every error into one of the contract.",
     fix_in: &["services/kit/src/tool/arguments.rs", "services/kit/src/tool.rs"],
     follows: &["MCP-AUTH-06", "MCP-TRN-13"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(tools(probe)),
 };
 
@@ -41,7 +42,7 @@ pub(crate) const ENVELOPE: HardeningCheck = HardeningCheck {
     remedy: "Parse the envelope strictly before anything else.",
     fix_in: &["services/kit/src/mcp/envelope.rs"],
     follows: &["MCP-TRN-07"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(envelopes(probe)),
 };
 
@@ -49,12 +50,9 @@ async fn tools(probe: &Probe<'_>) -> Result<(), Stop> {
     for (_, part) in probe.services() {
         let ann = probe.user("ann", "acme");
         let listed = probe.control(&part, "the list of tools", &HttpRequest::tools_list().bearer(&ann.token)).await?;
-        let (mut reached, mut known) = (false, Map::new());
+        let mut known = Map::new();
         for tool in listed.result()["tools"].as_array().into_iter().flatten() {
-            reached |= fuzz_tool(probe, &part, tool, &ann, &mut known).await;
-        }
-        if !reached {
-            probe.doubt(&part, "arguments of its tools", "no call of any tool has a result");
+            fuzz_tool(probe, &part, tool, &ann, &mut known).await?;
         }
         probe.control(&part, "the list of tools afterwards", &HttpRequest::tools_list().bearer(&ann.token)).await?;
         let ready = probe.stage().is_ready(&part).await;
@@ -64,50 +62,112 @@ async fn tools(probe: &Probe<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Returns true if the tool was reached: a call has a result. Ids and tokens of earlier results go into valid arguments.
-async fn fuzz_tool(probe: &Probe<'_>, part: &str, tool: &Value, ann: &Caller, known: &mut Map<String, Value>) -> bool {
+/// The calls of one tool.
+struct ToolFuzz<'a, 's> {
+    probe: &'a Probe<'s>,
+    part: &'a str,
+    name: &'a str,
+    output: Option<jsonschema::Validator>,
+    ann: &'a Caller,
+    /// True if a call had a result.
+    reached: bool,
+    made: usize,
+    /// Calls that a limit refused, which show nothing.
+    limited: usize,
+}
+
+/// A reply with a defect, and true if the same request had it again.
+type Wrong = Option<(&'static str, bool, Answer)>;
+
+impl ToolFuzz<'_, '_> {
+    async fn call(&mut self, arguments: &Value) -> Answer {
+        let request = HttpRequest::tool(self.name, arguments).bearer(&self.ann.token);
+        let answer = self.probe.send(self.part, &request).await;
+        self.reached |= answer.has_result();
+        self.made += 1;
+        self.limited += usize::from(is_limit(answer.status));
+        answer
+    }
+
+    /// Returns what is wrong with a reply.
+    fn defect(&self, answer: &Answer) -> Option<&'static str> {
+        let fits = match &self.output {
+            Some(schema) if answer.has_result() => schema.is_valid(&answer.structured()),
+            Some(_) | None => true,
+        };
+        defects(self.probe, self.ann, answer).or((!fits).then_some("the result does not fit the output schema"))
+    }
+
+    /// Judges the first reply with a defect. The second sign is that the same request has it again.
+    fn judge(&self, case: &str, wrong: Wrong) {
+        judge(self.probe, self.part, &format!("{case} arguments of `{}`", self.name), wrong);
+    }
+
+    /// Puts hostile texts beside a valid handle, which is fresh for each call, because a token is used up by the first.
+    async fn beside_handles(&mut self) -> Result<(), Stop> {
+        let mut wrong: Wrong = None;
+        // Every second text, because each needs several calls before it.
+        for text in std::iter::once(&"the ledger was slow").chain(HOSTILE.iter().skip(1).step_by(2)) {
+            let Some(arguments) = handles::arguments(self.probe, self.name, self.ann, text).await? else { continue };
+            let answer = self.call(&arguments).await;
+            let Some(defect) = self.defect(&answer).filter(|_| wrong.is_none()) else { continue };
+            let again = match handles::arguments(self.probe, self.name, self.ann, text).await? {
+                Some(arguments) => self.call(&arguments).await,
+                None => continue,
+            };
+            wrong = Some((defect, self.defect(&again) == Some(defect), answer));
+        }
+        self.judge("hostile texts and a valid handle as", wrong);
+        Ok(())
+    }
+}
+
+/// Calls a tool. Ids and tokens of earlier results go into valid arguments.
+async fn fuzz_tool(
+    probe: &Probe<'_>,
+    part: &str,
+    tool: &Value,
+    ann: &Caller,
+    known: &mut Map<String, Value>,
+) -> Result<(), Stop> {
     let name = tool["name"].as_str().unwrap_or_default();
     let output = tool.get("outputSchema").map(jsonschema::validator_for).transpose();
     let Ok(output) = output else {
         probe.doubt(part, &format!("results of `{name}`"), "its output schema is no schema");
-        return false;
+        return Ok(());
     };
-    let mut reached = false;
+    let mut calls = ToolFuzz { probe, part, name, output, ann, reached: false, made: 0, limited: 0 };
     let mut shapes = Shapes::new(&tool["inputSchema"], probe.stage().seed());
     for (distance, word, count) in CALLS {
-        let mut wrong = None;
+        let mut wrong: Wrong = None;
         for _ in 0..count {
             let mut arguments = shapes.next(distance);
             if distance == Distance::Valid {
                 fill_known(&mut arguments, known);
             }
-            let request = HttpRequest::tool(name, &arguments).bearer(&ann.token);
-            let answer = probe.send(part, &request).await;
-            reached |= answer.has_result();
+            let answer = calls.call(&arguments).await;
             if let Value::Object(fields) = answer.structured() {
                 known.extend(fields.into_iter().filter(|(_, value)| value.is_string()));
             }
-            let fits = |answer: &Answer| match &output {
-                Some(schema) if answer.has_result() => schema.is_valid(&answer.structured()),
-                Some(_) | None => true,
-            };
-            let defects = |answer: &Answer| {
-                defects(probe, ann, answer).or((!fits(answer)).then_some("the result does not fit the output schema"))
-            };
             if wrong.is_none()
-                && let Some(defect) = defects(&answer)
+                && let Some(defect) = calls.defect(&answer)
             {
-                let again = probe.send(part, &request).await;
-                wrong = Some((defect, defects(&again) == Some(defect), answer));
+                let again = calls.call(&arguments).await;
+                wrong = Some((defect, calls.defect(&again) == Some(defect), answer));
             }
         }
-        let case = format!("{word} arguments of `{name}`");
-        judge(probe, part, &case, wrong);
+        calls.judge(word, wrong);
     }
-    if !reached {
-        probe.omit(&format!("`{name}` of {part}"));
+    if handles::TOOLS.contains(&name) {
+        calls.beside_handles().await?;
     }
-    reached
+    if !calls.reached {
+        // Nothing is known of what a tool does with arguments that it has refused.
+        probe.doubt(part, &format!("arguments of `{name}`"), "no call has a result, so the tool was not reached");
+    } else if calls.limited > calls.made / 2 {
+        probe.doubt(part, &format!("arguments of `{name}`"), "a limit refused most calls");
+    }
+    Ok(())
 }
 
 /// Replaces texts whose name an earlier result has too, such as an id or a token. A text of words is none of a known record.

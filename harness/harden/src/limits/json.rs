@@ -1,6 +1,6 @@
 //! The shape of JSON: depth and numbers.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Probe, Stop};
 
 pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-03",
@@ -13,7 +13,7 @@ pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
     remedy: "Count the depth before the body is parsed.",
     fix_in: &["services/kit/src/mcp/envelope.rs", "services/contracts/src/limits.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(depth(probe)),
 };
 

@@ -1,7 +1,7 @@
 //! The size of a request: body, head, and what a compressed body would become.
 
 use super::gzip::stored;
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Probe, Stop};
 use mcp_contracts::limits::{MAX_BODY_BYTES, MAX_HEADER_BYTES};
 
 pub(crate) const BODY: HardeningCheck = HardeningCheck {
@@ -15,7 +15,7 @@ pub(crate) const BODY: HardeningCheck = HardeningCheck {
     remedy: "Limit the body before it is read, by its declared length and by what arrives.",
     fix_in: &["services/kit/src/mcp.rs", "services/contracts/src/limits.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(body(probe)),
 };
 
@@ -30,7 +30,7 @@ pub(crate) const HEAD: HardeningCheck = HardeningCheck {
     remedy: "Set the limits of the HTTP library.",
     fix_in: &["services/kit/src/serve.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(head(probe)),
 };
 
@@ -45,7 +45,7 @@ pub(crate) const COMPRESSED: HardeningCheck = HardeningCheck {
     remedy: "Refuse `Content-Encoding`, or limit what comes out of the decoder.",
     fix_in: &["services/kit/src/mcp/media.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(compressed(probe)),
 };
 

@@ -1,7 +1,7 @@
 //! No name of an organisation reaches the counter of another.
 
 use super::{charged, remaining};
-use harness_core::drive::hardening::{HardeningCheck, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Need, Probe, Stop};
 use mcp_contracts::{Plan, Service};
 
 pub(crate) const NAMES: HardeningCheck = HardeningCheck {
@@ -15,7 +15,7 @@ pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     remedy: "Put the name between constant texts, or hash it; refuse names with control characters.",
     fix_in: &["services/kit/src/quota/redis_link.rs", "services/kit/src/auth/reading.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(names(probe)),
 };
 
@@ -23,6 +23,7 @@ async fn names(probe: &Probe<'_>) -> Result<(), Stop> {
     let victim = probe.user_on("ann", "victim", Plan::Free);
     let (part, call) = charged(probe, &victim)?;
     let name = victim.organisation().to_owned();
+    let mut exact = 0;
     for (shown, end) in [
         (":memory", ":memory"),
         (":d1", ":d1"),
@@ -48,6 +49,7 @@ async fn names(probe: &Probe<'_>) -> Result<(), Stop> {
         let after = probe.send(&part, &call).await;
         let (was, is) = (remaining(&before), remaining(&after));
         let cost = was.zip(is).map(|(was, is)| was.saturating_sub(is));
+        exact += usize::from(was.zip(is).is_some_and(|(was, is)| is + 1 == was));
         // Another window may have begun between the two calls; then the number goes up.
         let holds = cost.is_some_and(|cost| cost <= 1);
         let shares = remaining(&last).zip(was).is_some_and(|(other, was)| last.has_result() && other < was);
@@ -56,6 +58,10 @@ async fn names(probe: &Probe<'_>) -> Result<(), Stop> {
             ("the other organisation sees the victim's counter", shares),
         ];
         probe.judge(&part, &format!("the name of the victim{shown}"), holds, &signs, &[&before, &last, &after]);
+    }
+    if exact == 0 {
+        // A name that gives the victim its quota back looks like a new window each time.
+        probe.doubt(&part, "the counter of the victim", "no call of the victim lowered it by one");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The quota while Redis is down.
 
 use super::{charged, number, remaining};
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{Plan, Service, headers, metric};
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ pub(crate) const OUTAGE: HardeningCheck = HardeningCheck {
     remedy: "Let each instance admit its share of what remained, count these calls, and settle them later.",
     fix_in: &["services/kit/src/quota/local.rs", "services/kit/src/quota.rs"],
     follows: &["MCP-AUTH-06", "MCP-QUO-01"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(outage(probe)),
 };
 
@@ -52,8 +52,16 @@ async fn outage(probe: &Probe<'_>) -> Result<(), Stop> {
     let made = during(probe, &part, &call, limit).await;
     let counted = unverified().await;
     probe.stage().start_again(REDIS).await?;
-    let (admitted, last) = made;
+    let During { admitted, undecided, fallback, last } = made;
     let total = admitted + BEFORE;
+    if undecided > 0 {
+        let why =
+            format!("{undecided} calls were neither answered nor refused by a limit, and each may have been admitted");
+        probe.doubt(&part, "the number of admitted calls", &why);
+    }
+    if fallback == 0 {
+        probe.doubt(&part, "the outage", "no reply says that it was decided without Redis");
+    }
     let signs = [
         ("more calls were admitted than the limit allows", total > limit),
         ("the last call beyond the limit was admitted", last.has_result()),
@@ -74,15 +82,37 @@ async fn outage(probe: &Probe<'_>) -> Result<(), Stop> {
     until_back(probe, &part).await
 }
 
-/// Makes calls up to the limit and beyond. Returns how many were admitted, and the last reply.
-async fn during(probe: &Probe<'_>, part: &str, call: &HttpRequest, limit: u64) -> (u64, Answer) {
-    let mut last = probe.send(part, call).await;
-    let mut admitted = u64::from(last.has_result());
+/// The calls while Redis is down.
+struct During {
+    admitted: u64,
+    /// Calls without a result that no limit refused.
+    undecided: u64,
+    /// Replies that were decided without Redis.
+    fallback: u64,
+    last: Answer,
+}
+
+/// Makes calls up to the limit and beyond.
+async fn during(probe: &Probe<'_>, part: &str, call: &HttpRequest, limit: u64) -> During {
+    let mut during = During { admitted: 0, undecided: 0, fallback: 0, last: probe.send(part, call).await };
+    during.count();
     for _ in BEFORE + 1..limit + BEYOND {
-        last = probe.send(part, call).await;
-        admitted += u64::from(last.has_result());
+        during.last = probe.send(part, call).await;
+        during.count();
     }
-    (admitted, last)
+    during
+}
+
+impl During {
+    fn count(&mut self) {
+        let answer = &self.last;
+        // The fallback `closed` refuses every call with 503.
+        let refused = answer.has_status(429) || answer.has_status(503);
+        self.admitted += u64::from(answer.has_result());
+        self.undecided += u64::from(!answer.has_result() && !refused);
+        let decided_here = answer.header(headers::RATELIMIT_MODE).is_some_and(|mode| mode != "redis");
+        self.fallback += u64::from(decided_here || answer.has_status(503));
+    }
 }
 
 /// Waits until Redis decides again, for the checks after this one.

@@ -2,7 +2,7 @@
 
 use super::{charged, number, remaining};
 use futures::future::join_all;
-use harness_core::drive::hardening::{HardeningCheck, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Need, Probe, Stop};
 use mcp_contracts::{Plan, Service, headers};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) const RETRY: HardeningCheck = HardeningCheck {
     remedy: "Derive the headers from the counter that decided.",
     fix_in: &["services/kit/src/mcp/reply.rs", "services/kit/src/quota.rs"],
     follows: &["MCP-AUTH-06", "MCP-QUO-01"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(retry(probe)),
 };
 
@@ -36,12 +36,14 @@ async fn retry(probe: &Probe<'_>) -> Result<(), Stop> {
     if limit > MOST as u64 {
         return Err(Stop::NotApplicable(format!("the limit of the free plan is above {MOST}")));
     }
+    let mut lowered = 0;
     for round in 1..=3 {
         let answer = probe.send(&part, &call).await;
         let (was, is) = (remaining(&before), remaining(&answer));
         // A burst limit counts for a second only, so that its window may have begun anew.
         let same_window = number(&answer, headers::RATELIMIT_LIMIT) == number(&before, headers::RATELIMIT_LIMIT);
         let counts = was.zip(is).is_some_and(|(was, is)| is + 1 == was || is > was);
+        lowered += usize::from(was.zip(is).is_some_and(|(was, is)| is + 1 == was));
         let signs = [
             ("the number of remaining calls did not go down", answer.has_result() && same_window && was == is),
             ("a call was admitted", answer.has_result()),
@@ -49,6 +51,10 @@ async fn retry(probe: &Probe<'_>) -> Result<(), Stop> {
         let holds = answer.has_result() && (counts || !same_window);
         probe.judge(&part, &format!("call {round} of three"), holds, &signs, &[&before, &answer]);
         before = answer;
+    }
+    if lowered == 0 {
+        // A new window may have begun at each call of a slow machine; a counter that only rises looks the same.
+        probe.doubt(&part, "three calls", "no call lowered `RateLimit-Remaining` by one");
     }
     let mut refused = None;
     for _ in 0..MOST / AT_ONCE + 1 {

@@ -1,7 +1,7 @@
 //! Production refuses a quota that admits everything when Redis is down.
 
 use crate::secrets::start::expect_no_start;
-use harness_core::drive::hardening::{HardeningCheck, Need};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Need};
 use mcp_contracts::{Service, env};
 
 pub(crate) const OPEN_FALLBACK: HardeningCheck = HardeningCheck {
@@ -15,7 +15,7 @@ pub(crate) const OPEN_FALLBACK: HardeningCheck = HardeningCheck {
     remedy: "Refuse unsafe combinations when the settings are read.",
     fix_in: &["services/kit/src/settings.rs"],
     follows: &["MCP-SEC-02"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| {
         Box::pin(expect_no_start(probe, &[("an open fallback", &[(env::RATE_LIMIT_FALLBACK, Some("open"))])]))
     },

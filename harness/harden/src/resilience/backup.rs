@@ -1,43 +1,63 @@
 //! A backup that is made while the service works has everything, and it can be restored elsewhere.
 
+use crate::tenancy::strangers;
 use futures::future::join;
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{Service, env};
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 /// Memories before the backup.
 const BEFORE: usize = 20;
 /// Maximum number of memories that are written while it runs.
-const MEANWHILE: usize = 2_000;
+const MEANWHILE: usize = 300;
 /// Deadline of the backup and of the restore.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 pub(crate) const BACKUP: HardeningCheck = HardeningCheck {
     id: "MCP-RES-04",
-    title: "a backup that is made under writes can be restored elsewhere and has every acknowledged memory as it was",
+    title: "a backup that is made under writes can be restored elsewhere and has every acknowledged memory as it was, for the same readers",
     score: 6.5,
-    why: "A backup that was never restored is a hope; one without the newest writes loses what was acknowledged to customers.",
-    sources: &["OWASP MCP08:2025", "NIST SP 800-34, section 3.4", "CWE-404"],
-    needs: &[Need::Token, Need::Processes, Need::Service(Service::Memory)],
-    how: "Stores twenty memories, changes one and deletes one, makes a backup while others are written, restores it into another file and starts memory on it. Every memory must be as it was, the deleted one must be gone, and the list must have the same ids. Then memory starts on its own file again.",
+    why: "A backup that was never restored is a hope; one without the newest writes loses what was acknowledged to customers, and one without the owners shows each of them the memories of the others.",
+    sources: &["OWASP MCP08:2025", "NIST SP 800-34, section 3.4", "CWE-404", "CWE-639"],
+    needs: &[Need::Token, Need::SecondTenant, Need::Processes, Need::Service(Service::Memory)],
+    how: "Stores twenty memories of two organisations, one of them for a whole workspace, changes one and deletes one, makes a backup while others are written, restores it into another file and starts memory on it. The owners, a colleague, another organisation and another workspace must each read the same memories with the same contents by their ids and in their lists as before, and the deleted one must be gone. Of the memories that were written meanwhile, each that is there must have its content, and none may be missing that was acknowledged before one that is there. Then memory starts on its own file again.",
     remedy: "Copy the database with a snapshot of its log, and try the restore regularly.",
     fix_in: &["services/kit/src/database/backup.rs"],
     follows: &["MCP-AUTH-06", "MCP-RES-03"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(backup(probe)),
 };
 
+/// A memory and what its owner stored in it.
+struct Kept {
+    id: String,
+    content: String,
+}
+
+/// What one user reads: each memory by its id, and the list.
+struct Sight {
+    by_id: Vec<Answer>,
+    list: Answer,
+}
+
+impl Sight {
+    fn memories(&self) -> Value {
+        self.list.structured()["memories"].clone()
+    }
+}
+
 async fn backup(probe: &Probe<'_>) -> Result<(), Stop> {
     let part = probe.need(Service::Memory)?;
-    let ann = probe.user("ann", "acme");
-    let (kept, deleted) = write(probe, &part, &ann).await?;
-    let before = read_all(probe, &part, &ann, &kept).await;
+    let (kept, deleted) = write(probe, &part).await?;
+    let readers = readers(probe);
+    let before = sights(probe, &part, &readers, &kept).await;
+    require_contents(&before, &kept)?;
     let (copy, restored) =
         (probe.stage().data_file(&probe.mark("copy")), probe.stage().data_file(&probe.mark("restored")));
     let (copy, url) = (copy.display().to_string(), format!("sqlite://{}", restored.display()));
-    under_writes(probe, &part, &copy).await?;
+    let meanwhile = under_writes(probe, &part, &copy).await?;
     let elsewhere = [(env::DATABASE_URL, Some(url.as_str()))];
     // A part that had to be killed is restored as well.
     let _ = probe.stage().end(&part).await;
@@ -52,7 +72,12 @@ async fn backup(probe: &Probe<'_>) -> Result<(), Stop> {
         ];
         probe.judge(&part, "the restore", ended.code == Some(0) && started, &signs, &[]);
         if started {
-            compare(probe, &part, &ann, (&kept, &before), &deleted).await;
+            let after = sights(probe, &part, &readers, &kept).await;
+            for ((reader, was), is) in readers.iter().zip(&before).zip(&after) {
+                compare(probe, &part, reader.0, was, is);
+            }
+            expect_gone(probe, &part, &readers[0].1, &deleted).await;
+            compare_meanwhile(probe, &part, &meanwhile).await;
             let _ = probe.stage().end(&part).await;
         }
         Ok::<_, Stop>(())
@@ -63,33 +88,66 @@ async fn backup(probe: &Probe<'_>) -> Result<(), Stop> {
     compared
 }
 
-/// Stores memories, changes the first and deletes the last. Returns the ids of those that are kept, and the deleted one.
-async fn write(probe: &Probe<'_>, part: &str, ann: &Caller) -> Result<(Vec<Value>, Value), Stop> {
-    let mut ids = Vec::new();
-    for number in 0..BEFORE {
-        let note = json!({ "content": format!("{} {number}", probe.mark("kept")), "tags": ["backup"], "metadata": { "n": number } });
-        let store = HttpRequest::tool("store_memory", &note).bearer(&ann.token);
-        ids.push(probe.control(part, "a memory is stored", &store).await?.structured()["id"].clone());
-    }
-    let change = json!({ "id": ids[0], "content": probe.mark("changed") });
-    probe.control(part, "a memory is changed", &HttpRequest::tool("update_memory", &change).bearer(&ann.token)).await?;
-    let deleted = ids.pop().unwrap_or_default();
-    let delete = HttpRequest::tool("delete_memory", &json!({ "id": deleted })).bearer(&ann.token);
-    probe.control(part, "a memory is deleted", &delete).await?;
-    let get = HttpRequest::tool("get_memory", &json!({ "id": deleted })).bearer(&ann.token);
-    probe.control_if(part, "the deleted memory is gone before the backup", &get, Answer::is_refused).await?;
-    Ok((ids, deleted))
+/// Returns the owner of most memories and everyone else who may or may not read them.
+fn readers(probe: &Probe<'_>) -> Vec<(&'static str, Caller)> {
+    std::iter::once(("the owner", probe.user("ann", "acme"))).chain(strangers(probe)).collect()
 }
 
-/// Makes a backup while another user writes.
-async fn under_writes(probe: &Probe<'_>, part: &str, file: &str) -> Result<(), Stop> {
-    let (ended, written) = (Cell::new(false), Cell::new(0));
+/// Stores memories, changes the first and deletes the last. Returns those that are kept, and the id of the deleted one.
+async fn write(probe: &Probe<'_>, part: &str) -> Result<(Vec<Kept>, Value), Stop> {
+    let (ann, zoe) = (probe.user("ann", "acme"), probe.user("zoe", "zeta"));
+    let mut kept = Vec::new();
+    for number in 0..BEFORE {
+        let content = format!("{} {number}", probe.mark("kept"));
+        let owner = if number % 4 == 1 { &zoe } else { &ann };
+        let visibility = if number == 2 { "workspace" } else { "private" };
+        let note =
+            json!({ "content": content, "tags": ["backup"], "metadata": { "n": number }, "visibility": visibility });
+        let store = HttpRequest::tool("store_memory", &note).bearer(&owner.token);
+        let stored = probe.control(part, "a memory is stored", &store).await?.structured();
+        let id = stored["id"].as_str().map(str::to_owned);
+        let id = id.ok_or_else(|| Stop::Unclear("the reply of `store_memory` has no id".to_owned()))?;
+        kept.push(Kept { id, content });
+    }
+    let changed = probe.mark("changed");
+    let change = json!({ "id": kept[0].id, "content": changed });
+    probe.control(part, "a memory is changed", &HttpRequest::tool("update_memory", &change).bearer(&ann.token)).await?;
+    kept[0].content = changed;
+    // The last one is hers too.
+    let deleted = json!({ "id": kept.pop().map(|kept| kept.id) });
+    let delete = HttpRequest::tool("delete_memory", &deleted).bearer(&ann.token);
+    probe.control(part, "a memory is deleted", &delete).await?;
+    let get = HttpRequest::tool("get_memory", &deleted).bearer(&ann.token);
+    probe.control_if(part, "the deleted memory is gone before the backup", &get, Answer::is_refused).await?;
+    Ok((kept, deleted["id"].clone()))
+}
+
+/// Ends the check unless each memory has a reader who reads what was stored; otherwise its content cannot be compared.
+fn require_contents(before: &[Sight], kept: &[Kept]) -> Result<(), Stop> {
+    for (number, kept) in kept.iter().enumerate() {
+        let has_content = |sight: &Sight| sight.by_id[number].structured()["content"] == json!(kept.content);
+        if !before.iter().any(has_content) {
+            return Err(Stop::Unclear(format!("memory {} cannot be read before the backup", number + 1)));
+        }
+    }
+    Ok(())
+}
+
+/// Makes a backup while another user writes. Returns what was acknowledged meanwhile, in its order.
+async fn under_writes(probe: &Probe<'_>, part: &str, file: &str) -> Result<Vec<Kept>, Stop> {
+    let (ended, written) = (Cell::new(false), RefCell::new(Vec::new()));
     let writing = async {
         let wes = probe.user("wes", "writers");
-        while !ended.get() && written.get() < MEANWHILE {
-            let note = json!({ "content": format!("{} {}", probe.mark("meanwhile"), written.get()) });
+        for number in 0..MEANWHILE {
+            if ended.get() {
+                break;
+            }
+            let content = format!("{} {number}", probe.mark("meanwhile"));
+            let note = json!({ "content": content });
             let stored = probe.send(part, &HttpRequest::tool("store_memory", &note).bearer(&wes.token)).await;
-            written.set(written.get() + usize::from(stored.has_result()));
+            if let Some(id) = stored.structured()["id"].as_str() {
+                written.borrow_mut().push(Kept { id: id.to_owned(), content });
+            }
         }
     };
     let backup = async {
@@ -105,41 +163,86 @@ async fn under_writes(probe: &Probe<'_>, part: &str, file: &str) -> Result<(), S
         ("there is no copy", std::fs::metadata(file).is_err()),
     ];
     probe.judge(part, "the backup under writes", backup.code == Some(0), &signs, &[]);
-    if written.get() == 0 {
+    let written = written.into_inner();
+    if written.is_empty() {
         probe.doubt(part, "writes during the backup", "no write succeeded while it ran");
     }
-    Ok(())
+    Ok(written)
 }
 
-async fn read_all(probe: &Probe<'_>, part: &str, ann: &Caller, ids: &[Value]) -> Vec<Answer> {
-    let mut answers = Vec::new();
-    for id in ids {
-        answers.push(probe.send(part, &HttpRequest::tool("get_memory", &json!({ "id": id })).bearer(&ann.token)).await);
+async fn read(probe: &Probe<'_>, part: &str, reader: &Caller, id: &str) -> Answer {
+    probe.send(part, &HttpRequest::tool("get_memory", &json!({ "id": id })).bearer(&reader.token)).await
+}
+
+/// Returns what each reader reads.
+async fn sights(probe: &Probe<'_>, part: &str, readers: &[(&str, Caller)], kept: &[Kept]) -> Vec<Sight> {
+    let mut sights = Vec::new();
+    for (_, reader) in readers {
+        let mut by_id = Vec::new();
+        for kept in kept {
+            by_id.push(read(probe, part, reader, &kept.id).await);
+        }
+        let list = HttpRequest::tool("list_memories", &json!({ "limit": 100 })).bearer(&reader.token);
+        sights.push(Sight { by_id, list: probe.send(part, &list).await });
     }
-    answers
+    sights
 }
 
-/// Compares the memories of the copy with those before the backup.
-async fn compare(probe: &Probe<'_>, part: &str, ann: &Caller, (kept, before): (&[Value], &[Answer]), deleted: &Value) {
-    let after = read_all(probe, part, ann, kept).await;
-    let differs = |(was, is): &(&Answer, &Answer)| !is.has_result() || was.structured() != is.structured();
-    let differing: Vec<(&Answer, &Answer)> = before.iter().zip(&after).filter(differs).collect();
+/// Compares what a user reads from the copy with what the same user read before the backup.
+fn compare(probe: &Probe<'_>, part: &str, who: &str, was: &Sight, is: &Sight) {
+    let pairs = || was.by_id.iter().zip(&is.by_id);
+    let lost = |(was, is): &(&Answer, &Answer)| was.has_result() && is.structured() != was.structured();
+    let shown = |(was, is): &(&Answer, &Answer)| was.is_refused() && is.has_result();
+    let same = |(was, is): &(&Answer, &Answer)| {
+        was.has_result() && is.structured() == was.structured() || was.is_refused() && is.is_refused()
+    };
+    let (lost, shown): (Vec<_>, Vec<_>) = (pairs().filter(lost).collect(), pairs().filter(shown).collect());
+    let same_list = is.list.has_result() && is.memories() == was.memories();
+    let signs = [
+        ("a memory cannot be read any more, or differs", !lost.is_empty()),
+        ("more than one memory differs, or the list does", lost.len() > 1 || is.list.has_result() && !same_list),
+        ("a memory can be read that was refused before", !shown.is_empty()),
+        ("its content is in the reply", shown.iter().any(|(_, is)| is.structured()["content"].is_string())),
+    ];
+    let holds = pairs().all(|pair| same(&pair)) && same_list;
+    let evidence: Vec<&Answer> = lost.iter().chain(&shown).take(1).flat_map(|(was, is)| [*was, *is]).collect();
+    let evidence = if evidence.is_empty() { vec![&was.list, &is.list] } else { evidence };
+    probe.judge(part, &format!("what {who} reads of the backup"), holds, &signs, &evidence);
+}
+
+async fn expect_gone(probe: &Probe<'_>, part: &str, ann: &Caller, deleted: &Value) {
+    let id = deleted.as_str().unwrap_or_default();
+    let gone = read(probe, part, ann, id).await;
     let list = HttpRequest::tool("list_memories", &json!({ "limit": 100 })).bearer(&ann.token);
     let listed = probe.send(part, &list).await;
-    let text = listed.body_text();
-    let unlisted = kept.iter().filter_map(Value::as_str).filter(|id| !text.contains(id)).count();
+    let signs =
+        [("the deleted memory can be read", gone.has_result()), ("it is in the list", listed.body_text().contains(id))];
+    let holds = gone.is_refused() && listed.has_result() && !listed.body_text().contains(id);
+    probe.judge(part, "the memory that was deleted before", holds, &signs, &[&gone, &listed]);
+}
+
+/// Judges the memories that were written one after the other while the backup ran: a snapshot has the first of them, whole, and none after a gap.
+async fn compare_meanwhile(probe: &Probe<'_>, part: &str, written: &[Kept]) {
+    let wes = probe.user("wes", "writers");
+    let (mut missing, mut gap, mut damaged, mut last) = (None, false, 0, None);
+    for kept in written {
+        let answer = read(probe, part, &wes, &kept.id).await;
+        if answer.is_refused() {
+            missing = missing.or(Some(answer));
+            continue;
+        }
+        gap |= missing.is_some() && answer.has_result();
+        if answer.structured()["content"] != json!(kept.content) {
+            damaged += 1;
+            last = Some(answer);
+        }
+    }
     let signs = [
-        ("a memory cannot be read, or differs", !differing.is_empty()),
-        ("a memory is not in the list", unlisted > 0),
-        ("every memory differs", differing.len() == kept.len()),
+        ("a memory is missing that was acknowledged before one that is there", gap),
+        ("a memory does not have its content", damaged > 0),
+        ("more than one does not", damaged > 1),
+        ("the missing one is refused", gap && missing.is_some()),
     ];
-    let shown: Vec<&Answer> = differing.first().into_iter().flat_map(|(was, is)| [*was, *is]).collect();
-    let holds = differing.is_empty() && unlisted == 0 && listed.has_result();
-    probe.judge(part, &format!("{} memories of the backup", kept.len()), holds, &signs, &shown);
-    let gone = probe.send(part, &HttpRequest::tool("get_memory", &json!({ "id": deleted })).bearer(&ann.token)).await;
-    let signs = [
-        ("the deleted memory can be read", gone.has_result()),
-        ("it is in the list", deleted.as_str().is_some_and(|id| text.contains(id))),
-    ];
-    probe.judge(part, "the memory that was deleted before", gone.is_refused(), &signs, &[&gone]);
+    let answers: Vec<&Answer> = missing.iter().chain(&last).collect();
+    probe.judge(part, "memories that were written during the backup", !gap && damaged == 0, &signs, &answers);
 }

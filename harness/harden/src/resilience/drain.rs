@@ -2,7 +2,7 @@
 
 use crate::busy::{self, RUNNING};
 use futures::future::{join, join_all};
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use harness_core::stack::Ended;
 use mcp_contracts::{Service, env};
 use serde_json::json;
@@ -18,7 +18,7 @@ pub(crate) const DRAIN: HardeningCheck = HardeningCheck {
     remedy: "Stop accepting, finish what is running within a deadline, then exit.",
     fix_in: &["services/kit/src/serve.rs", "services/kit/src/run.rs"],
     follows: &[],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(drain(probe)),
 };
 

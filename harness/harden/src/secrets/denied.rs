@@ -1,7 +1,7 @@
 //! The trail of denied calls.
 
 use super::logs::logged;
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{Scope, Service, headers};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) const TRAIL: HardeningCheck = HardeningCheck {
     remedy: "Log each refusal where it is decided, bounded in time.",
     fix_in: &["services/kit/src/mcp/denied.rs"],
     follows: &["MCP-AUTH-01", "MCP-AUTH-13", "MCP-TRN-01"],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(trail(probe)),
 };
 

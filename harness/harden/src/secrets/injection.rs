@@ -1,7 +1,7 @@
 //! What strangers and users put into paths, tokens and headers is neutral in a log.
 
 use super::logs::logged;
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop, signed};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop, signed};
 use mcp_contracts::Service;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub(crate) const NEUTRAL: HardeningCheck = HardeningCheck {
     remedy: "Write logs as JSON, escape control characters, and log ids instead of what was sent.",
     fix_in: &["services/kit/src/telemetry/log.rs", "services/kit/src/auth/reading.rs"],
     follows: &["MCP-SEC-03"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(neutral(probe)),
 };
 

@@ -1,6 +1,6 @@
 //! Checks of logs: they contain no secret, no content of a call, and no line that a client forged.
 
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Need, Probe, Stop, signed};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop, signed};
 use mcp_contracts::{Service, headers};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub(crate) const CANARIES: HardeningCheck = HardeningCheck {
     remedy: "Log ids and codes, never what a client sent.",
     fix_in: &["services/kit/src/telemetry/log.rs", "services/kit/src/mcp.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(canaries(probe)),
 };
 
@@ -35,7 +35,7 @@ pub(crate) const FORGED_LINES: HardeningCheck = HardeningCheck {
     remedy: "Write logs as JSON; accept only plain characters in ids.",
     fix_in: &["services/kit/src/telemetry/log.rs", "services/kit/src/mcp/call.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(forged_lines(probe)),
 };
 

@@ -1,6 +1,6 @@
 //! Metrics name no tenant.
 
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 
 pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     id: "MCP-SEC-08",
@@ -13,7 +13,7 @@ pub(crate) const NAMES: HardeningCheck = HardeningCheck {
     remedy: "Use labels with a fixed set of values.",
     fix_in: &["services/kit/src/telemetry.rs", "services/contracts/src/metric.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(metrics(probe)),
 };
 
@@ -29,6 +29,7 @@ async fn metrics(probe: &Probe<'_>) -> Result<(), Stop> {
         if answer.has_status(401) {
             // With `METRICS_TOKEN`, only clients with that token can read the page.
             probe.judge(&part, "the page requires a token", true, &[], &[&answer]);
+            probe.omit(&format!("the metrics of {part}, which require a token"));
             continue;
         }
         let second = probe.send(&part, &page).await;

@@ -1,6 +1,6 @@
 //! Which keys a service starts with in production.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::{Service, env};
 
 type Change<'a> = (&'a str, Option<&'a str>);
@@ -16,7 +16,7 @@ pub(crate) const WEAK_KEYS: HardeningCheck = HardeningCheck {
     remedy: "Refuse weak keys when the settings are read.",
     fix_in: &["services/kit/src/settings/own.rs", "services/kit/src/settings.rs"],
     follows: &[],
-    alone: true,
+    lane: Lane::Alone,
     probing: |probe| Box::pin(expect_no_start(probe, WEAK)),
 };
 

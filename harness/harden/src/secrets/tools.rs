@@ -1,6 +1,6 @@
 //! Descriptions of tools: no hidden text, none that a stored content changes, and true annotations.
 
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(crate) const HIDDEN_TEXT: HardeningCheck = HardeningCheck {
     remedy: "Refuse such characters where descriptions are built.",
     fix_in: &["services/kit/src/offer.rs", "services/kit/src/tool.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(hidden_text(probe)),
 };
 
@@ -33,7 +33,7 @@ pub(crate) const STABLE: HardeningCheck = HardeningCheck {
     remedy: "Build the list once, from constants.",
     fix_in: &["services/kit/src/offer.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(stable(probe)),
 };
 
@@ -48,7 +48,7 @@ pub(crate) const ANNOTATIONS: HardeningCheck = HardeningCheck {
     remedy: "Set `readOnlyHint` and `destructiveHint` where the tool is defined.",
     fix_in: &["services/kit/src/tool.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(annotations(probe)),
 };
 

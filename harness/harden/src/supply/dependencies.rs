@@ -3,7 +3,7 @@
 use super::commands::{runs_deny, unlocked};
 use super::workflows::scripts;
 use super::{NEEDS, WORKFLOWS, is_commit};
-use harness_core::drive::hardening::{FileCase, HardeningCheck, Probe, Stop};
+use harness_core::drive::hardening::{FileCase, HardeningCheck, Lane, Probe, Stop};
 use serde_json::Value;
 use std::future::ready;
 
@@ -24,7 +24,7 @@ pub(crate) const LOCKED: HardeningCheck = HardeningCheck {
     remedy: "Commit the lock file, add `--locked` to every command of cargo that chooses packages, and run `cargo deny`.",
     fix_in: &["deny.toml", "Makefile"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(ready(locked(probe))),
 };
 

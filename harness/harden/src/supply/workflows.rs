@@ -1,7 +1,7 @@
 //! The workflows of GitHub: whose code they run, and with which permissions.
 
 use super::{NEEDS, WORKFLOWS, is_commit};
-use harness_core::drive::hardening::{FileCase, HardeningCheck, Probe, Stop};
+use harness_core::drive::hardening::{FileCase, HardeningCheck, Lane, Probe, Stop};
 use serde_json::Value;
 use std::future::ready;
 
@@ -34,7 +34,7 @@ pub(crate) const PINNED: HardeningCheck = HardeningCheck {
     remedy: "Pin actions by commit, begin with `permissions: {}`, and grant each job what it needs.",
     fix_in: &[".github/workflows/mcp-ci.yml"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(ready(pinned(probe))),
 };
 

@@ -1,7 +1,7 @@
 //! Access by the id of a memory that another user owns.
 
 use super::{call, note, store, strangers, unknown_id};
-use harness_core::drive::hardening::{HardeningCheck, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -20,7 +20,7 @@ pub(crate) const READ: HardeningCheck = HardeningCheck {
     remedy: "Restrict the query to the tenant of the token, so that the rows of other tenants are never read.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(read(probe)),
 };
 
@@ -35,7 +35,7 @@ pub(crate) const CHANGE: HardeningCheck = HardeningCheck {
     remedy: "Restrict the statement to the tenant of the token.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(change(probe)),
 };
 

@@ -1,7 +1,7 @@
 //! Cursors are bound to their user and their query.
 
 use super::{call, note, store};
-use harness_core::drive::hardening::{HardeningCheck, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(crate) const CURSORS: HardeningCheck = HardeningCheck {
     remedy: "Sign the cursor together with the tenant and the query.",
     fix_in: &["services/memory/src/cursor.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(cursors(probe)),
 };
 

@@ -1,7 +1,7 @@
 //! What was deleted is gone, on every way to it.
 
-use super::{call, expect_hidden, store};
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use super::{Call, call, expect_hidden, store};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(crate) const DELETED: HardeningCheck = HardeningCheck {
     remedy: "Delete the row and its index entries in one transaction; keep no copy in a cache or a cursor.",
     fix_in: &["services/memory/src/store/sqlite/write.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(deleted(probe)),
 };
 
@@ -35,6 +35,9 @@ async fn deleted(probe: &Probe<'_>) -> Result<(), Stop> {
     // The newest come first, so that the deleted one would be on a later page.
     let first = call(probe, &part, &ann, "list_memories", &json!({ "limit": 1 })).await;
     let cursor = first.structured()["nextCursor"].clone();
+    if !cursor.is_string() {
+        return Err(Stop::Unclear(format!("the list has no second page: {}", first.describe())));
+    }
     let delete = HttpRequest::tool("delete_memory", &json!({ "id": id })).bearer(&ann.token);
     probe.control(&part, "the owner deletes it", &delete).await?;
     // The id alone proves nothing, because a refusal may repeat it; so the text is the first sign and the tags of the row the second.
@@ -59,7 +62,11 @@ async fn deleted(probe: &Probe<'_>) -> Result<(), Stop> {
                 ];
                 probe.judge(&part, &case, answer.is_refused(), &signs, &[&answer]);
             }
-            _ => expect_hidden(probe, &part, &case, &answer, &text, &id),
+            _ => {
+                // The cursor may end with the memory that it named.
+                let call = if arguments["cursor"].is_null() { Call::Valid } else { Call::MayBeRefused };
+                expect_hidden(probe, &part, &case, call, &answer, (&text, &id));
+            }
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The detection of duplicates reveals nothing of other tenants.
 
 use super::{call, note, store, strangers};
-use harness_core::drive::hardening::{HardeningCheck, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(crate) const DUPLICATES: HardeningCheck = HardeningCheck {
     remedy: "Make the tenant a part of the hash of contents and of the key of repetitions.",
     fix_in: &["services/memory/src/store/sqlite/write.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(duplicates(probe)),
 };
 

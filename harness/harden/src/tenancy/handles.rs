@@ -1,7 +1,7 @@
 //! Handles that a service gives to one user: a confirmation, a verdict, a key of repetitions. They are worth nothing for others.
 
 use super::{call, store, strangers};
-use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ pub(crate) const HANDLES: HardeningCheck = HardeningCheck {
     remedy: "Put organisation, workspace and user into what a handle signs, and into the key of repetitions.",
     fix_in: &["services/memory/src/confirm.rs", "services/guardrails/src/tools/acknowledge_guardrails.rs"],
     follows: &["MCP-AUTH-06", "MCP-TEN-02"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(handles(probe)),
 };
 
@@ -50,12 +50,13 @@ async fn confirmation(probe: &Probe<'_>, ann: &Caller) -> Result<(), Stop> {
     for (who, stranger) in strangers(probe) {
         let own = store(probe, &part, &stranger, &tagged(&stranger)).await?;
         let answer = call(probe, &part, &stranger, "delete_by_tag", &delete).await;
-        let mut gone = false;
+        let (mut gone, mut kept) = (false, true);
         for (user, id) in [(ann, &id), (&stranger, &own)] {
-            gone |= call(probe, &part, user, "get_memory", &json!({ "id": id })).await.is_refused();
+            let read = call(probe, &part, user, "get_memory", &json!({ "id": id })).await;
+            (gone, kept) = (gone || read.is_refused(), kept && read.has_result());
         }
         let signs = [("the reply has a result", answer.has_result()), ("a memory was deleted", gone)];
-        probe.judge(&part, &format!("a confirmation used by {who}"), answer.is_refused() && !gone, &signs, &[&answer]);
+        probe.judge(&part, &format!("a confirmation used by {who}"), answer.is_refused() && kept, &signs, &[&answer]);
     }
     let own = HttpRequest::tool("delete_by_tag", &delete).bearer(&ann.token);
     probe.control(&part, "the owner confirms", &own).await?;

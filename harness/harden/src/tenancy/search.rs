@@ -1,7 +1,7 @@
 //! Lists, searches, exports and counts show nothing of other tenants, whatever the query.
 
-use super::{call, expect_hidden, note, store, strangers};
-use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use super::{Call, call, expect_hidden, note, store, strangers};
+use harness_core::drive::hardening::{Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -19,7 +19,7 @@ pub(crate) const HIDDEN: HardeningCheck = HardeningCheck {
     remedy: "Restrict every query to the tenant inside the store.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(hidden(probe)),
 };
 
@@ -34,7 +34,7 @@ pub(crate) const OPERATORS: HardeningCheck = HardeningCheck {
     remedy: "Take words from the query, never syntax; bind them as parameters.",
     fix_in: FIX_IN,
     follows: &["MCP-TEN-07"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(operators(probe)),
 };
 
@@ -63,9 +63,9 @@ async fn hidden(probe: &Probe<'_>) -> Result<(), Stop> {
                 probe,
                 &part,
                 &format!("`{tool}` by {who}, {arguments}").replace(&word, "WORD"),
+                Call::Valid,
                 &answer,
-                &text,
-                &id,
+                (&text, &id),
             );
         }
     }
@@ -108,7 +108,7 @@ async fn operators(probe: &Probe<'_>) -> Result<(), Stop> {
     for query in queries {
         let answer = call(probe, &part, &zoe, "search_memory", &json!({ "query": query })).await;
         let case = format!("the query {:?}", query.replace(&word, "WORD").replace(org, "ORGANISATION"));
-        expect_hidden(probe, &part, &case, &answer, &text, &id);
+        expect_hidden(probe, &part, &case, Call::MayBeRefused, &answer, (&text, &id));
     }
     Ok(())
 }

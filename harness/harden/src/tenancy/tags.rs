@@ -1,7 +1,7 @@
 //! The tags that carry the tenant come from the token, and from nothing that a client writes.
 
 use super::{call, store};
-use harness_core::drive::hardening::{Answer, HardeningCheck, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub(crate) const RESERVED: HardeningCheck = HardeningCheck {
     remedy: "Refuse reserved prefixes after folding case and Unicode, in every tool that writes tags.",
     fix_in: &["services/memory/src/tools/validate.rs", "services/memory/src/tools/store_memory.rs"],
     follows: &["MCP-AUTH-06"],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(reserved(probe)),
 };
 
@@ -47,7 +47,8 @@ async fn reserved(probe: &Probe<'_>) -> Result<(), Stop> {
         let has = |answer: &Answer| answer.body_text().contains(&content);
         let signs =
             [("the other organisation lists it", has(&listed)), ("the other organisation finds it", has(&searched))];
-        let holds = answer.status.is_some() && listed.has_result() && !has(&listed) && !has(&searched);
+        let decided = answer.has_result() || answer.is_refused();
+        let holds = decided && listed.has_result() && searched.has_result() && !has(&listed) && !has(&searched);
         probe.judge(
             &part,
             &format!("a disguised tag `{}`", shown(&tag, org)),

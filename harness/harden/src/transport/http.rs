@@ -1,6 +1,6 @@
 //! HTTP of the endpoint: methods, media types, and the headers of its replies.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::Service;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ pub(crate) const METHODS: HardeningCheck = HardeningCheck {
     remedy: "Route only POST to the tools.",
     fix_in: &["services/kit/src/mcp.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(methods(probe)),
 };
 
@@ -30,7 +30,7 @@ pub(crate) const MEDIA_TYPES: HardeningCheck = HardeningCheck {
     remedy: "Require `application/json`.",
     fix_in: &["services/kit/src/mcp/media.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(media_types(probe)),
 };
 
@@ -45,7 +45,7 @@ pub(crate) const HEADERS: HardeningCheck = HardeningCheck {
     remedy: "Set the header in one layer around every route.",
     fix_in: &["services/kit/src/ops.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(headers(probe)),
 };
 
@@ -60,7 +60,7 @@ pub(crate) const NOT_STORED: HardeningCheck = HardeningCheck {
     remedy: "Set `Cache-Control: no-store` where the reply is made.",
     fix_in: &["services/kit/src/mcp/media.rs", "services/kit/src/mcp/failure.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(not_stored(probe)),
 };
 

@@ -1,6 +1,6 @@
 //! JSON-RPC: malformed requests have their codes, and no error shows the inside of a service.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Probe, Stop};
 use mcp_contracts::rpc;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(crate) const MALFORMED: HardeningCheck = HardeningCheck {
     remedy: "Parse the envelope strictly before anything else.",
     fix_in: &["services/kit/src/mcp/envelope.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(malformed(probe)),
 };
 
@@ -36,7 +36,7 @@ pub(crate) const TRACES: HardeningCheck = HardeningCheck {
     remedy: "Turn every error into one of the contract; log the cause.",
     fix_in: &["services/kit/src/mcp/failure.rs", "services/kit/src/tool.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(traces(probe)),
 };
 

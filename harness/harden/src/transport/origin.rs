@@ -1,6 +1,6 @@
 //! Protection from web pages: foreign origins and hosts are refused, and CORS names only accepted origins.
 
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Probe, Stop};
+use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Lane, Probe, Stop};
 
 const EVIL: &str = "http://evil.example";
 
@@ -15,7 +15,7 @@ pub(crate) const ORIGINS: HardeningCheck = HardeningCheck {
     remedy: "Compare the whole origin with the accepted ones; set `ALLOWED_ORIGINS`.",
     fix_in: &["services/kit/src/origin.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(origins(probe)),
 };
 
@@ -30,7 +30,7 @@ pub(crate) const HOSTS: HardeningCheck = HardeningCheck {
     remedy: "Compare the host with the accepted names before anything else; set `ALLOWED_HOSTS`.",
     fix_in: &["services/kit/src/origin.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(hosts(probe)),
 };
 
@@ -45,7 +45,7 @@ pub(crate) const CORS: HardeningCheck = HardeningCheck {
     remedy: "Answer CORS only for accepted origins, and never with credentials.",
     fix_in: &["services/kit/src/cors.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(cors(probe)),
 };
 

@@ -1,7 +1,7 @@
 //! No input makes a service open a connection.
 
 use crate::shapes::Shapes;
-use harness_core::drive::hardening::{Answer, HardeningCheck, HttpRequest, Need, Probe, Stop};
+use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,25 +9,32 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-/// Time in which a service that fetches a URL would have connected.
-const FETCH: Duration = Duration::from_millis(150);
+/// Shortest time for which a listener waits after the last request.
+const SHORTEST: Duration = Duration::from_secs(5);
+/// Time for which it waits in an attempt that repeats what the first one found.
+const AGAIN: Duration = Duration::from_secs(15);
+/// Time for a connection to send something.
+const SENDS: Duration = Duration::from_millis(500);
+/// Bytes of a connection that are read.
+const READ: usize = 16;
 /// Headers in which other software looks for a URL.
 const HEADERS: [&str; 8] =
     ["referer", "x-callback-url", "x-webhook-url", "x-forwarded-host", "forwarded", "link", "x-original-url", "from"];
 
 pub(crate) const OUTBOUND: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-11",
-    title: "no URL of this machine in a free text, a reference or a header makes a service open a connection",
+    title: "no URL of this machine in a free text, a reference or a header makes a service open a connection, at once or later",
     score: 8.6,
     why: "A service that fetches what a caller names reads the metadata of its cloud and scans its network for the attacker.",
     sources: &["OWASP API7:2023", "MCP 2026-07-28, tools, JSON Schema references", "CWE-918"],
     needs: &[Need::Token, Need::Product, Need::Processes],
-    how: "Listens on 127.0.0.1 and calls every tool with the URL of the listener in every free text that its schema has, with it as `$ref` in every free object, and with it in eight headers and in the parameters of other methods. No connection may arrive. Only this address is tried. A connection of the check itself must arrive.",
+    how: "Listens on a port of 127.0.0.1 for each tool, and calls the tool with the URL of its listener in every free text that its schema has, and with it as `$ref` in every free object. Another listener is named in eight headers and in the parameters of other methods. No connection may arrive until the last check of the run has ended, and five seconds at least. Only these addresses are tried. A connection of the check itself must arrive at each listener.",
     remedy: "Resolve no reference, and call only the addresses of the settings.",
     fix_in: &["services/kit/src/tool/schema.rs", "services/kit/src/mcp.rs"],
     follows: &[],
-    alone: false,
+    lane: Lane::Throughout,
     probing: |probe| Box::pin(outbound(probe)),
 };
 
@@ -53,7 +60,7 @@ impl Canary {
         accepting.spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 seen.connections.fetch_add(1, Ordering::SeqCst);
-                let read = tokio::time::timeout(FETCH, stream.read(&mut [0; 16])).await;
+                let read = tokio::time::timeout(SENDS, stream.read(&mut [0; READ])).await;
                 if matches!(read, Ok(Ok(bytes)) if bytes > 0) {
                     seen.requests.fetch_add(1, Ordering::SeqCst);
                 }
@@ -62,88 +69,102 @@ impl Canary {
         Ok(Self { address, counts, _accepting: accepting })
     }
 
-    fn count(&self) -> (usize, usize) {
-        (self.counts.connections.load(Ordering::SeqCst), self.counts.requests.load(Ordering::SeqCst))
-    }
-
-    /// Shows that a connection to it is seen.
-    async fn prove(&self, probe: &Probe<'_>) -> Result<(), Stop> {
+    /// Returns a listener that has seen a connection, which shows that it is reached.
+    async fn proven(probe: &Probe<'_>) -> Result<Self, Stop> {
         let unclear = |why: String| Stop::Unclear(format!("the listener cannot be reached: {why}"));
+        let canary = Self::listen().await.map_err(|error| unclear(error.to_string()))?;
         let connection =
-            tokio::net::TcpStream::connect(self.address).await.map_err(|error| unclear(error.to_string()))?;
-        for _ in 0..100 {
-            if self.count().0 > 0 {
+            tokio::net::TcpStream::connect(canary.address).await.map_err(|error| unclear(error.to_string()))?;
+        for _ in 0..200 {
+            if canary.connections() > 0 {
                 probe.controlled();
                 drop(connection);
-                self.counts.connections.store(0, Ordering::SeqCst);
-                return Ok(());
+                canary.counts.connections.store(0, Ordering::SeqCst);
+                return Ok(canary);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Err(unclear("it saw no connection".to_owned()))
     }
+
+    fn url(&self) -> String {
+        format!("http://{}/canary", self.address)
+    }
+
+    fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// What named the URL of a listener.
+struct Named {
+    part: String,
+    case: String,
+    canary: Canary,
+    answers: Vec<Answer>,
 }
 
 async fn outbound(probe: &Probe<'_>) -> Result<(), Stop> {
-    let canary = Canary::listen().await.map_err(|error| Stop::Unclear(error.to_string()))?;
-    canary.prove(probe).await?;
-    let url = format!("http://{}/canary", canary.address);
+    let mut all = Vec::new();
     for (_, part) in probe.services() {
         let ann = probe.user("ann", "acme");
         let list = HttpRequest::tools_list().bearer(&ann.token);
         let listed = probe.control(&part, "the list of tools", &list).await?;
         for tool in listed.result()["tools"].as_array().into_iter().flatten() {
-            let name = tool["name"].as_str().unwrap_or_default();
-            let mut answers = Vec::new();
-            for arguments in with_url(tool, &url, probe.stage().seed()) {
-                answers.push(probe.send(&part, &HttpRequest::tool(name, &arguments).bearer(&ann.token)).await);
-            }
-            let case = format!("a URL in the arguments of `{name}`");
-            expect_silence(probe, &canary, FETCH / 10, (&part, &case), &answers).await;
+            all.push(in_arguments(probe, &part, &ann, tool).await?);
         }
-        let mut answers = Vec::new();
-        for header in HEADERS {
-            answers.push(probe.send(&part, &list.clone().header(header, &url)).await);
-        }
-        let meta =
-            list.clone().changed(|body| body["params"]["_meta"]["callback"] = json!({ "url": url, "$ref": url }));
-        answers.push(probe.send(&part, &meta).await);
-        for method in ["resources/read", "prompts/get", "completion/complete"] {
-            answers.push(
-                probe
-                    .send(&part, &HttpRequest::rpc(method, json!({ "uri": url, "name": url })).bearer(&ann.token))
-                    .await,
-            );
-        }
-        // The last case waits for a connection that comes late.
-        expect_silence(probe, &canary, FETCH, (&part, "a URL in headers and other methods"), &answers).await;
+        all.push(in_headers(probe, &part, &ann).await?);
+    }
+    let sent = Instant::now();
+    probe.others_ended().await;
+    // What comes in the first attempt may come after any time; a repetition waits only so long.
+    let wait = if probe.is_first_attempt() { SHORTEST } else { AGAIN };
+    tokio::time::sleep_until(sent + wait).await;
+    for named in &all {
+        judge(probe, named);
+    }
+    for (_, part) in probe.services() {
+        let list = HttpRequest::tools_list().bearer(&probe.user("ann", "acme").token);
+        probe.control(&part, "the list of tools at the end", &list).await?;
     }
     Ok(())
 }
 
-/// Judges that no connection came until a while after the last request.
-async fn expect_silence(
-    probe: &Probe<'_>,
-    canary: &Canary,
-    wait: Duration,
-    (part, case): (&str, &str),
-    answers: &[Answer],
-) {
-    let before = canary.count();
-    // Only a connection that came has to be waited for, so that a silent listener costs little for each tool.
-    tokio::time::sleep(wait).await;
-    if canary.count().0 > 0 {
-        tokio::time::sleep(FETCH * 2).await;
+async fn in_arguments(probe: &Probe<'_>, part: &str, ann: &Caller, tool: &Value) -> Result<Named, Stop> {
+    let (canary, name) = (Canary::proven(probe).await?, tool["name"].as_str().unwrap_or_default());
+    let mut answers = Vec::new();
+    for arguments in with_url(tool, &canary.url(), probe.stage().seed()) {
+        answers.push(probe.send(part, &HttpRequest::tool(name, &arguments).bearer(&ann.token)).await);
     }
-    let (connections, requests) = canary.count();
-    canary.counts.connections.fetch_sub(connections, Ordering::SeqCst);
-    canary.counts.requests.fetch_sub(requests, Ordering::SeqCst);
+    Ok(Named { part: part.to_owned(), case: format!("a URL in the arguments of `{name}`"), canary, answers })
+}
+
+async fn in_headers(probe: &Probe<'_>, part: &str, ann: &Caller) -> Result<Named, Stop> {
+    let canary = Canary::proven(probe).await?;
+    let (url, list) = (canary.url(), HttpRequest::tools_list().bearer(&ann.token));
+    let mut answers = Vec::new();
+    for header in HEADERS {
+        answers.push(probe.send(part, &list.clone().header(header, &url)).await);
+    }
+    let meta = list.clone().changed(|body| body["params"]["_meta"]["callback"] = json!({ "url": url, "$ref": url }));
+    answers.push(probe.send(part, &meta).await);
+    for method in ["resources/read", "prompts/get", "completion/complete"] {
+        let request = HttpRequest::rpc(method, json!({ "uri": url, "name": url })).bearer(&ann.token);
+        answers.push(probe.send(part, &request).await);
+    }
+    Ok(Named { part: part.to_owned(), case: "a URL in headers and other methods".to_owned(), canary, answers })
+}
+
+fn judge(probe: &Probe<'_>, named: &Named) {
+    let (connections, requests) = (named.canary.connections(), named.canary.counts.requests.load(Ordering::SeqCst));
     let signs = [
         ("a connection came to the URL", connections > 0),
-        ("something was sent to it, or it came before the reply", requests > 0 || before.0 > 0),
+        ("something was sent to it, or it came more than once", requests > 0 || connections > 1),
     ];
-    let last: Vec<&Answer> = answers.iter().rev().take(2).collect();
-    probe.judge(part, case, connections == 0, &signs, &last);
+    let last: Vec<&Answer> = named.answers.iter().rev().take(2).collect();
+    // Requests without any reply never reached what could fetch the URL.
+    let answered = named.answers.iter().any(|answer| answer.status.is_some());
+    probe.judge(&named.part, &named.case, connections == 0 && answered, &signs, &last);
 }
 
 /// Returns arguments of a tool in which each free text is the URL, or has it, and each free object refers to it. Other texts stay valid, because a call that

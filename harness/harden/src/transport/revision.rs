@@ -1,6 +1,6 @@
 //! The revision of the protocol: unknown ones are refused, and headers agree with the body.
 
-use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Probe, Stop};
+use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Probe, Stop};
 use mcp_contracts::{headers, rpc};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub(crate) const UNKNOWN: HardeningCheck = HardeningCheck {
     remedy: "Compare the revision with a list before anything else is read.",
     fix_in: FIX_IN,
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(unknown(probe)),
 };
 
@@ -32,7 +32,7 @@ pub(crate) const MISMATCH: HardeningCheck = HardeningCheck {
     remedy: "Compare each header with the body after decoding, and refuse a header that is repeated.",
     fix_in: FIX_IN,
     follows: &[],
-    alone: false,
+    lane: Lane::Shared,
     probing: |probe| Box::pin(mismatch(probe)),
 };
 

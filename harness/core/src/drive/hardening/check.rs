@@ -30,9 +30,19 @@ pub struct HardeningCheck {
     pub fix_in: &'static [&'static str],
     /// Checks whose failure is the cause of a failure of this one, so that both are one finding.
     pub follows: &'static [&'static str],
-    /// True if it disturbs others: it restarts parts or compares what a part holds.
-    pub alone: bool,
+    pub lane: Lane,
     pub probing: Probing,
+}
+
+/// When a check runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Beside others.
+    Shared,
+    /// After those beside others, one at a time: it restarts parts, uses up a limit or compares what a part holds.
+    Alone,
+    /// From the beginning until every other check has ended: it sends beside the shared ones and then waits for what comes late.
+    Throughout,
 }
 
 /// What a check needs besides a URL.
@@ -143,10 +153,65 @@ impl HardeningCheck {
         }
     }
 
+    /// Returns the texts for a run. They name only files that can be those of the stack: none of this product for a server of another maker, and with
+    /// a folder of sources only files that it has.
+    pub fn card_for(&self, backend: &Backend, repository: Option<&Path>) -> CheckTexts {
+        let reads_files = self.needs.contains(&Need::Repository);
+        let mut card = self.card();
+        card.mend.retain(|file| match (backend, repository) {
+            (Backend::Target(_), _) if !reads_files => false,
+            (_, Some(folder)) => folder.join(file).is_file(),
+            (Backend::Target(_), None) => false,
+            (Backend::Process | Backend::Docker | Backend::External { .. }, None) => true,
+        });
+        card
+    }
+
     /// Returns why the check is not applicable to a stack; `None` if it is.
     pub fn missing(&self, topology: &Topology, backend: &Backend, repository: Option<&Path>) -> Option<String> {
         let missing = self.needs.iter().filter_map(|need| need.missing(topology, backend, repository));
         let missing: Vec<String> = missing.collect();
         (!missing.is_empty()).then(|| missing.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backend, HardeningCheck, Lane, Need};
+    use crate::plan::reach::Reach;
+    use crate::plan::target::Target;
+
+    fn check(needs: &'static [Need]) -> HardeningCheck {
+        HardeningCheck {
+            id: "MCP-TRN-01",
+            title: "",
+            score: 1.0,
+            why: "",
+            sources: &[],
+            needs,
+            how: "",
+            remedy: "",
+            fix_in: &["Dockerfile", "services/kit/src/origin.rs"],
+            follows: &[],
+            lane: Lane::Shared,
+            probing: |_| Box::pin(async { Ok(()) }),
+        }
+    }
+
+    #[test]
+    fn a_finding_names_no_file_of_this_product_for_the_server_of_another_maker() {
+        let url = "http://127.0.0.1:1/mcp".to_owned();
+        let target = Target { url, tokens: Vec::new(), ca_file: None, reach: Reach::default(), start: None };
+        let target = Backend::Target(Box::new(target));
+        let sources = tempfile::tempdir().unwrap();
+        std::fs::write(sources.path().join("Dockerfile"), "").unwrap();
+        let files = |needs, backend: &Backend, sources| check(needs).card_for(backend, sources).mend;
+        let ours = ["Dockerfile", "services/kit/src/origin.rs"].map(str::to_owned).to_vec();
+        assert_eq!(files(&[], &Backend::Process, None), ours);
+        assert_eq!(files(&[], &target, None), Vec::<String>::new());
+        assert_eq!(files(&[], &target, Some(sources.path())), Vec::<String>::new());
+        // A check of files is about what the folder has.
+        assert_eq!(files(&[Need::Repository], &target, Some(sources.path())), ["Dockerfile"]);
+        assert_eq!(files(&[], &Backend::Process, Some(sources.path())), ["Dockerfile"]);
     }
 }

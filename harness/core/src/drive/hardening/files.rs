@@ -75,6 +75,7 @@ impl Probe<'_> {
             let read = ExchangeText { request: format!("read {file}"), reply, curl: None };
             findings.violations.push(ViolationRecord {
                 case: format!("{file}: {case}"),
+                file: Some(file.to_owned()),
                 signs: vec![fact.to_owned(), effect.to_owned()],
                 exchanges: vec![read],
                 ops: Vec::new(),

@@ -3,11 +3,13 @@
 use super::access::Access;
 use super::answer::Answer;
 use super::appraise::{Appraisal, appraise};
+use super::conversation::{self, Conversation};
 use super::mask::masked;
 use super::place::Place;
 use super::record::{ExchangeText, ViolationRecord};
 use super::request::HttpRequest;
-use crate::drive::client::exchange;
+use super::turns::Turns;
+use crate::drive::client::{RawExchange, converse, exchange};
 use crate::drive::scenario::{Stage, StepFailed};
 use crate::drive::token::Grant;
 use crate::plan::target::TARGET;
@@ -22,6 +24,8 @@ use std::time::Duration;
 
 /// Deadline of one request; longer than the request deadline of the services.
 const DEADLINE: Duration = Duration::from_secs(12);
+/// Deadline of a connection on which several replies may come.
+const CONVERSATION: Duration = Duration::from_secs(3);
 /// A request that is refused because of a limit is sent again at most this often.
 const MAX_RETRIES: u32 = 5;
 /// Longest time to wait before it is sent again.
@@ -66,6 +70,7 @@ pub struct Probe<'s> {
     pub(super) repository: Option<&'s Path>,
     id: &'static str,
     attempt: u32,
+    turns: &'s Turns,
     pub(super) findings: Mutex<Findings>,
 }
 
@@ -89,9 +94,20 @@ impl Caller {
 }
 
 impl<'s> Probe<'s> {
-    pub(super) fn new(place: Place<'s>, id: &'static str, attempt: u32) -> Self {
+    pub(super) fn new(place: Place<'s>, id: &'static str, attempt: u32, turns: &'s Turns) -> Self {
         let Place { stage, access, repository } = place;
-        Self { stage, access, repository, id, attempt, findings: Mutex::default() }
+        Self { stage, access, repository, id, attempt, turns, findings: Mutex::default() }
+    }
+
+    /// Waits until every check of the other lanes has ended. Only a check of [`Lane::Throughout`](super::Lane::Throughout) may wait; another would wait for itself.
+    pub async fn others_ended(&self) {
+        self.turns.sent(self.id);
+        self.turns.until_others_ended().await;
+    }
+
+    /// True for the first attempt of a check, and false for those that repeat what it found.
+    pub const fn is_first_attempt(&self) -> bool {
+        self.attempt == 1
     }
 
     /// True if the server is none of this product: its limits, its words and its pages are its own, so that a check must judge what it refuses and not
@@ -227,8 +243,28 @@ impl<'s> Probe<'s> {
         self.send_bytes(part, bytes, None).await
     }
 
+    /// Returns a request as the bytes that [`Probe::send_once`] sends.
+    pub fn rendered(&self, part: &str, request: &HttpRequest) -> Vec<u8> {
+        let adapted = self.access.map(|access| access.adapted(request));
+        adapted.as_ref().unwrap_or(request).bytes(&self.stage.endpoint(part))
+    }
+
+    /// Sends bytes on a connection of their own, and reads until the server closes it, or until as many replies as expected have come and nothing
+    /// follows. A server that does neither is read for three seconds.
+    pub async fn converse(&self, part: &str, bytes: &[u8], expected: usize) -> Conversation {
+        let is_enough = |raw: &[u8]| conversation::count(raw) >= expected;
+        let (exchanged, closed) = converse(&self.stage.endpoint(part), bytes, is_enough, CONVERSATION).await;
+        let raw = exchanged.raw.clone();
+        Conversation { raw, closed, answer: self.recorded(exchanged, bytes, None) }
+    }
+
     async fn send_bytes(&self, part: &str, bytes: &[u8], curl: Option<String>) -> Answer {
         let exchanged = exchange(&self.stage.endpoint(part), bytes, DEADLINE).await;
+        self.recorded(exchanged, bytes, curl)
+    }
+
+    /// Records an exchange in the history, and returns it with its evidence.
+    fn recorded(&self, exchanged: RawExchange, bytes: &[u8], curl: Option<String>) -> Answer {
         let epoch = self.stage.epoch_us();
         let op = Op {
             process: 0,
@@ -310,6 +346,7 @@ impl<'s> Probe<'s> {
             Appraisal::Holds => {}
             Appraisal::Violated(signs) => findings.violations.push(ViolationRecord {
                 case,
+                file: None,
                 signs,
                 exchanges: answers.iter().map(|answer| answer.text.clone()).collect(),
                 ops: answers.iter().map(|answer| answer.op).collect(),

@@ -60,6 +60,9 @@ impl CheckState {
 pub struct ViolationRecord {
     /// What was tried, such as `memory: a token that expired a day ago`.
     pub case: String,
+    /// The file of the repository that shows it; `None` if requests show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
     /// The independent signs that it was handled wrongly; at least two.
     pub signs: Vec<String>,
     /// Requests and replies, secrets masked.

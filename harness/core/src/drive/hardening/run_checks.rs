@@ -1,14 +1,17 @@
 //! Runs the checks of a catalogue: several at a time, and alone those that disturb others. A check that finds a violation is repeated, and only what
 //! every attempt finds is a failure.
 
-use super::check::HardeningCheck;
+use super::check::{HardeningCheck, Lane};
 use super::place::Place;
 use super::probe::{Findings, Probe, Stop};
 use super::record::{CheckRecord, CheckState, ViolationRecord};
+use super::turns::Turns;
 use crate::drive::scenario::{ScenarioEnd, ScenarioReport, StepFailed};
 use crate::plan::run_dir::HARDENING;
 use crate::stack::view::{Event, View};
-use futures::{FutureExt, StreamExt};
+use futures::FutureExt;
+use futures::future::ready;
+use futures::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -24,7 +27,7 @@ const LANES: usize = 4;
 const ATTEMPTS: u32 = 3;
 /// Number of checks between two lines of progress.
 const STEP: usize = 10;
-/// Deadline of one attempt.
+/// Deadline of one attempt, except of a check that waits for all others.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(45);
 
 /// Runs the checks and records each result. A check that was not made, because the run was interrupted or took too long, is recorded as unknown.
@@ -40,22 +43,33 @@ pub(crate) async fn run_checks(
     cancel: &CancellationToken,
 ) -> std::io::Result<ScenarioReport> {
     let (start, mut file) = (Instant::now(), File::create_new(run_dir.join(HARDENING))?);
-    let (alone, shared): (Vec<_>, Vec<_>) = checks.iter().copied().partition(|check| check.alone);
-    let all = checks.len();
+    let of = |lane| checks.iter().copied().filter(move |check| check.lane == lane).collect::<Vec<_>>();
+    let (all, turns) = (checks.len(), Turns::of(checks));
     let late = CancellationToken::new();
     let one = |check: &'static HardeningCheck| {
-        let late = &late;
+        let (late, turns) = (&late, &turns);
         async move {
-            tokio::select! {
-                record = run(check, place) => record,
+            let record = tokio::select! {
+                record = run(check, place, turns, deadline) => record,
                 () = cancel.cancelled() => not_run_record(check, "the run was interrupted"),
                 () = late.cancelled() => not_run_record(check, "the run reached its deadline"),
-            }
+            };
+            turns.sent(check.id);
+            record
         }
     };
-    let shared = futures::stream::iter(shared).map(one).buffer_unordered(LANES);
-    let alone = futures::stream::iter(alone).then(one);
-    let mut records = std::pin::pin!(shared.chain(alone));
+    // All at once, because each of them waits for the others to send.
+    let throughout = stream::iter(of(Lane::Throughout)).map(one).buffer_unordered(all.max(1));
+    let shared = stream::iter(of(Lane::Shared)).map(one).buffer_unordered(LANES);
+    let alone = stream::iter(of(Lane::Alone)).then(one);
+    // These two give no record.
+    let sent = stream::once(turns.until_all_sent()).filter_map(|()| ready(None));
+    let ended = stream::once(async {
+        turns.end_others();
+    })
+    .filter_map(|()| ready(None));
+    let others = shared.chain(sent).chain(alone).chain(ended);
+    let mut records = std::pin::pin!(stream::select(throughout, others));
     let mut done = 0;
     let timer = tokio::time::sleep(deadline);
     tokio::pin!(timer);
@@ -87,16 +101,18 @@ pub(crate) async fn run_checks(
     Ok(ScenarioReport { ended, why, took_us, quotas: Vec::new(), declared: BTreeMap::new() })
 }
 
-async fn run(check: &'static HardeningCheck, place: Place<'_>) -> CheckRecord {
+async fn run(check: &'static HardeningCheck, place: Place<'_>, turns: &Turns, deadline: Duration) -> CheckRecord {
     let start = Instant::now();
-    let mut first = match attempt(check, place, 1).await {
+    let deadline = if check.lane == Lane::Throughout { deadline } else { ATTEMPT_DEADLINE };
+    let attempt = |number| attempt(Probe::new(place, check.id, number, turns), check, deadline);
+    let mut first = match attempt(1).await {
         Ok(findings) => findings,
         Err(why) => return record(check, CheckState::NotApplicable, why, &Findings::default(), 1, start),
     };
     let (mut attempts, found) = (1, first.violations.len());
     while attempts < ATTEMPTS && !first.violations.is_empty() {
         attempts += 1;
-        let again = attempt(check, place, attempts).await.unwrap_or_default();
+        let again = attempt(attempts).await.unwrap_or_default();
         keep_repeated(&mut first.violations, &again.violations);
     }
     if found > first.violations.len() {
@@ -113,19 +129,22 @@ fn keep_repeated(violations: &mut Vec<ViolationRecord>, again: &[ViolationRecord
 }
 
 /// Runs the probe once. Fails with the reason if the check is not applicable.
-async fn attempt(check: &'static HardeningCheck, place: Place<'_>, number: u32) -> Result<Findings, String> {
-    let probe = Probe::new(place, check.id, number);
+async fn attempt(probe: Probe<'_>, check: &'static HardeningCheck, deadline: Duration) -> Result<Findings, String> {
     // A panic ends only this check.
     let probing = AssertUnwindSafe((check.probing)(&probe)).catch_unwind();
-    let ended = tokio::time::timeout(ATTEMPT_DEADLINE, probing).await;
+    let ended = tokio::time::timeout(deadline, probing).await;
+    if check.lane == Lane::Throughout {
+        // One that ends early must not restore what another check is changing.
+        probe.others_ended().await;
+    }
     // At the deadline the probe is dropped wherever it is, so that it cannot be the one that restores the stack.
-    let restored = place.stage.restore().await;
+    let restored = probe.stage().restore().await;
     let doubt = match ended {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(Stop::NotApplicable(why)))) => return Err(why),
         Ok(Ok(Err(Stop::Unclear(why)))) => Some(why),
         Ok(Err(_)) => Some("the probe panicked, which is a bug of the harness".to_owned()),
-        Err(_) => Some(format!("the probe did not end within {} s", ATTEMPT_DEADLINE.as_secs())),
+        Err(_) => Some(format!("the probe did not end within {} s", deadline.as_secs())),
     };
     let mut findings = probe.into_findings();
     findings.doubts.extend(doubt);
@@ -193,7 +212,8 @@ mod tests {
     use super::{CheckState, Findings, ViolationRecord, conclude, keep_repeated};
 
     fn violation(case: &str) -> ViolationRecord {
-        ViolationRecord { case: case.to_owned(), signs: vec!["b".to_owned()], exchanges: Vec::new(), ops: Vec::new() }
+        let (case, signs) = (case.to_owned(), vec!["b".to_owned()]);
+        ViolationRecord { case, file: None, signs, exchanges: Vec::new(), ops: Vec::new() }
     }
 
     #[test]
