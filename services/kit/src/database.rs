@@ -13,6 +13,7 @@ mod portions;
 pub mod postgres;
 mod queue;
 mod readers;
+mod short_reads;
 mod trouble;
 mod writer;
 
@@ -69,7 +70,7 @@ impl<'a> Schema<'a> {
     pub fn open(&self, file: &Path) -> Result<Database, OpenError> {
         let connection = open::writer(file, self)?;
         let health = Arc::new(Health::default());
-        let readers = Readers::new(file, open::reader(file)?, Arc::clone(&health));
+        let readers = Readers::open(file, Arc::clone(&health))?;
         let place = Arc::new(DatabaseFile::new(file));
         let work =
             Work { connection, place: Arc::clone(&place), health: Arc::clone(&health), on_commit: self.on_commit };
@@ -183,6 +184,22 @@ impl Database {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, DatabaseError> {
         Arc::clone(&self.readers).read(Some(owner), work).await
+    }
+
+    /// Runs a read of one short statement for an owner, such as that of a row by its key: on this thread if it is free for that, else as
+    /// [`Self::read_for`]. `work` may run twice.
+    ///
+    /// # Errors
+    /// Fails as [`Self::read`] does.
+    pub async fn read_short_for<T: Send + 'static>(
+        &self,
+        owner: &str,
+        work: impl Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, DatabaseError> {
+        match self.readers.read_here(&work) {
+            Some(result) => result,
+            None => self.read_for(owner, work).await,
+        }
     }
 
     /// Interrupts the reads, finishes the queued writes, moves the WAL into the file and closes it. Later calls return [`DatabaseError::Closed`].

@@ -1,8 +1,9 @@
 //! Decides whether the quota of an organisation admits a call. The plan limits the calls per day, and a burst limit the
-//! calls per second. Redis decides in one script. If Redis does not answer, the configured fallback decides. A metric
-//! counts every call that the fallback admits.
+//! calls per second. Redis decides in one script, about the calls that wait and a lease of further ones. If Redis does not answer, the
+//! configured fallback decides. A metric counts every call that the fallback admits.
 
 mod lanes;
+mod lease;
 mod local;
 mod redis_link;
 mod usage;
@@ -124,7 +125,7 @@ impl Quota {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let decision = match &inner.redis {
             None => inner.decide_here(org, plan, now, Mode::Local),
-            Some(redis) => match redis.decide(org, plan).await {
+            Some(redis) => match redis.decide(org, plan, now).await {
                 RedisDecision::Decided(decision) => inner.state(decision, plan, now, Mode::Redis),
                 RedisDecision::Down => {
                     let decision = inner.fall_back(org, plan, now);

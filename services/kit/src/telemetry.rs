@@ -2,6 +2,7 @@
 
 mod files;
 mod keys;
+mod line_queue;
 mod log;
 mod sampled;
 mod trace;
@@ -39,7 +40,7 @@ pub struct Telemetry {
 
 /// Writes buffered log lines when it is dropped.
 pub struct TelemetryGuard {
-    _writers: Vec<tracing_appender::non_blocking::WorkerGuard>,
+    _writers: Vec<line_queue::LineQueueGuard>,
     tracer: Option<Arc<trace::Exporter>>,
     /// Ends the thread for the upkeep of the metrics when it is dropped.
     _upkeep: mpsc::Sender<()>,

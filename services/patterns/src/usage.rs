@@ -110,7 +110,7 @@ impl UsageLog {
     /// Fails if the database cannot be read.
     pub async fn histories(&self, org: &str) -> Result<Histories, DatabaseError> {
         let of = org.to_owned();
-        self.database.read_for(org, move |connection| histories(connection, &of)).await
+        self.database.read_short_for(org, move |connection| histories(connection, &of)).await
     }
 
     /// Publishes the acceptance ratio of the uses that were logged before this process started.

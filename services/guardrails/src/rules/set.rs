@@ -161,6 +161,10 @@ impl Facts<'_> {
     }
 
     fn matches(&self, rule: &EffectiveRule, number: usize, places: &mut Vec<String>) -> bool {
+        let possible = &self.possible[rule.patterns + number];
+        if *possible == Possible::No {
+            return false;
+        }
         let pattern = &rule.compiled.parts.patterns[number];
         let text: &str = match pattern.place {
             MatchField::Text => &self.subject.text,
@@ -168,7 +172,7 @@ impl Facts<'_> {
             MatchField::Intent => &self.subject.intent,
         };
         let mut starts = BTreeSet::new();
-        match (&self.possible[rule.patterns + number], pattern.reach) {
+        match (possible, pattern.reach) {
             (Possible::No, _) => {}
             (Possible::Lines(lines), MatchExtent::Line) => {
                 starts.extend(pattern.lines(text, lines.iter().cloned(), MAX_PLACES))
@@ -183,12 +187,12 @@ impl Facts<'_> {
                 starts.extend(pattern.regex.find(text.as_bytes()).map(|found| found.start()));
             }
         }
-        let label: String = self.subject.place.chars().take(MAX_PLACE_CHARS).collect();
         for start in &starts {
+            let label = || self.subject.place.chars().take(MAX_PLACE_CHARS).collect::<String>();
             let line = 1 + text.as_bytes()[..*start].iter().filter(|byte| **byte == b'\n').count();
             add_place(places, || match pattern.place {
-                MatchField::Text => format!("{label}, line {line}"),
-                MatchField::Removed => format!("{label}, removed line {line}"),
+                MatchField::Text => format!("{}, line {line}", label()),
+                MatchField::Removed => format!("{}, removed line {line}", label()),
                 MatchField::Intent => "intent".to_owned(),
             });
         }

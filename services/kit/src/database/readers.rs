@@ -4,7 +4,9 @@
 use super::error::DatabaseError;
 use super::health::Health;
 use super::open;
+use super::open_error::OpenError;
 use super::owners::Owners;
+use super::short_reads::ShortReads;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ const STEPS_BETWEEN_CHECKS: i32 = 1_000;
 
 pub(super) struct Readers {
     file: PathBuf,
+    short: ShortReads,
     idle: Mutex<Vec<Connection>>,
     permits: Arc<Semaphore>,
     owners: Owners,
@@ -45,17 +48,36 @@ impl Drop for InterruptOnDrop {
 }
 
 impl Readers {
-    pub(super) fn new(file: &Path, first: Connection, health: Arc<Health>) -> Self {
-        Self {
+    /// # Errors
+    /// Fails if the file cannot be read.
+    pub(super) fn open(file: &Path, health: Arc<Health>) -> Result<Self, OpenError> {
+        Ok(Self {
             file: file.to_owned(),
+            short: ShortReads::open(file)?,
             // The first connection is opened at the start, to show that the file can be read. Further ones are opened when
             // reads overlap.
-            idle: Mutex::new(vec![first]),
+            idle: Mutex::new(vec![open::reader(file)?]),
             permits: Arc::new(Semaphore::new(READERS)),
             owners: Owners::new(READERS_OF_OWNER),
             closed: Arc::default(),
             health,
+        })
+    }
+
+    /// Runs a read of one short statement at once on this thread. Returns `None` if it must be a [`Self::read`].
+    pub(super) fn read_here<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Option<Result<T, DatabaseError>> {
+        // A disk that hangs holds up one thread, so a runtime needs another one.
+        if tokio::runtime::Handle::current().metrics().num_workers() < 2 {
+            return None;
         }
+        let result = self.short.run(work)?;
+        if let Err(error) = &result {
+            self.health.read_failed(error);
+        }
+        Some(result.map_err(DatabaseError::from))
     }
 
     /// Runs a read, at most [`READERS_OF_OWNER`] at a time for one owner.
@@ -93,7 +115,6 @@ impl Readers {
         gone: Arc<AtomicBool>,
     ) -> Result<T, DatabaseError> {
         // No caller receives this error, because the caller has gone.
-        // No caller receives this error, because the caller has gone.
         if gone.load(Ordering::Relaxed) {
             return Err(DatabaseError::Closed);
         }
@@ -124,6 +145,7 @@ impl Readers {
         self.permits.close();
         self.closed.store(true, Ordering::Relaxed);
         self.idle.lock().clear();
+        self.short.close();
     }
 }
 

@@ -1,5 +1,5 @@
-//! Calls of one organisation that wait for Redis at the same time are decided by one script call. Nothing is reserved for later calls, so every
-//! count stays exact, with any number of instances (decision 0056).
+//! Calls of one organisation that wait for Redis at the same time are decided by one script call. They share no more
+//! than the script, so every count stays exact, with any number of instances (decision 0056).
 
 use mcp_contracts::Plan;
 use parking_lot::Mutex;

@@ -56,7 +56,9 @@ struct Counter {
     plan: Plan,
     /// Last count of this day that Redis reported.
     reported: u64,
-    /// Calls that this instance admitted and that are in the count of Redis.
+    /// Part of `reported` that was leased and not used.
+    unused: u64,
+    /// Calls that this instance admitted, or has leased, and that are in the count of Redis.
     counted: u64,
     /// Calls that this instance admitted and that are in no settlement yet.
     unsettled: u64,
@@ -69,7 +71,12 @@ struct Counter {
 
 impl Counter {
     fn new(day: u64, plan: Plan) -> Self {
-        Self { day, plan, reported: 0, counted: 0, unsettled: 0, sent: None, second: 0, in_second: 0 }
+        Self { day, plan, reported: 0, unused: 0, counted: 0, unsettled: 0, sent: None, second: 0, in_second: 0 }
+    }
+
+    /// Returns the calls of the day in the last count of Redis.
+    const fn used(&self) -> u64 {
+        self.reported.saturating_sub(self.unused)
     }
 
     /// Returns the number of calls that this instance admitted and Redis has not confirmed.
@@ -101,17 +108,26 @@ impl LocalLimiter {
         });
     }
 
-    /// Returns the last count of the day that Redis reported.
-    pub(super) fn reported(&self, org: &str, day: u64) -> u64 {
+    /// Records the count of Redis of unused calls, of which this instance has given back `own` since the last record.
+    pub(super) fn record_unused(&self, org: &str, plan: Plan, day: u64, unused: u64, own: u64) {
+        self.with(org, plan, day, |counter| {
+            counter.unused = counter.unused.max(unused);
+            counter.counted = counter.counted.saturating_sub(own);
+        });
+    }
+
+    /// Returns the last counts of the day that Redis reported: of calls, leases included, and of unused ones among them.
+    pub(super) fn reported(&self, org: &str, day: u64) -> (u64, u64) {
         let counters = self.counters.lock();
-        counters.by_organisation.get(org).filter(|counter| counter.day == day).map_or(0, |counter| counter.reported)
+        let counter = counters.by_organisation.get(org).filter(|counter| counter.day == day);
+        counter.map_or((0, 0), |counter| (counter.reported, counter.unused))
     }
 
     /// Returns the calls of the day that this instance knows of: the last count of Redis, and the calls admitted here since.
     pub(super) fn used(&self, org: &str, day: u64) -> u64 {
         let counters = self.counters.lock();
         let counter = counters.by_organisation.get(org).filter(|counter| counter.day == day);
-        counter.map_or(0, |counter| counter.reported + counter.admitted())
+        counter.map_or(0, |counter| counter.used() + counter.admitted())
     }
 
     /// Decides without Redis. `shared` is true if other instances may admit calls at the same time.
@@ -134,13 +150,13 @@ impl LocalLimiter {
             // that never asked Redis about this organisation takes a share of the whole limit, so none may go beyond
             // such a share with what it admitted before.
             let limit = limits.daily(plan);
-            let remaining = limit.saturating_sub(counter.reported);
+            let remaining = limit.saturating_sub(counter.used());
             let of_limit = share.of(limit).saturating_sub(counter.counted);
             let allowed = if shared { share.of(remaining).min(of_limit) } else { remaining };
             let burst = limits.burst_per_second;
             let burst = if shared { share.at_least_one_of(burst) } else { burst };
             let usage =
-                |counter: &Counter| Usage { day: counter.reported + counter.admitted(), second: counter.in_second };
+                |counter: &Counter| Usage { day: counter.used() + counter.admitted(), second: counter.in_second };
             if counter.admitted() >= allowed {
                 // The usage is set to the limit, so that the reply reports no remaining calls although other instances may have some.
                 return WindowDecision::OverDay(Usage { day: limits.daily(plan), ..usage(counter) });
@@ -291,7 +307,7 @@ mod tests {
             [(0, 3), (1, 1)]
         );
         limiter.record_reported("acme", Plan::Free, 0, 7, 0);
-        assert_eq!(limiter.reported("acme", 1), 0, "a late count of yesterday changes nothing");
+        assert_eq!(limiter.reported("acme", 1), (0, 0), "a late count of yesterday changes nothing");
         open.iter().for_each(|settlement| limiter.confirm(settlement, 1));
         assert_eq!(limiter.settlements(), []);
     }
@@ -307,6 +323,17 @@ mod tests {
         limiters[0].confirm(&limiters[0].settlements()[0], 4);
         let count = |limiter| (20..50).filter(|second| admitted(limiter, "acme", *second, two, true)).count();
         assert_eq!(limiters.each_ref().map(count), [1, 5], "a half of ten each, with what was admitted before");
+    }
+
+    #[test]
+    fn unused_calls_of_leases_are_no_calls() {
+        let limiter = LocalLimiter::default();
+        limiter.record_reported("acme", Plan::Free, 0, 8, 8);
+        limiter.record_unused("acme", Plan::Free, 0, 3, 3);
+        limiter.record_unused("acme", Plan::Free, 0, 2, 0);
+        assert_eq!((limiter.used("acme", 0), limiter.reported("acme", 0)), (5, (8, 3)));
+        let count = (20..50).filter(|second| admitted(&limiter, "acme", *second, ALONE, true)).count();
+        assert_eq!(count, 5, "the rest of ten");
     }
 
     #[test]

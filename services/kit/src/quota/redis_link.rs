@@ -2,22 +2,23 @@
 //! so that no later call waits for the deadline. A background task reconnects. Before other calls use the new connection, it settles the
 //! calls that this process admitted while the link was down (decision 0007), and reads which tokens are revoked (decision 0038).
 
-use super::lanes::{LaneKey, Lanes, Worker};
+mod decide;
+
+use super::lanes::Lanes;
+use super::lease::Leases;
 use super::local::{LocalLimiter, Settlement};
-use super::usage::{DAY_SECS, Usage, WindowDecision};
+use super::usage::{DAY_SECS, WindowDecision};
 use crate::auth::now_secs;
 use crate::readiness::{Degraded, Latch, Readiness};
 use crate::redis_target::RedisTarget;
 use crate::revocation::{POLL, Revocations};
 use crate::settings::QuotaLimits;
-use futures::future::BoxFuture;
 use mcp_contracts::{Plan, Service, metric};
 use parking_lot::{Mutex, RwLock};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisResult, Script};
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +30,8 @@ const KEEP_DAY_SECS: u64 = 2 * DAY_SECS;
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Deadline for connecting and settling together, for each server that has to be asked. Longer than that of a call, because no request waits for it.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
-/// Longest time that a call waits for the reply to calls before it. It is above the time that a healthy Redis takes, so that calls gather, and so
-/// short that a slow Redis delays a call by little more than its own round trip.
-const LONGEST_WAIT: Duration = Duration::from_millis(1);
+/// Time between two looks for leases that have ended. With the second of the lease it bounds the time for which an unused call is missing elsewhere.
+const GIVE_BACK: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SingleUseResult {
@@ -69,6 +69,7 @@ struct Shared {
     /// Notified when calls that this process admitted may have missed the settlement of the last reconnect.
     unsettled: Notify,
     lanes: Arc<Lanes<RedisDecision>>,
+    leases: Leases,
     decide: Script,
     settle: Script,
     claim: Script,
@@ -79,31 +80,6 @@ struct Shared {
     revocations: Revocations,
     /// Set while Redis answers and the list of revocations cannot be read.
     unread: Mutex<Option<Degraded>>,
-}
-
-/// The decision about calls that waited together.
-struct DecidedCalls {
-    /// Number of admitted calls: the first ones.
-    admitted: u64,
-    /// True if the day refuses the others, false if the second does.
-    day_is_full: bool,
-    /// Counts after all of them.
-    after: Usage,
-}
-
-impl DecidedCalls {
-    /// Returns the decision about one of them, by its number from 1, as if each had been decided alone.
-    const fn of_call(&self, number: u64) -> RedisDecision {
-        let Usage { day, second } = self.after;
-        RedisDecision::Decided(if number <= self.admitted {
-            let later = self.admitted - number;
-            WindowDecision::Admitted(Usage { day: day - later, second: second - later })
-        } else if self.day_is_full {
-            WindowDecision::OverDay(self.after)
-        } else {
-            WindowDecision::OverSecond(self.after)
-        })
-    }
 }
 
 /// The connection with its number: the failure of an old connection must not mark a new one as down.
@@ -137,6 +113,7 @@ impl RedisLink {
             lost: Notify::new(),
             unsettled: Notify::new(),
             lanes: Arc::default(),
+            leases: Leases::default(),
             decide: Script::new(include_str!("decide.lua")),
             settle: Script::new(include_str!("settle.lua")),
             claim: Script::new(include_str!("claim.lua")),
@@ -154,11 +131,15 @@ impl RedisLink {
         Self { shared, stop }
     }
 
-    /// Decides about a call, together with the calls of its organisation that wait at the same time.
-    pub(super) async fn decide(&self, org: &str, plan: Plan) -> RedisDecision {
+    /// Decides about a call: by the lease of its organisation, else by a script, together with the calls that wait at the same time.
+    pub(super) async fn decide(&self, org: &str, plan: Plan, now: Duration) -> RedisDecision {
         let shared = &self.shared;
+        // Before the lease, so that an outage that is known ends it.
         if shared.link.read().connection.is_none() {
             return RedisDecision::Down;
+        }
+        if let Some(usage) = shared.leases.admit(org, plan, now.as_secs()) {
+            return RedisDecision::Decided(WindowDecision::Admitted(usage));
         }
         let (decision, worker) = shared.lanes.join((Arc::from(org), plan));
         if let Some(worker) = worker {
@@ -177,12 +158,18 @@ impl RedisLink {
         }
     }
 
-    /// Returns the calls of `org` on `day` by service; `None` if Redis does not answer.
+    /// Returns the calls of `org` on `day` by service; `None` if Redis does not answer. Calls that an instance has leased count until they are given back.
     pub(super) async fn days(&self, org: &str, day: u64) -> Option<Vec<(Service, u64)>> {
-        let keys: Vec<String> = Service::ALL.iter().map(|service| day_key(*service, org, day)).collect();
-        let used: Vec<Option<u64>> =
+        let keys =
+            Service::ALL.into_iter().flat_map(|service| [day_key(service, org, day), unused_key(service, org, day)]);
+        let keys: Vec<String> = keys.collect();
+        let counts: Vec<Option<u64>> =
             self.run(async |_, connection| redis::cmd("MGET").arg(keys).query_async(connection).await).await?;
-        Some(Service::ALL.into_iter().zip(used.into_iter().map(Option::unwrap_or_default)).collect())
+        let used = |counts: &[Option<u64>]| match counts {
+            [counted, unused] => counted.unwrap_or_default().saturating_sub(unused.unwrap_or_default()),
+            _ => 0,
+        };
+        Some(Service::ALL.into_iter().zip(counts.chunks(2).map(used)).collect())
     }
 
     /// Claims a name that was issued then, once over all instances and services.
@@ -222,6 +209,8 @@ impl RedisLink {
     }
 
     pub(super) async fn stop(&self) {
+        // Before the connection closes, because no other instance can give back what this one has leased.
+        let _ = tokio::time::timeout(CONNECT_DEADLINE, self.shared.give_back(true)).await;
         self.stop.cancel();
         self.shared.tracker.wait().await;
     }
@@ -234,68 +223,6 @@ impl Drop for RedisLink {
 }
 
 impl Shared {
-    /// Takes the calls of a lane to Redis until none waits. A box, because a worker can start another one.
-    fn decide_waiting(self: Arc<Self>, mut worker: Worker<RedisDecision>) -> BoxFuture<'static, ()> {
-        Box::pin(async move {
-            while let Some(calls) = worker.take() {
-                let mut asking = pin!(self.decide_together(worker.key(), calls.len() as u64));
-                let decided = tokio::select! {
-                    biased;
-                    decided = &mut asking => decided,
-                    () = tokio::time::sleep(LONGEST_WAIT) => {
-                        if let Some(next) = worker.give_up_waiting() {
-                            self.tracker.spawn(Arc::clone(&self).decide_waiting(next));
-                        }
-                        asking.await
-                    }
-                };
-                for (number, call) in (1..).zip(calls) {
-                    // A client that has gone in the meantime needs no decision.
-                    let _ = call.send(decided.as_ref().map_or(RedisDecision::Down, |decided| decided.of_call(number)));
-                }
-            }
-        })
-    }
-
-    /// Decides about `calls` calls. Returns `None`, and marks the link as down, if Redis does not answer.
-    async fn decide_together(&self, (org, plan): &LaneKey, calls: u64) -> Option<DecidedCalls> {
-        // Clones share one pipelined connection. The lock is released before Redis is called.
-        let (generation, connection) = {
-            let link = self.link.read();
-            (link.generation, link.connection.clone())
-        };
-        let mut connection = connection?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
-        let mut call = self.decide.key(self.day_key(org, day));
-        call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", self.service.name()));
-        call.arg(self.limits.daily(*plan)).arg(self.limits.burst_per_second).arg(KEEP_DAY_SECS);
-        call.arg(self.local.reported(org, day)).arg(calls);
-        // No retry after the deadline, because Redis may have counted the calls (decision 0007).
-        let reply: RedisResult<(u64, u8, u64, u64, u8)> =
-            match tokio::time::timeout(self.deadline, call.invoke_async(&mut connection)).await {
-                Ok(reply) => reply,
-                Err(_) => {
-                    self.mark_down(generation, "no answer within the deadline");
-                    return None;
-                }
-            };
-        match reply {
-            Ok((admitted, full, today, second, lost)) => {
-                if lost > 0 {
-                    self.count_lost_state();
-                }
-                // The fallback starts from this count if Redis fails. The next call sends it to Redis, which restores it if it lost its counters.
-                self.local.record_reported(org, *plan, day, today, admitted);
-                Some(DecidedCalls { admitted, day_is_full: full == 1, after: Usage { day: today, second } })
-            }
-            Err(error) => {
-                self.mark_down(generation, &error.to_string());
-                None
-            }
-        }
-    }
-
     fn day_key(&self, org: &str, day: u64) -> String {
         day_key(self.service, org, day)
     }
@@ -348,8 +275,9 @@ impl Shared {
             gauge.set(0.0);
             // Calls may have been admitted here while the reconnect settled the earlier ones.
             self.unsettled.notify_one();
-            let mut poll = tokio::time::interval(POLL);
+            let [mut poll, mut leases] = [POLL, GIVE_BACK].map(tokio::time::interval);
             poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            leases.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -358,6 +286,10 @@ impl Shared {
                     _ = poll.tick() => tokio::select! {
                         () = stop.cancelled() => return,
                         () = self.poll_revocations() => {}
+                    },
+                    _ = leases.tick() => tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = self.give_back(false) => {}
                     },
                 }
             }
@@ -469,7 +401,8 @@ impl Shared {
         let used: u64 = call.invoke_async(connection).await?;
         self.local.confirm(settlement, used);
         // Of the calls beyond the limit, this settlement can have caused at most its own.
-        let over = used.saturating_sub(self.limits.daily(settlement.plan)).min(settlement.calls);
+        let (_, unused) = self.local.reported(&settlement.org, settlement.day);
+        let over = used.saturating_sub(unused).saturating_sub(self.limits.daily(settlement.plan)).min(settlement.calls);
         if over > 0 {
             tracing::warn!(
                 orgId = &*settlement.org,
@@ -480,6 +413,11 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Returns the key of those calls of [`day_key`] that were leased and not used.
+fn unused_key(service: Service, org: &str, day: u64) -> String {
+    format!("mcp:quota:{}:{{{org}}}:u{day}", service.name())
 }
 
 /// Returns the key of an organisation's calls to `service` on `day`. The braces make Redis Cluster keep all keys of an organisation on one

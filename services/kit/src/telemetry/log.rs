@@ -2,14 +2,14 @@
 //! no request waits for a terminal or a disk.
 
 use super::files::LogFiles;
+use super::line_queue::{LineQueue, LineQueueGuard};
 use crate::settings::Settings;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{BufWriter, Write as _};
+use std::io::Write as _;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
-use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::writer::MakeWriterExt;
@@ -17,22 +17,11 @@ use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-/// Longest queue of lines; further lines are dropped.
-const QUEUED_LINES: usize = 16_384;
-/// Bytes that are written at once while lines wait in the queue. An empty queue is written out at once.
-const BUFFER_BYTES: usize = 16 << 10;
-
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Builds the layer that writes to stdout and, if `LOG_DIR` is set, to files. Returns the problem too if the files cannot be written.
-pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<WorkerGuard>, Option<String>) {
-    // `lossy`: a full queue drops lines and does not delay calls.
-    let queue = |output: Box<dyn std::io::Write + Send>| -> (NonBlocking, WorkerGuard) {
-        // One system call for all lines that wait. The thread flushes when its queue is empty.
-        let output = BufWriter::with_capacity(BUFFER_BYTES, output);
-        NonBlockingBuilder::default().buffered_lines_limit(QUEUED_LINES).lossy(true).finish(output)
-    };
-    let (stdout, stdout_guard) = queue(Box::new(std::io::stdout()));
+pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<LineQueueGuard>, Option<String>) {
+    let (stdout, stdout_guard) = LineQueue::start(Box::new(std::io::stdout()));
     let mut guards = vec![stdout_guard];
     let file = settings.log_dir.as_ref().map(|folder| {
         LogFiles::create(folder, settings.service.binary(), settings.log_dir_bytes)
@@ -41,7 +30,7 @@ pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<WorkerGuard>, Optio
     let mut problem = None;
     let layer = match file {
         Some(Ok(file)) => {
-            let (file, file_guard) = queue(Box::new(file));
+            let (file, file_guard) = LineQueue::start(Box::new(file));
             guards.push(file_guard);
             formatted(settings, stdout.and(file))
         }

@@ -105,7 +105,13 @@ impl Store for SqliteStore {
     }
 
     fn get(&self, tenant: &Tenant, id: String) -> StoreFuture<Memory> {
-        self.read(tenant, move |connection, tenant| read::get(connection, tenant, &id))
+        let (database, tenant) = (self.database.clone(), tenant.clone());
+        async move {
+            let owner = tenant.clone();
+            let work = move |connection: &Connection| commit_refusal(read::get(connection, &tenant, &id));
+            database.read_short_for(owner.org(), work).await?
+        }
+        .boxed()
     }
 
     fn search(&self, tenant: &Tenant, query: SearchQuery) -> StoreFuture<Vec<SearchHit>> {

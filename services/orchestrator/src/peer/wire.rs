@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub const MAX_REPLY_BYTES: usize = 8 << 20;
@@ -26,16 +27,21 @@ struct Params<'a, A> {
     name: &'a str,
     arguments: &'a A,
     #[serde(rename = "_meta")]
-    meta: serde_json::Value,
+    meta: &'a RawValue,
 }
 
-pub fn encode_request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u8>, PeerError> {
+/// The `_meta` of every call.
+static META: LazyLock<Box<RawValue>> = LazyLock::new(|| {
     let meta = serde_json::json!({
         headers::META_PROTOCOL_VERSION: PROTOCOL_MODERN,
         headers::META_CLIENT_CAPABILITIES: {},
         headers::META_CLIENT_INFO: { "name": "mcp-orchestrator", "version": env!("CARGO_PKG_VERSION") },
     });
-    let params = Params { name: tool, arguments, meta };
+    serde_json::value::to_raw_value(&meta).expect("a JSON value is JSON")
+});
+
+pub fn encode_request<A: Serialize>(id: u64, tool: &str, arguments: &A) -> Result<Vec<u8>, PeerError> {
+    let params = Params { name: tool, arguments, meta: &META };
     serde_json::to_vec(&Request { jsonrpc: "2.0", id, method: "tools/call", params })
         .map_err(|_| PeerError::Malformed("the arguments cannot be written as JSON"))
 }

@@ -88,7 +88,7 @@ impl Store {
         let org = new_run.owner.org.clone();
         // Without a key no retry can find the run, so nothing is written before it ends.
         if new_run.key.is_none() {
-            return self.database.read_for(&org, move |connection| decide(connection, &new_run)).await;
+            return self.database.read_short_for(&org, move |connection| decide(connection, &new_run)).await;
         }
         self.database
             .write_for(Turn::of(&org), move |transaction| {

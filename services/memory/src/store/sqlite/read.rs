@@ -7,9 +7,10 @@ use crate::tenant::Tenant;
 use crate::time::time_text;
 use mcp_contracts::memory::{Memory, TagCount, TagMatch, Visibility};
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, OptionalExtension, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::sync::LazyLock;
 
 /// Columns of a [`Row`], in order; [`SHARED`] is the last one.
 const MEMORY_COLUMNS: &str = "sequence, coalesce(kept_id, id), scope, owner, created_us, updated_us, version, content_hash, kind, tags, metadata, content";
@@ -114,8 +115,13 @@ pub(super) fn any_row(connection: &Connection, sequence: i64) -> rusqlite::Resul
 
 pub(super) fn row(connection: &Connection, tenant: &Tenant, id: &str) -> Result<Row, Failure> {
     let not_found = || StoreError::NotFound(id.to_owned());
+    // Built once, because it is the statement of nearly all reads and changes.
+    static BY_ID: LazyLock<String> = LazyLock::new(|| {
+        format!("SELECT {MEMORY_COLUMNS}, {SHARED} FROM memory m WHERE {WITH_ID} AND {}", is_visible("m.scope"))
+    });
     let uuid = uuid::Uuid::try_parse(id).map_err(|_| not_found())?;
-    let row = visible_row(connection, tenant, WITH_ID, SqlValue::from(uuid.as_bytes().to_vec())).optional()?;
+    let values = params![tenant.org(), tenant.workspace(), tenant.user(), uuid.as_bytes().as_slice()];
+    let row = connection.prepare_cached(&BY_ID)?.query_row(values, parse_row).optional()?;
     Ok(row.ok_or_else(not_found)?)
 }
 

@@ -429,8 +429,10 @@ fn change_counts(transaction: &Transaction<'_>, scope: i64, counts: Counts) -> r
     let Counts { documents, words, bytes, recent } = counts;
     transaction
         .prepare_cached(
-            "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4, recent = max(0, recent + ?5) WHERE id = ?1
-             RETURNING recent, terms",
+            "UPDATE scope SET documents = documents + ?2, terms = terms + ?3, bytes = bytes + ?4, recent = max(0, recent + ?5) WHERE id = ?1",
         )?
-        .query_row([scope, documents, words, bytes, recent], |row| Ok((row.get(0)?, row.get(1)?)))
+        .execute([scope, documents, words, bytes, recent])?;
+    // Not `RETURNING`, which builds a table in memory for its rows.
+    let counted = "SELECT recent, terms FROM scope WHERE id = ?1";
+    transaction.prepare_cached(counted)?.query_row([scope], |row| Ok((row.get(0)?, row.get(1)?)))
 }

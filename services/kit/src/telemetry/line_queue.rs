@@ -1,0 +1,208 @@
+//! Log lines on their way to an output. Callers append to one buffer, and a thread writes what has gathered, so that a call costs no switch between threads
+//! and no allocation for its line.
+
+use parking_lot::{Condvar, Mutex};
+use std::io::{self, BufWriter, Write};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Largest number of bytes that wait; further lines are dropped.
+const QUEUED_BYTES: usize = 4 << 20;
+/// A buffer that grew beyond this gives its memory back.
+const KEPT_BYTES: usize = 256 << 10;
+/// Bytes that are written at once while lines wait.
+const WRITTEN_BYTES: usize = 16 << 10;
+/// Time for which lines gather after the first one. One wake of the thread then serves all lines of that time.
+const GATHER: Duration = Duration::from_millis(2);
+/// Longest time that the end of a process waits for its last lines, because a terminal or a pipe may take none.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// The queue of one output. Clones share it.
+#[derive(Clone)]
+pub(super) struct LineQueue(Arc<Shared>);
+
+/// Writes the lines that wait when it is dropped.
+pub(crate) struct LineQueueGuard(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<u8>,
+    /// True while the thread waits for the first line.
+    is_idle: bool,
+    is_closed: bool,
+    has_ended: bool,
+}
+
+impl LineQueue {
+    /// Starts the thread that writes to `output`. If it cannot start, no line is written.
+    pub(super) fn start(output: Box<dyn Write + Send>) -> (Self, LineQueueGuard) {
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+        let queue = Arc::clone(&shared);
+        let write = move || {
+            // One system call for many lines.
+            queue.write_until_closed(&mut BufWriter::with_capacity(WRITTEN_BYTES, output));
+            queue.state.lock().has_ended = true;
+            queue.changed.notify_all();
+        };
+        if thread::Builder::new().name("log-writer".to_owned()).spawn(write).is_err() {
+            let mut state = shared.state.lock();
+            (state.is_closed, state.has_ended) = (true, true);
+        }
+        (Self(Arc::clone(&shared)), LineQueueGuard(shared))
+    }
+}
+
+impl Shared {
+    /// Adds a line, or drops it if the queue is full or closed: a call never waits for an output.
+    fn push(&self, line: &[u8]) {
+        let mut state = self.state.lock();
+        if state.is_closed || state.lines.len() + line.len() > QUEUED_BYTES {
+            return;
+        }
+        state.lines.extend_from_slice(line);
+        if std::mem::take(&mut state.is_idle) {
+            self.changed.notify_all();
+        }
+    }
+
+    fn write_until_closed(&self, output: &mut BufWriter<Box<dyn Write + Send>>) {
+        let mut taken = Vec::new();
+        while self.take(&mut taken) {
+            for line in taken.split_inclusive(|byte| *byte == b'\n') {
+                // A full disk loses lines; the service goes on.
+                let _ = output.write_all(line);
+            }
+            let _ = output.flush();
+            taken.clear();
+            if taken.capacity() > KEPT_BYTES {
+                taken = Vec::new();
+            }
+        }
+    }
+
+    /// Waits for lines, and exchanges them for the empty buffer. Returns false if there are none and there will be none.
+    fn take(&self, taken: &mut Vec<u8>) -> bool {
+        let mut state = self.state.lock();
+        while state.lines.is_empty() {
+            if state.is_closed {
+                return false;
+            }
+            state.is_idle = true;
+            self.changed.wait(&mut state);
+        }
+        state.is_idle = false;
+        if !state.is_closed {
+            // Nothing wakes this wait but its end and that of the process.
+            let _ = self.changed.wait_while_for(&mut state, |state| !state.is_closed, GATHER);
+        }
+        std::mem::swap(&mut state.lines, taken);
+        true
+    }
+}
+
+impl Drop for LineQueueGuard {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.is_closed = true;
+        self.0.changed.notify_all();
+        let _ = self.0.changed.wait_while_for(&mut state, |state| !state.has_ended, LAST_LINES);
+    }
+}
+
+impl<'a> MakeWriter<'a> for LineQueue {
+    type Writer = LineWriter<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        LineWriter(&self.0)
+    }
+}
+
+/// Adds what is written to the queue; each write must be whole lines.
+pub(super) struct LineWriter<'a>(&'a Shared);
+
+impl Write for LineWriter<'_> {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.0.push(lines);
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    /// An output that waits for a permission before each write, and keeps what was written.
+    struct Output {
+        permissions: mpsc::Receiver<()>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Output {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // Without a sender there is no need to wait.
+            let _ = self.permissions.recv();
+            self.written.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn start() -> (LineQueue, LineQueueGuard, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
+        let (permit, permissions) = mpsc::channel();
+        let written = Arc::default();
+        let (queue, guard) = LineQueue::start(Box::new(Output { permissions, written: Arc::clone(&written) }));
+        (queue, guard, permit, written)
+    }
+
+    #[test]
+    fn all_lines_of_all_threads_are_whole_and_written_before_the_end() {
+        let (queue, guard, permit, written) = start();
+        drop(permit);
+        let log = |thread: usize| {
+            for number in 0..500 {
+                queue.make_writer().write_all(format!("{thread} {number}\n").as_bytes()).unwrap();
+            }
+        };
+        thread::scope(|scope| (0..4).for_each(|thread| drop(scope.spawn(move || log(thread)))));
+        drop(guard);
+        queue.make_writer().write_all(b"too late\n").unwrap();
+        let text = String::from_utf8(written.lock().clone()).unwrap();
+        assert_eq!(text.lines().count(), 2_000);
+        for thread in 0..4 {
+            let start = format!("{thread} ");
+            let numbers =
+                text.lines().filter_map(|line| line.strip_prefix(&start)).map(|number| number.parse().unwrap());
+            assert!(numbers.eq(0..500), "the lines of a thread keep their order");
+        }
+    }
+
+    #[test]
+    fn an_output_that_takes_nothing_delays_no_call_and_loses_lines() {
+        let (queue, guard, permit, written) = start();
+        let line = [&[b'x'; 1_023][..], b"\n"].concat();
+        let lines = 3 * QUEUED_BYTES / line.len();
+        for _ in 0..lines {
+            queue.make_writer().write_all(&line).unwrap();
+        }
+        assert!(queue.0.state.lock().lines.len() <= QUEUED_BYTES);
+        drop(permit);
+        drop(guard);
+        let written = written.lock();
+        assert!(written.len() < lines * line.len() && written.chunks(line.len()).all(|written| written == line));
+    }
+}
