@@ -75,7 +75,7 @@ where
         if request.method() == Method::POST && !request.headers().contains_key(header::ORIGIN) {
             return Either::Left(self.inner.call(request));
         }
-        Either::Right(Cors::clone(&self.pages).oneshot(request))
+        Either::Right((*self.pages).clone().oneshot(request))
     }
 }
 

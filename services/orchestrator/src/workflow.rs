@@ -224,15 +224,18 @@ impl Workflow {
         let deferred = later.len();
         let mut execution = outcome.execution(run, began);
         // The stored execution has no verdict token, because users with the scope `admin` read the executions of others.
-        let stored = Execution { verdict_token: None, ..execution.clone() };
+        let verdict_token = execution.verdict_token.take();
         // Only a settled run is final. Another call with the same key runs again if guardrails did not answer or a user must acknowledge.
         let settled = match execution.status {
             WorkflowStatus::Completed | WorkflowStatus::Degraded => true,
             WorkflowStatus::Blocked => !execution.retryable,
             WorkflowStatus::AcknowledgementRequired => false,
         };
-        let finished = FinishedRun { new_run, execution: stored, settled, later };
+        let execution = Arc::new(execution);
+        let finished = FinishedRun { new_run, execution: Arc::clone(&execution), settled, later };
         let written = tokio::time::timeout_at(deadline.into(), self.store.end(finished)).await;
+        // The store has dropped its part, so nothing is copied.
+        let mut execution = Execution { verdict_token, ..Arc::unwrap_or_clone(execution) };
         match written.map_err(|_| StoreError::Overloaded).and_then(|written| written) {
             Ok(displaced) => self.outbox.added(deferred, &displaced),
             // After a timeout the write may still happen, and the outbox delivers although the reply reports a failure. The reverse would

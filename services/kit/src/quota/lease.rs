@@ -135,18 +135,18 @@ impl Leases {
     /// this second.
     pub(super) fn to_give_back(&self, second: u64, all: bool) -> Vec<(Arc<str>, Plan)> {
         let mut organisations = self.organisations.lock();
-        let mut owing = Vec::new();
+        let mut with_unused = Vec::new();
         organisations.retain(|org, account| {
             account.enter(second);
             if all {
                 account.end_grants();
             }
             if account.unused > 0 {
-                owing.push((Arc::clone(org), account.plan));
+                with_unused.push((Arc::clone(org), account.plan));
             }
-            account.unused > 0 || account.calls > 0 || account.calls_before > 0
+            account.unused > 0 || !account.grants.is_empty() || account.calls + account.calls_before > 0
         });
-        owing
+        with_unused
     }
 }
 

@@ -185,8 +185,10 @@ mod tests {
         assert_eq!(text.lines().count(), 2_000);
         for thread in 0..4 {
             let start = format!("{thread} ");
-            let numbers =
-                text.lines().filter_map(|line| line.strip_prefix(&start)).map(|number| number.parse().unwrap());
+            let numbers = text
+                .lines()
+                .filter_map(|line| line.strip_prefix(&start))
+                .map(|number| number.parse::<usize>().unwrap());
             assert!(numbers.eq(0..500), "the lines of a thread keep their order");
         }
     }

@@ -7,6 +7,7 @@ use mcp_contracts::orchestrator::{AgentName, Execution, ExecutionSummary};
 use mcp_kit::database::Turn;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params, params_from_iter};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug, Clone)]
@@ -35,7 +36,7 @@ pub enum BeginResult {
 #[derive(Debug, Clone)]
 pub struct FinishedRun {
     pub new_run: NewRun,
-    pub execution: Execution,
+    pub execution: Arc<Execution>,
     /// False if a retry with the same key runs again.
     pub settled: bool,
     pub later: Vec<Delivery>,
@@ -103,12 +104,15 @@ impl Store {
 
     /// Writes the run and its deferred deliveries in one transaction; returns the kinds of the deliveries that they displaced.
     pub async fn end(&self, finished: FinishedRun) -> Result<Vec<DeliveryKind>, StoreError> {
-        let org = finished.new_run.owner.org.clone();
+        let FinishedRun { new_run, execution, settled, later } = finished;
+        let (org, id) = (new_run.owner.org.clone(), execution.execution_id.clone());
+        // On the thread of the call, because the others wait for the only thread that writes.
+        let texts = StoredTexts::of(&execution).map_err(|error| StoreError::Failed(error.to_string()))?;
+        drop(execution);
         self.database
             .write_for(Turn::of(&org), move |transaction| {
-                let id = &finished.execution.execution_id;
-                put(transaction, &finished.new_run, id, finished.settled, Some(&finished.execution))?;
-                outbox::put(transaction, &finished.later)
+                put(transaction, &new_run, &id, settled, Some(&texts))?;
+                outbox::put(transaction, &later)
             })
             .await
     }
@@ -209,12 +213,8 @@ fn put(
     new_run: &NewRun,
     id: &str,
     settled: bool,
-    execution: Option<&Execution>,
+    texts: Option<&StoredTexts>,
 ) -> rusqlite::Result<()> {
-    let json = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-    let body = execution.map(serde_json::to_string).transpose().map_err(json)?;
-    // A column of its own, so that a page of a list reads no artefacts.
-    let summary = execution.map(summary).map(|summary| serde_json::to_string(&summary)).transpose().map_err(json)?;
     // `coalesce`: neither a call without the key nor the entry that is written before a run begins may erase what is stored.
     let text =
         "INSERT INTO execution (org, workspace, user, id, agent, started_us, settled, key, request, summary, body)
@@ -233,10 +233,23 @@ fn put(
         settled,
         new_run.key,
         new_run.request,
-        summary,
-        body
+        texts.map(|texts| &texts.summary),
+        texts.map(|texts| &texts.body),
     ])?;
     Ok(())
+}
+
+/// An execution as JSON.
+struct StoredTexts {
+    body: String,
+    /// A column of its own, so that a page of a list reads no artefacts.
+    summary: String,
+}
+
+impl StoredTexts {
+    fn of(execution: &Execution) -> serde_json::Result<Self> {
+        Ok(Self { body: serde_json::to_string(execution)?, summary: serde_json::to_string(&summary(execution))? })
+    }
 }
 
 fn summary(execution: &Execution) -> ExecutionSummary {

@@ -129,7 +129,7 @@ fn finished(claims: &Claims, id: &str, later: Vec<Delivery>) -> FinishedRun {
         started_at: "2026-01-01T00:00:00Z".into(),
         duration_ms: 1.0,
     };
-    FinishedRun { new_run, execution, settled: true, later }
+    FinishedRun { new_run, execution: execution.into(), settled: true, later }
 }
 
 fn store(folder: &tempfile::TempDir) -> Store {
