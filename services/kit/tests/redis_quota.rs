@@ -150,8 +150,9 @@ async fn calls_that_wait_together_are_decided_together_and_counted_one_by_one() 
 async fn a_busy_organisation_needs_few_scripts_and_every_call_is_counted() {
     const LIMIT: u64 = 10_000_000;
     let redis = Redis::start(None);
-    let (quota, _) = redis.quota(&[(env::QUOTA_FREE_DAILY, &LIMIT.to_string())]);
+    let [(quota, _), (other, _)] = [0, 1].map(|_| redis.quota(&[(env::QUOTA_FREE_DAILY, &LIMIT.to_string())]));
     connected(&quota).await;
+    connected(&other).await;
     let before = scripts_run(&redis);
     for _ in 0..4_000 {
         let decision = decide(&quota, "acme").await;
@@ -159,10 +160,12 @@ async fn a_busy_organisation_needs_few_scripts_and_every_call_is_counted() {
     }
     let scripts = scripts_run(&redis) - before;
     assert!(scripts <= 1_000, "{scripts} scripts for 4,000 calls");
+    let used = async |quota: &Quota| LIMIT - quota.usage("acme", Plan::Free).await[0].1.remaining;
+    assert_eq!(used(&quota).await, 4_000, "an instance knows what it has not used");
     // What is left of the last lease is given back after its second, without a further call.
     let since = Instant::now();
     loop {
-        let used = LIMIT - quota.usage("acme", Plan::Free).await[0].1.remaining;
+        let used = used(&other).await;
         assert!(used >= 4_000, "{used}");
         if used == 4_000 {
             break;

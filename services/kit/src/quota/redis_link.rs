@@ -158,7 +158,7 @@ impl RedisLink {
         }
     }
 
-    /// Returns the calls of `org` on `day` by service; `None` if Redis does not answer. Calls that an instance has leased count until they are given back.
+    /// Returns the calls of `org` on `day` by service; `None` if Redis does not answer. What another instance has leased counts until it is given back.
     pub(super) async fn days(&self, org: &str, day: u64) -> Option<Vec<(Service, u64)>> {
         let keys =
             Service::ALL.into_iter().flat_map(|service| [day_key(service, org, day), unused_key(service, org, day)]);
@@ -169,7 +169,9 @@ impl RedisLink {
             [counted, unused] => counted.unwrap_or_default().saturating_sub(unused.unwrap_or_default()),
             _ => 0,
         };
-        Some(Service::ALL.into_iter().zip(counts.chunks(2).map(used)).collect())
+        let left = |service| if service == self.shared.service { self.shared.leases.left(org, day) } else { 0 };
+        let days = Service::ALL.into_iter().zip(counts.chunks(2));
+        Some(days.map(|(service, counts)| (service, used(counts).saturating_sub(left(service)))).collect())
     }
 
     /// Claims a name that was issued then, once over all instances and services.
