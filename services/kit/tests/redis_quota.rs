@@ -161,7 +161,6 @@ async fn a_busy_organisation_needs_few_scripts_and_every_call_is_counted() {
     let scripts = scripts_run(&redis) - before;
     assert!(scripts <= 1_000, "{scripts} scripts for 4,000 calls");
     let used = async |quota: &Quota| LIMIT - quota.usage("acme", Plan::Free).await[0].1.remaining;
-    assert_eq!(used(&quota).await, 4_000, "an instance knows what it has not used");
     // What is left of the last lease is given back after its second, without a further call.
     let since = Instant::now();
     loop {
