@@ -78,10 +78,11 @@ pub struct MemoryDraft {
 pub fn run(agent: AgentName, input: &AgentInput<'_>) -> AgentDraft {
     let (draft, remember) = write(agent, input);
     let is_shared = |memory: &&Memory| memory.visibility != Visibility::Private;
-    let shared: Vec<Memory> = input.memories.iter().filter(is_shared).cloned().collect();
-    if shared.len() == input.memories.len() {
+    // A brief is remembered for its user alone, so nothing of it is written for others.
+    if agent == AgentName::General || input.memories.iter().all(|memory| is_shared(&memory)) {
         return AgentDraft { artefact: draft.artefact(), draft, remember };
     }
+    let shared: Vec<Memory> = input.memories.iter().filter(is_shared).cloned().collect();
     // A private memory may be quoted to its owner, but not in a memory for others. What others will read is therefore written without it.
     let (_, for_others) = write(agent, &AgentInput { memories: &shared, ..*input });
     let private = remember.into_iter().filter(|new| new.visibility == Visibility::Private);

@@ -5,6 +5,7 @@ use super::words;
 use mcp_contracts::memory::Memory;
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Longest excerpt of a memory, in characters.
 const MAX_EXCERPT_CHARS: usize = 160;
@@ -33,13 +34,15 @@ pub(crate) fn related<'a>(
     most: usize,
 ) -> Vec<Related> {
     let wanted = words::significant(text);
-    let mut scored: Vec<(usize, Related)> = Vec::new();
-    for memory in memories {
-        let content = words::significant(&memory.content);
-        let mut shared: Vec<&str> = content.intersection(&wanted).map(String::as_str).collect();
-        if shared.len() < least {
-            continue;
-        }
+    let shared = |memory: &'a Memory| (words::shared(&memory.content, &wanted), memory);
+    let mut scored: Vec<(BTreeSet<&str>, &Memory)> = memories.into_iter().map(shared).collect();
+    scored.retain(|(shared, _)| shared.len() >= least);
+    scored.sort_by(|(left, one), (right, other)| {
+        right.len().cmp(&left.len()).then_with(|| other.created_at.cmp(&one.created_at))
+    });
+    scored.truncate(most);
+    let related = |(shared, memory): (BTreeSet<&str>, &Memory)| {
+        let mut shared: Vec<&str> = shared.into_iter().collect();
         // Names such as `checkout-api` say most, then long words.
         shared.sort_by_key(|word| (!word.contains(['-', '_']), std::cmp::Reverse(word.len()), *word));
         let named = shared[..shared.len().min(MAX_REASONS)].join(", ");
@@ -48,9 +51,7 @@ pub(crate) fn related<'a>(
         // Cleaning costs time; four times the excerpt leaves room for what it removes.
         let excerpt = clean(&memory.content.chars().take(4 * MAX_EXCERPT_CHARS).collect::<String>());
         let (id, created_at) = (memory.id.clone(), memory.created_at.clone());
-        scored.push((shared.len(), Related { id, created_at, excerpt: cut(&excerpt, MAX_EXCERPT_CHARS), why }));
-    }
-    scored.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| right.1.created_at.cmp(&left.1.created_at)));
-    scored.truncate(most);
-    scored.into_iter().map(|(_, related)| related).collect()
+        Related { id, created_at, excerpt: cut(&excerpt, MAX_EXCERPT_CHARS), why }
+    };
+    scored.into_iter().map(related).collect()
 }

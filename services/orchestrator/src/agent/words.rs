@@ -17,14 +17,34 @@ pub(crate) fn significant(text: &str) -> BTreeSet<String> {
 
 /// Returns the words of [`significant`] in the order of the text, with repetitions.
 pub(crate) fn ordered(text: &str) -> Vec<String> {
+    words(text).map(|word| stem(word.to_lowercase())).filter(|word| !is_common(word)).take(MAX_WORDS).collect()
+}
+
+/// Returns those of the words `wanted`, made by [`significant`], that `text` has as well.
+pub(crate) fn shared<'w>(text: &str, wanted: &'w BTreeSet<String>) -> BTreeSet<&'w str> {
+    let mut shared = BTreeSet::new();
+    // One buffer for all words: a string for each word of each memory was a large part of what an agent cost.
+    let mut buffer = String::new();
+    for word in words(text) {
+        buffer.clear();
+        if word.is_ascii() {
+            buffer.push_str(word);
+            buffer.make_ascii_lowercase();
+        } else {
+            buffer.push_str(&word.to_lowercase());
+        }
+        buffer = stem(buffer);
+        shared.extend(wanted.get(buffer.as_str()).map(String::as_str));
+    }
+    shared
+}
+
+/// Returns the words that may distinguish a subject, as they are written.
+fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|character: char| !(character.is_alphanumeric() || matches!(character, '-' | '_')))
         .map(|word| word.trim_matches(['-', '_']))
         .filter(|word| word.chars().nth(2).is_some() && word.len() <= MAX_WORD_BYTES)
         .filter(|word| word.chars().any(char::is_alphabetic) && !word.starts_with(|first: char| first.is_ascii_digit()))
-        .map(|word| stem(&word.to_lowercase()))
-        .filter(|word| !is_common(word))
-        .take(MAX_WORDS)
-        .collect()
 }
 
 fn is_common(word: &str) -> bool {
@@ -32,11 +52,12 @@ fn is_common(word: &str) -> bool {
     WORDS.contains(word)
 }
 
-fn stem(word: &str) -> String {
-    match word.strip_suffix('s') {
-        Some(one) if one.len() > 3 && !one.ends_with(['s', 'u', 'i']) => one.to_owned(),
-        _ => word.to_owned(),
+fn stem(mut word: String) -> String {
+    let is_plural = word.strip_suffix('s').is_some_and(|one| one.len() > 3 && !one.ends_with(['s', 'u', 'i']));
+    if is_plural {
+        word.pop();
     }
+    word
 }
 
 /// Returns the share of the smaller set that is also in the other one, from 0 to 1.
@@ -69,6 +90,17 @@ mod tests {
         assert_eq!(topic("Find out why the checkout failed on Friday").as_deref(), Some("checkout-failed-friday"));
         assert_eq!(topic("the of 12"), None);
         assert!(topic(&"verylongword ".repeat(50)).is_some_and(|topic| topic.len() <= MAX_TOPIC_BYTES));
+    }
+
+    #[test]
+    fn shared_words_are_those_of_both_texts() {
+        let wanted = significant("The checkout-api had TIMEOUTS in München");
+        for text in ["a timeout, and timeouts of Checkout-API near MÜNCHEN", "nothing", "the had in", ""] {
+            let both = significant(text);
+            let both: BTreeSet<&str> = both.intersection(&wanted).map(String::as_str).collect();
+            assert_eq!(shared(text, &wanted), both, "{text}");
+        }
+        assert_eq!(shared("Timeouts in München", &wanted).len(), 2);
     }
 
     #[test]

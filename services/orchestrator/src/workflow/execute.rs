@@ -22,8 +22,18 @@ pub(super) struct AgentOutput {
 /// Longest text that an agent reads on a thread that serves calls. It takes a few milliseconds; 256 KiB take a hundred times as long.
 const SHORT_BYTES: usize = 4 << 10;
 
+/// What an agent needs.
+#[derive(Clone, Copy)]
+struct Work<'a> {
+    request: &'a WorkflowRequest,
+    memories: &'a [Memory],
+    static_context: bool,
+    pattern: Option<&'a str>,
+    execution_id: &'a str,
+}
+
 /// What an agent needs, owned, so that a thread of its own can read it.
-struct Work {
+struct OwnedWork {
     request: WorkflowRequest,
     memories: Vec<Memory>,
     static_context: bool,
@@ -31,28 +41,46 @@ struct Work {
     execution_id: String,
 }
 
-impl Work {
-    fn draft(&self) -> AgentDraft {
+impl Work<'_> {
+    fn draft(self) -> AgentDraft {
         let action = &self.request.action;
         let input = AgentInput {
             intent: &action.intent,
             text: action.text.as_deref().unwrap_or_default(),
             files: &action.files,
             role: &self.request.role,
-            memories: &self.memories,
+            memories: self.memories,
             static_context: self.static_context,
-            pattern: self.pattern.as_deref(),
+            pattern: self.pattern,
             today: jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date(),
-            execution_id: &self.execution_id,
+            execution_id: self.execution_id,
         };
         agent::run(self.request.agent, &input)
+    }
+
+    fn to_owned_work(self) -> OwnedWork {
+        OwnedWork {
+            request: self.request.clone(),
+            memories: self.memories.to_vec(),
+            static_context: self.static_context,
+            pattern: self.pattern.map(str::to_owned),
+            execution_id: self.execution_id.to_owned(),
+        }
+    }
+}
+
+impl OwnedWork {
+    fn draft(&self) -> AgentDraft {
+        let Self { request, memories, static_context, pattern, execution_id } = self;
+        let (static_context, pattern) = (*static_context, pattern.as_deref());
+        Work { request, memories, static_context, pattern, execution_id }.draft()
     }
 }
 
 impl Workflow {
     /// Runs an agent on a thread that serves no calls. One long text is read at a time, so that other calls keep the processor, and one of an
     /// organisation waits for its turn, so that the organisations take turns.
-    async fn draft_apart(&self, run: &Run<'_>, work: Work) -> Result<AgentDraft, ToolError> {
+    async fn draft_apart(&self, run: &Run<'_>, work: OwnedWork) -> Result<AgentDraft, ToolError> {
         let turns = async {
             let own = self.running.long_text(&run.claims.org_id).lock_owned().await;
             (own, Arc::clone(&self.long_texts).acquire_owned().await)
@@ -78,14 +106,15 @@ impl Workflow {
     ) -> Result<AgentOutput, ToolError> {
         let timer = StepTimer::begin(StepName::Execute);
         let work = Work {
-            request: run.request.clone(),
-            memories: recalled.memories.clone(),
+            request: run.request,
+            memories: &recalled.memories,
             static_context: recalled.missing.is_some(),
-            pattern: pattern.map(|pattern| pattern.text.clone()),
-            execution_id: run.id.to_owned(),
+            pattern: pattern.map(|pattern| pattern.text.as_str()),
+            execution_id: run.id,
         };
         let text = run.request.action.text.as_deref().unwrap_or_default();
-        let drafted = if text.len() <= SHORT_BYTES { work.draft() } else { self.draft_apart(run, work).await? };
+        let is_short = text.len() <= SHORT_BYTES;
+        let drafted = if is_short { work.draft() } else { self.draft_apart(run, work.to_owned_work()).await? };
         let remember = drafted.remember;
         let Some(model) = &self.model else {
             let step = timer.end(StepOutcome::Ok, "template", 0);

@@ -39,12 +39,17 @@ pub(super) fn remember(
     now: i64,
 ) -> rusqlite::Result<()> {
     let Some(Idempotency { key, request }) = key else { return Ok(()) };
-    transaction
-        .prepare_cached(
-            "DELETE FROM idempotency WHERE (org, workspace, owner, key) IN
-             (SELECT org, workspace, owner, key FROM idempotency WHERE stored_us < ?1 LIMIT ?2)",
-        )?
-        .execute([now - KEY_LIFETIME_US, REMOVED_KEYS])?;
+    let oldest = now - KEY_LIFETIME_US;
+    // Asked first, because nearly every write finds none, and the deletion builds a table in memory.
+    let exists = "SELECT EXISTS (SELECT 1 FROM idempotency WHERE stored_us < ?1)";
+    if transaction.prepare_cached(exists)?.query_row([oldest], |row| row.get(0))? {
+        transaction
+            .prepare_cached(
+                "DELETE FROM idempotency WHERE (org, workspace, owner, key) IN
+                 (SELECT org, workspace, owner, key FROM idempotency WHERE stored_us < ?1 LIMIT ?2)",
+            )?
+            .execute([oldest, REMOVED_KEYS])?;
+    }
     transaction
         .prepare_cached(
             // Not `INSERT OR REPLACE`, which removes the old row without its trigger.
