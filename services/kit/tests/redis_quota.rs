@@ -214,6 +214,33 @@ async fn instances_with_leases_admit_exactly_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn instances_with_leases_keep_to_the_limit_of_a_second() {
+    const LIMIT: u64 = 200;
+    let redis = Redis::start(None);
+    let values = [(env::QUOTA_BURST_PER_SECOND, "200"), (env::QUOTA_FREE_DAILY, "10000000")];
+    let quotas = [0, 1, 2].map(|_| redis.quota(&values).0);
+    for quota in &quotas {
+        connected(quota).await;
+    }
+    let second = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let first = second();
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..12 {
+        let quota = quotas[number % 3].clone();
+        calls.spawn(async move {
+            let mut admitted = 0;
+            for _ in 0..400 {
+                admitted += u64::from(matches!(decide(&quota, "acme").await, QuotaDecision::Admitted(_)));
+            }
+            admitted
+        });
+    }
+    let admitted: u64 = calls.join_all().await.into_iter().sum();
+    let windows = second() - first + 1;
+    assert!(admitted <= LIMIT * windows, "{admitted} calls in {windows} seconds");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_stops_gives_its_lease_back() {
     const LIMIT: u64 = 1_000_000;
     let redis = Redis::start(None);
