@@ -34,7 +34,7 @@ struct State {
 
 impl ShortReads {
     pub(super) fn open(file: &Path) -> Result<Self, OpenError> {
-        let connection = open::reader(file)?;
+        let mut connection = open::reader(file)?;
         let looks = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&looks);
         let is_long = move || counted.fetch_add(1, Ordering::Relaxed) >= LOOKS;
