@@ -17,8 +17,8 @@ const STEPS: i32 = 500;
 const LOOKS: u32 = 8;
 /// A read of these few steps that takes longer than this waited for the disk.
 const SLOW: Duration = Duration::from_millis(2);
-/// Time for which no read runs here after a slow one.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Time for which no read runs here after a slow one. Short, because a busy processor makes a read slow as well.
+const PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) struct ShortReads {
     // `None` after `close`.
