@@ -132,7 +132,7 @@ impl Leases {
     }
 
     /// Returns the number of leased calls of a day that this instance has not used.
-    pub(super) fn left(&self, org: &str, day: u64) -> u64 {
+    pub(super) fn leftover(&self, org: &str, day: u64) -> u64 {
         let organisations = self.organisations.lock();
         let account = organisations.get(org).filter(|account| account.second / DAY_SECS == day);
         account.map_or(0, |account| account.unused + account.grants.iter().map(|grant| grant.left).sum::<u64>())
@@ -207,7 +207,7 @@ mod tests {
         calls(&leases, NOON, 1);
         leases.add("acme", Plan::Pro, NOON, 3, AFTER);
         assert!(leases.to_give_back(NOON, false).is_empty());
-        assert_eq!((leases.left("acme", NOON / DAY_SECS), leases.left("acme", NOON / DAY_SECS + 1)), (3, 0));
+        assert_eq!((leases.leftover("acme", NOON / DAY_SECS), leases.leftover("acme", NOON / DAY_SECS + 1)), (3, 0));
         assert_eq!(leases.to_give_back(NOON + 1, false), [(Arc::from("acme"), Plan::Pro)]);
         assert_eq!(leases.request("acme", NOON + 1), LeaseRequest { wanted: 0, unused: 3 });
         assert!(leases.to_give_back(NOON + 2, false).is_empty());

@@ -169,7 +169,7 @@ impl RedisLink {
             [counted, unused] => counted.unwrap_or_default().saturating_sub(unused.unwrap_or_default()),
             _ => 0,
         };
-        let left = |service| if service == self.shared.service { self.shared.leases.left(org, day) } else { 0 };
+        let left = |service| if service == self.shared.service { self.shared.leases.leftover(org, day) } else { 0 };
         let days = Service::ALL.into_iter().zip(counts.chunks(2));
         Some(days.map(|(service, counts)| (service, used(counts).saturating_sub(left(service)))).collect())
     }
