@@ -112,7 +112,7 @@ fn slow_ops() -> Vec<Op> {
 #[test]
 fn a_broken_bound_is_unknown_while_the_evidence_is_in_doubt() {
     let stood_still = DriverReport { stalls: vec![Span { from_us: 2_000_000, until_us: 2_500_000 }], ..driver() };
-    let crowded = r#"{"crowded":[{"from_us":1000000,"until_us":2000000}]}"#;
+    let crowded = r#"{"crowded":[{"from_us":1000000,"until_us":9000000}]}"#;
     let of_harness = r#"{"stalls":[{"from_us":2000000,"until_us":2500000}]}"#;
     let cases = [
         (driver(), None, Verdict::Fail, "500 ms: 700 ms"),

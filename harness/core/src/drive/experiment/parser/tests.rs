@@ -32,7 +32,7 @@ fn files_that_cannot_be_provided_or_changed_are_reported_with_their_line() {
         "[[given]]\nservice = \"patterns\"\nfile = \"third.yaml\"",
     );
     assert!(
-        error.contains("x.toml:53") && error.contains("`own.yaml` cannot be removed, because it does not exist"),
+        error.contains("x.toml:54") && error.contains("`own.yaml` cannot be removed, because it does not exist"),
         "{error}"
     );
     let error =
