@@ -33,7 +33,7 @@ help: ## Lists all targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 .PHONY: gate
-gate: release redis ## Builds the release, runs scenarios, a load and experiments; prints the verdict and the path of the report
+gate: release redis ## Builds the release, runs scenarios, a load, experiments and hardening checks; prints the verdict and the path of the report
 	$(RELEASE_DIR)/harness gate
 
 # One build of programs and tests: programs alone would build the dependencies with other features, and then again.

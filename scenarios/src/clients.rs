@@ -19,7 +19,7 @@ const MAX_PAGES: usize = 16;
 
 pub(crate) const SCENARIO: Scenario = Scenario::new(
     "clients",
-    "clients get in with the arguments, pages and exports that they really send",
+    "the services accept the arguments, pages and exports that real clients send",
     stack,
     |stage| Box::pin(play(stage)),
 )
@@ -163,7 +163,7 @@ async fn export_and_import(stage: &Stage<'_>, bob: &mut Actor<'_>) -> Result<(),
     keep_ids(bob, exported["memories"][0]["id"].as_str().unwrap_or_default()).await
 }
 
-/// Imports a memory that keeps its id, twice, and another one with this id, which must change nothing. `like` is an id of the service.
+/// Imports a memory with `keepIds` twice, then another memory with the same id, which must be refused. `like` is an id that the service has made.
 async fn keep_ids(bob: &mut Actor<'_>, like: &str) -> Result<(), StepFailed> {
     // Another id than any of the service's, because the history would take a deleted one that comes back for a deletion that failed.
     let last = if like.ends_with('0') { '1' } else { '0' };

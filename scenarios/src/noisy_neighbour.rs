@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(40);
 /// A percentile needs ten calls beyond it, so the 99th needs this many.
 const ENOUGH: usize = 1_000;
-/// The calls of others may take this many times as long as beside a neighbour inside its plan.
+/// Maximum factor by which the neighbour may slow down the calls of others.
 const FACTOR: u32 = 2;
 /// Limit of memory of the image.
 const MEMORY: u64 = 512 << 20;

@@ -1,6 +1,6 @@
-//! One connection as data: the link receives the bytes and the ends of both sides, and returns which bytes to write and when. It follows the
-//! operations, holds a request back if a rule needs the whole request to decide, and applies the rules to the bytes. It is pure except for the counters and the tap: the time is
-//! a parameter, and it has no socket.
+//! One connection without its sockets: the link receives the bytes and the ends of both sides, and returns which bytes to write and when. It
+//! follows the operations, holds a request back if a rule needs the whole request to decide, and applies the rules to the bytes. It is pure
+//! except for the counters and the tap: the time is a parameter.
 
 mod decide;
 mod follow;

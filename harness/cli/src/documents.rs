@@ -79,8 +79,8 @@ fn section(check: &Check) -> String {
 const CHECKLIST_HEAD: &str = "\
 # Security checklist
 
-What to prove before a stack serves customers. The first part is generated from the hardening checks in `harness/harden/src/`, and one command runs all of
-them. The second part lists what only people can do.
+What to prove before a stack serves customers. The first part is generated from the hardening checks in `harness/harden/src/`. One command runs all of
+them; those that read files also need `--repository DIR`. The second part lists what only people can do.
 
 ```sh
 harness harden
@@ -88,9 +88,11 @@ harness harden --list
 ```
 
 The command starts a stack of its own; `--backend docker` starts the images, and `--url memory=http://127.0.0.1:7420` with `JWT_SECRET` checks a running
-one. `pass` means that the attempts were made, that a valid request of the same kind succeeded, and that the stack refused what it must refuse. A failure is reported only if three
-attempts of three show it, each by at least two signs. `fix.md` in the run directory has the requests and replies, the files to change, and the command that verifies the fix
-(decision 0048). Each check has been seen to fail (decision 0049). `harness gate --profile preprod` runs all of them; with `--repository .` also those that read files (decision 0062).
+one. `pass` means that the attempts were made, that a valid request of the same kind succeeded, and that the stack refused what it must refuse. A failure is
+reported only if three attempts of three show it, each by at least two signs (in a file: by one fact). `fix.md` in the run directory has the requests and
+replies, the files to change, and the command that verifies the fix
+(decision 0048). Each check has been seen to fail (decision 0049). `harness gate --profile preprod --repository .` runs all of them; without `--repository` it
+omits those that read files (decision 0062).
 ";
 
 const CHECKLIST_END: &str = "
@@ -108,7 +110,7 @@ const CHECKLIST_END: &str = "
 - [ ] The images were scanned (`make scan`), run without root and with a read-only file system, and their base images have an owner who updates them.
 - [ ] MCP hosts ask their user before they call a tool that writes, and a person has reviewed the descriptions of the tools.
 - [ ] Who is called when a key leaks, what is revoked first (`mcp-memory revoke`), and who informs customers, is written down and was tried once.
-- [ ] A penetration test by people who did not build the stack, in the last year; the checks here find only known kinds of weaknesses.
+- [ ] People who did not build the stack made a penetration test in the last year; the checks here find only known kinds of weaknesses.
 ";
 
 #[test]

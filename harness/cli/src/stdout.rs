@@ -16,7 +16,7 @@ pub(crate) fn write(text: &str) {
     }
 }
 
-/// Returns why stdout is incomplete. A reader that closed its end, such as `head -n 1`, has what it wanted: that is no failure.
+/// Returns why stdout is incomplete. A reader that has closed the pipe, such as `head -n 1`, is not a failure.
 pub(crate) fn failure() -> Option<&'static std::io::Error> {
     FAILURE.get().filter(|error| error.kind() != ErrorKind::BrokenPipe)
 }

@@ -106,7 +106,7 @@ pub struct DriverReport {
     /// The walks through everything that users can list, after the load; omitted by older versions and by loads without memories.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_walks: Option<FinalWalks>,
-    /// Number of records that the final read read by their ids, if these were a random sample of all; omitted if every record was read.
+    /// Number of records that the final read fetched by their ids, if they are a random sample of all; omitted if it fetched every record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub final_sample: Option<u64>,
     /// The handshakes with a target; omitted if the load is on a stack of this product.

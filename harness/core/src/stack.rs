@@ -101,7 +101,7 @@ pub struct RunningPart {
     pub tls: Option<TlsAccess>,
 }
 
-/// The entrance of a Redis by TLS.
+/// How services connect to a Redis with TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsAccess {
     /// `rediss://…`
@@ -260,7 +260,7 @@ impl Stack {
         self.proxies.put(ProxiedEdge { from, to, url: &url, far, tapped, listen, slow_ms, seed }).await
     }
 
-    /// Returns where a target is, which was decided once; `None` for a part of this product, whose URL has its address.
+    /// Returns the address of a target, which was resolved once at the start; `None` for a part of this product, whose URL has the address.
     fn far(&self, to: &str, url: &str) -> Result<Option<TargetAddress>, StackError> {
         let Some((target, reached)) = self.request.backend.target().zip(self.reached()).filter(|_| to == TARGET) else {
             return Ok(None);

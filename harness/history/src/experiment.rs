@@ -20,7 +20,7 @@ pub struct Experiment {
     /// Probes of every part, about ten per second and part, oldest first.
     #[serde(default)]
     pub probes: Vec<Probe>,
-    /// Traffic on each way between two parts that the experiment names.
+    /// Traffic on each edge between two parts that the experiment names.
     #[serde(default)]
     pub ways: Vec<EdgeRecord>,
     /// Counters of services: those that a promise names, and those that count what a fault hit.

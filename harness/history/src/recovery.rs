@@ -24,10 +24,11 @@ const MOST_SLOWER: f64 = 1.2;
 const SLACK_US: f64 = 5_000.0;
 /// Share of the calls of a steady stack that are slower than its 99th percentile.
 const SLOW: f64 = 0.01;
-/// Latency that a busy machine explains: this multiple of the highest steady latency, or this time if that is more (decision 0015).
+/// On a busy machine, a call is not slow up to this multiple of the highest steady latency, or up to `BUSY_MACHINE_US` if that is more
+/// (decision 0015).
 const BUSY_MACHINE_TIMES: u64 = 5;
 const BUSY_MACHINE_US: u64 = 300_000;
-/// Of this number of windows, one may be unsteady. However short the rest of the load is, one unsteady window is allowed.
+/// One window in this number may be unsteady, but always at least one.
 const ONE_BAD_WINDOW_OF: u64 = 10;
 
 /// The times of a recovery; each is `None` if it did not happen in the run.

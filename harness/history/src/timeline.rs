@@ -47,7 +47,7 @@ impl Event<'_> {
     }
 }
 
-/// The record was missing; to whom is not resolved before its creator is known.
+/// The record was missing. `to_owner` is a placeholder, which [`resolve_missing`] sets when the creator is known.
 const MISSING: Kind<'static> = Kind::Missing { to_owner: false };
 
 /// A record that the run created, and its events in arbitrary order.
@@ -200,7 +200,7 @@ impl<'h> Creations<'h> {
     }
 
     /// Adds the creation to the events, and returns the call that made it. Acknowledgements of one content to one user are one creation, because a
-    /// service repeats its reply for an idempotency key. An import that found the record says nothing of that, so it saw the record.
+    /// service repeats its reply for an idempotency key. Any other import is a read: its reply does not say whether it created the record.
     fn finish(mut self, history: &'h History, events: &mut Vec<Event<'h>>) -> Option<OpRef<'h>> {
         self.found.sort_by_key(|(event, _, _)| (event.until_us, event.at));
         let first = self.found.first().copied();

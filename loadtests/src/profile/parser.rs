@@ -66,7 +66,7 @@ pub(super) struct LoadKeys {
     /// Arrivals over time, such as `10s:100,20s:100-1000`; only in the open model, without `rate` and `duration`.
     #[schemars(extend("format" = "stages"))]
     stages: Option<String>,
-    /// Arrivals per second in addition to the calls of the users, which a frozen service does not hold up; only in the closed model.
+    /// Arrivals per second in addition to the calls of the users. They continue while the service does not answer. Only in the closed model.
     #[schemars(range(min = *RATE.start(), max = *RATE.end()))]
     arrivals: Option<f64>,
     /// Number of further users that make the `arrivals`.

@@ -8,14 +8,14 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Requests that store large memories, and memories in each: pages of 6 MiB for an export.
+/// Number of requests that store large memories, and of memories in each: 6 MiB in all. A page of an export has a third of a MiB of them.
 const LARGE: (usize, usize) = (7, 14);
 const LARGE_BYTES: usize = 60 << 10;
 /// Requests that store memories which a search compares, and memories in each.
 const ALIKE: (usize, usize) = (6, 400);
 /// Memories of one import while others are measured.
 const IMPORTED: usize = 50;
-/// Clients of each kind inside the plan, and of a neighbour that takes all.
+/// Number of clients of each kind in normal use, and in abuse.
 const CLIENTS: (usize, usize) = (1, 4);
 /// Connections that send half a body, and those that do not read their reply.
 const SLOW_BODIES: usize = 200;

@@ -111,13 +111,13 @@ pub enum Scope {
     /// Consult guardrails.
     #[serde(rename = "guardrails.validate")]
     GuardrailsValidate,
-    /// Acknowledge broken rules, in place of the person who was asked. Not for agents that run without a person.
+    /// Pass on a user's acknowledgement of broken rules. Not for agents that run without a user.
     #[serde(rename = "guardrails.acknowledge")]
     GuardrailsAcknowledge,
     /// Select and inject patterns.
     #[serde(rename = "patterns.select")]
     PatternsSelect,
-    /// Change recommendations by the outcomes that are logged. The orchestrator signs tokens with it.
+    /// Log outcomes that change recommendations. The orchestrator signs tokens with this scope.
     #[serde(rename = "patterns.rank")]
     PatternsRank,
     /// Run agents.
@@ -126,8 +126,8 @@ pub enum Scope {
     /// All of the above.
     #[serde(rename = "admin")]
     Admin,
-    /// The call belongs to a workflow that was charged where it began: no daily quota, only a burst limit. The orchestrator alone
-    /// signs tokens with it, for the checks of guardrails; it is no permission, and `admin` does not include it.
+    /// Marks a call of a workflow that the orchestrator has charged already: the daily quota does not count it, only the burst limit applies.
+    /// Only the orchestrator signs tokens with it, for calls to guardrails. It is not a permission, and `admin` does not include it.
     #[serde(rename = "quota.prepaid")]
     Prepaid,
     /// A scope that these services do not define; it is ignored.

@@ -57,7 +57,7 @@ variables! {
     QUOTA_ENTERPRISE_DAILY = Some("1000000");
     /// Maximum number of calls of an organisation per second.
     QUOTA_BURST_PER_SECOND = Some("100");
-    // Free bounds a hundred calls of the largest import at half of them.
+    // 50 MiB is half of what the 100 daily calls of this plan could import, at 1 MiB each.
     /// Memory: MiB that an organisation on the free plan may store. The database needs about two and a half times as much.
     STORAGE_QUOTA_FREE_MIB = Some("50");
     /// Memory: MiB that an organisation on the pro plan may store.

@@ -23,7 +23,7 @@ pub enum ErrorCode {
     ConfirmationRequired,
     /// The memory has changed since it was read.
     VersionConflict,
-    /// The organisation has a memory with an id that an import should keep.
+    /// The organisation has another memory with an id that an import with `keepIds` would use.
     IdConflict,
     /// The call has no verdict of the guardrails; nothing was injected.
     VerdictRequired,

@@ -12,7 +12,7 @@ pub const REQUESTS_IN_FLIGHT: &str = "mcp_requests_in_flight";
 pub const QUOTA_DECISIONS_TOTAL: &str = "mcp_quota_decisions_total";
 /// Counter of calls admitted without Redis.
 pub const RATE_LIMIT_UNVERIFIED_TOTAL: &str = "mcp_rate_limit_unverified_total";
-/// Counter of calls beyond the limit that were admitted while Redis did not answer. It increases when Redis answers again. It increases when Redis answers again.
+/// Counter of calls beyond the limit that were admitted while Redis did not answer. It increases when Redis answers again.
 pub const RATE_LIMIT_BYPASS_TOTAL: &str = "mcp_rate_limit_bypass_total";
 /// Gauge: 1 while the quota uses its fallback, else 0.
 pub const RATE_LIMIT_FALLBACK_ACTIVE: &str = "mcp_rate_limit_fallback_active";

@@ -24,7 +24,7 @@ pub const FORBIDDEN: i64 = -31403;
 /// The HTTP request cannot be accepted because of its method, path, media types or size, or because its body did not
 /// arrive in time.
 pub const BAD_HTTP: i64 = -31400;
-/// The quota of the organisation is used up (HTTP 429).
+/// The quota of the organisation is used up, or the organisation has too many requests or unread replies at once (HTTP 429).
 pub const QUOTA_EXCEEDED: i64 = -31429;
 /// The service is draining or overloaded, or cannot check the quota (HTTP 503).
 pub const UNAVAILABLE: i64 = -31503;

@@ -52,8 +52,8 @@ impl Authenticator {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refusal("too_long"));
         }
-        // The key is the whole token with its signature, so a forged token never matches the entry of a valid one. The
-        // claims are cloned out of the lock, so that no signature is computed under it.
+        // The cache is keyed by the whole token with its signature, so a forged token never matches the entry of a valid one. The claims are
+        // cloned, so that no signature is computed while the lock is held.
         let cached = self.checked.read().get(token).map(Arc::clone);
         if let Some(claims) = cached {
             return if claims.exp > now { Ok(claims) } else { Err(Refusal("expired")) };

@@ -1,5 +1,6 @@
-//! The databases of services: [`postgres`] on a server, and, below, a durable database in one SQLite file: one writer thread with group commit, concurrent readers (WAL mode), migrations, backups and its state in
-//! `/readyz`. A service defines its tables and queries. This module decides which files are accepted and when a write is durable.
+//! The databases of services: [`postgres`] on a server, and a durable database in one SQLite file. The SQLite database has one writer thread
+//! with group commit, concurrent readers (WAL mode), migrations, backups and its state in `/readyz`. A service defines its tables and queries.
+//! This module decides which files are accepted and when a write is durable.
 
 mod backup;
 mod backup_time;

@@ -317,11 +317,11 @@ impl Endpoint {
                 (Some(_) | None, Ok(_) | Err(_)) => self.authenticator.check(first),
             },
         };
-        // After the caches of checked tokens, so that a revocation also ends a token that is in one of them.
         let claims = checked.map_err(|refusal| {
             denied::log_stranger(head, refusal.0);
             self.challenge(refusal, head)
         })?;
+        // Checked on every request, because the token may be in a cache of checked tokens.
         if self.quota.is_revoked(&claims) {
             denied::log_revoked(head, &claims);
             return Err(self.challenge(denied::REVOKED, head));

@@ -140,8 +140,8 @@ impl Quota {
         decision
     }
 
-    /// Decides about a call that was charged where its workflow began: only the burst limit applies, in this instance. An organisation that
-    /// used up its day here must not escape the checks of its own workflows, and neither must one during an outage of Redis.
+    /// Decides about a call whose workflow the orchestrator has charged already: only the burst limit of this instance applies. The daily quota
+    /// and an outage of Redis do not refuse it, because a workflow must not lose its guardrail checks when its organisation has no calls left.
     pub fn decide_prepaid(&self, org: &str, plan: Plan) -> QuotaDecision {
         let inner = &*self.inner;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -180,7 +180,7 @@ impl Quota {
         self.inner.revocations.include(claims)
     }
 
-    /// Claims a name that was issued then for `lifetime`, once over all instances and services.
+    /// Claims a name that was issued at `issued`, for `lifetime`, once over all instances and services.
     pub(crate) async fn use_once(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
         match &self.inner.redis {
             None => SingleUseResult::NoRedis,

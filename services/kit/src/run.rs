@@ -131,7 +131,7 @@ enum Command<C: Subcommand> {
     Serve,
     /// Exits with 0 if the service on this machine is ready.
     Healthcheck,
-    /// Refuses one token, or the tokens that an organisation has, in all services and instances that use this Redis.
+    /// Revokes one token, or all tokens of an organisation, in every service and instance that uses this Redis.
     Revoke(Revoke),
     /// Prints the revocations that are in force.
     Revocations,

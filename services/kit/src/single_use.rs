@@ -1,5 +1,6 @@
 //! Verdicts that can be used once, over all instances. Redis records the used ones. Each instance also records those that it used, so that
-//! they stay used on this instance if Redis loses its data; at the others, a verdict from before the loss is then refused. If a configured Redis does not answer, no such verdict can be used (decision 0011).
+//! they stay used on this instance if Redis loses its data. The other instances then refuse verdicts from before the loss. If a configured
+//! Redis does not answer, no such verdict can be used (decision 0011).
 
 use crate::quota::{Quota, SingleUseResult};
 use mcp_contracts::guardrails::VerdictClaims;

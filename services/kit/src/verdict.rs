@@ -103,8 +103,7 @@ impl Verdicts {
             match decode::<VerdictClaims>(token, key, &self.inner.validation) {
                 Ok(data) if data.claims.org_id == org_id => return Ok(data.claims),
                 Ok(_) => return Err(invalid("it is for another organisation")),
-                // After a wrong signature the other keys are tried, because a rotation may have been made, or begun at
-                // the instance that signed.
+                // After a wrong signature the other keys are tried, because the key may have been rotated since, or at the signing instance only.
                 Err(error) => match error.kind() {
                     ErrorKind::ExpiredSignature => return Err(invalid("it has expired")),
                     ErrorKind::InvalidSignature => why = "its signature is wrong",

@@ -1,5 +1,6 @@
 //! Confirmation tokens: a dry run issues one and the real call must pass it. A token is valid for one tenant, one filter, the memories that
-//! were counted, and five minutes. After their deletion those memories never match again, so it deletes once. It is signed and not stored, so every instance with the same secret accepts it.
+//! were counted, and five minutes. It deletes only once, because deleted memories never match again. It is signed and not stored, so every
+//! instance with the same secret accepts it.
 
 use crate::store::{TagFilter, TagSelection};
 use crate::tenant::Tenant;

@@ -1,5 +1,5 @@
-//! Page cursors, opaque to clients. A cursor holds a position and the state that the pages have in common, and is valid for one tenant and one query. It is not signed, because it grants
-//! no access: each page checks the tenant again.
+//! Page cursors, opaque to clients. A cursor has a position and the state that all pages of its walk share, and is valid for one tenant and
+//! one query. It is not signed, because it grants no access: each page checks the tenant again.
 
 use crate::index::bytes::{self, Numbers};
 use crate::ranking::Corpus;

@@ -1,5 +1,5 @@
-//! How well a search finds what it is asked for: asks each question of the labelled set and counts how often a memory with the evidence is among
-//! the first hits. It measures and renders; a test holds the figures that were recorded.
+//! Measures the quality of the search: runs each query of the labelled set and counts how often a memory with the evidence is among the
+//! first hits. A test compares the figures with the recorded ones.
 
 mod labelled;
 mod reference;

@@ -87,8 +87,8 @@ pub struct Idempotency {
 pub struct Inserted {
     /// If the content was stored before, the id of that memory.
     pub id: String,
-    /// False if the content was stored before the request. A repeated request gets what the first one got, because its client may not have the first
-    /// reply.
+    /// False if the content was stored before the request. A repeated request returns the value of the first reply, because its client may not
+    /// have received it.
     // Releases before this field kept results without it.
     #[serde(default)]
     pub created: bool,
@@ -138,12 +138,12 @@ pub struct SearchQuery {
     pub after: Option<SearchPlace>,
 }
 
-/// The state at the first page of a search, which all its pages rank.
+/// The state at the first page of a search. All pages of the search are ranked by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchWalk {
     /// The highest sequence number: newer memories are on no page.
     pub newest: i64,
-    /// Number of changes of texts before. A text that was changed later is ranked as it was.
+    /// Number of the last change of a text before the first page. A text that was changed later is ranked by its earlier terms.
     pub changes: i64,
     pub corpus: Corpus,
     /// Number of memories that contain each concept of the query.

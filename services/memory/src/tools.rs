@@ -76,7 +76,7 @@ fn tool_error(error: StoreError) -> ToolError {
         ),
         StoreError::StorageQuota { .. } => (
             ErrorCode::StorageQuotaExceeded,
-            "nothing was changed; delete memories, or ask for a greater plan; `memory_stats` returns what is stored and allowed",
+            "nothing was changed; delete memories, or move to a larger plan; `memory_stats` returns what is stored and allowed",
         ),
         StoreError::SelectionChanged { .. } => (ErrorCode::ConfirmationRequired, "repeat the dry run"),
         StoreError::CursorExpired => {

@@ -58,7 +58,7 @@ enum DeliveryResult {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     pub delivered: usize,
-    /// True if the peer, or the database, did not do its part: the next pass must not follow at once.
+    /// True if the peer or the database failed, so that the next pass must wait.
     pub failed: bool,
     /// True if more entries may be due at once.
     pub more: bool,
@@ -157,7 +157,7 @@ impl Outbox {
                 }
                 DeliveryResult::Denied => {
                     denied += 1;
-                    // Postponed, so that an entry that only its own claims make unacceptable does not hold up the others.
+                    // Postponed, so that an entry whose own claims are the reason does not block the others.
                     self.store.postpone(pending.id, backoff(pending.attempts + 1, LONGEST_PAUSE)).await
                 }
                 DeliveryResult::NoQuota(pause) => {

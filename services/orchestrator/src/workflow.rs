@@ -55,7 +55,7 @@ pub struct Workflow {
     pub deadline: Duration,
     pub peer_deadline: Duration,
     running: RunLocks,
-    /// The turn of the long text that an agent reads.
+    /// Permit to process a long text: the process has one, because a long text takes a thread for hundreds of milliseconds.
     long_texts: Arc<Semaphore>,
 }
 

@@ -9,7 +9,7 @@ pub(crate) fn contains(request: &ActionRequest, value: &str) -> bool {
     texts.into_iter().any(|text| is_part(text, value))
 }
 
-// A part of a word is refused, because rules look for whole words: in `xAKIA…` no rule sees the key that its last 20 letters are.
+// A part of a word is refused, because rules match whole words: in `xAKIA…` no rule matches the key in the last 20 characters.
 fn is_part(text: &str, value: &str) -> bool {
     let (first, last) = (value.chars().next(), value.chars().next_back());
     text.match_indices(value).any(|(start, _)| {

@@ -150,7 +150,7 @@ impl Link {
             if let Some(ending) = ending {
                 self.cut_after(Direction::Down, ending, now);
             }
-            // Not complete, because that is about a reply of the upstream, and there is none.
+            // Recorded as incomplete, because the upstream has sent no reply.
             if let Some(operation) = self.operations.pop_front()
                 && let Some(exchange) = operation.exchange(self.number, false, now)
             {
@@ -159,7 +159,7 @@ impl Link {
         }
     }
 
-    /// Begins a turn of an unknown protocol if these are the first bytes of the client after bytes of the upstream.
+    /// Begins a turn (request and reply) of an unknown protocol, if these are the first bytes from the client since the upstream last sent.
     pub(super) fn turn(&mut self, direction: Direction, bytes: &Bytes, now: Instant) {
         let begins = direction == Direction::Up && self.last_direction != Some(Direction::Up);
         self.last_direction = Some(direction);

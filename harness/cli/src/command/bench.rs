@@ -136,7 +136,7 @@ fn show(record: &BenchRecord, arguments: &BenchArguments, context: &Context) {
     }
     for line in &record.compared.unreadable_lines {
         context.print_note(&format!(
-            "line {line} of `{}` is no record of a run and was skipped",
+            "line {line} of `{}` is not a record of a run and was skipped",
             arguments.history.display()
         ));
     }

@@ -68,7 +68,7 @@ fn chosen(arguments: &ChaosArguments) -> Result<Vec<Experiment>, Failure> {
     if arguments.all || arguments.list || arguments.names.is_empty() {
         let mut experiments = experiment::all(folder).map_err(Failure::usage)?;
         if !arguments.list {
-            // Those for a server of any maker need one, and those for the services of this product need these.
+            // Experiments on a target need a target, and experiments on this product must not have one.
             let has_target = arguments.target.target.is_some() || arguments.profile.is_some();
             let is_named = |experiment: &Experiment| experiment.target.is_some() != has_target;
             experiments.retain(|one| if one.is_on_target() { is_named(one) } else { !has_target });

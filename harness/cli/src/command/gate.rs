@@ -1,4 +1,4 @@
-//! `harness gate`: runs the scenarios, the load and the experiments of a profile, on stacks of its own or on a running one,
+//! `harness gate`: runs the scenarios, the load, the experiments and the hardening checks of a profile, on stacks of its own or on a running one,
 //! and returns one verdict with its reasons. If a step fails, the later steps still run. The gate writes one page for all its runs,
 //! and annotations for the CI.
 
@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &GateArguments, context: &Context) -> Result<Exit, 
     let files = &settings.gate(profile).snapshot.files;
     if phases.is_empty() && files.is_empty() {
         return Err(Failure::usage(format!(
-            "the profile `{}` has no phase\nhint: add snapshots, scenarios, a load or experiments to `{FILE}`",
+            "the profile `{}` has no phase\nhint: add snapshots, scenarios, a load, experiments or hardening to `{FILE}`",
             profile.name()
         )));
     }

@@ -16,8 +16,7 @@ use owo_colors::OwoColorize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The folder of the runs, and the number of runs to keep in it. To open it checks that it is writable, before anything
-/// starts.
+/// The folder of the runs, and the number of runs to keep in it. [`Folder::open`] checks that it is writable, before anything starts.
 pub(crate) struct Folder {
     path: PathBuf,
     keep: u32,

@@ -76,7 +76,7 @@ pub(crate) fn changed(target: Target, arguments: &TargetArguments) -> Result<Tar
     Ok(Target { tokens, ca_file, reach: Reach { hosts, caps }, ..target })
 }
 
-/// Fails if a server beyond this machine is to be attacked, and the user has not said that it is theirs.
+/// Fails if the command would attack a server on another machine without `--i-own-this-host`.
 pub(crate) fn require_ownership(backend: &Backend, owned: &[String]) -> Result<(), Failure> {
     let urls: Vec<&String> = match backend {
         Backend::External { urls, .. } => urls.values().collect(),
@@ -89,7 +89,7 @@ pub(crate) fn require_ownership(backend: &Backend, owned: &[String]) -> Result<(
         if !owned.contains(&host) {
             return Err(Failure::usage(format!(
                 "`{host}` is another machine, and this command injects faults or sends requests of an attacker; \
-                 it needs the owner's word\nhint: if it is yours, add `--i-own-this-host {host}`"
+                 the owner must permit that\nhint: if it is yours, add `--i-own-this-host {host}`"
             )));
         }
     }

@@ -254,8 +254,8 @@ impl Client {
         ended.unwrap_or(false)
     }
 
-    /// Draws conclusions from the status of a reply: a token that is refused is read again, and a session that is lost is opened again before the next
-    /// call. The call itself has failed.
+    /// Reacts to the status of a failed call: after 401 the token is read again, and after 400 or 404 the session is opened again before the next
+    /// call.
     fn notice(&mut self, status: u16) {
         match status {
             401 => {
@@ -323,7 +323,7 @@ impl Client {
     }
 }
 
-/// Returns the outcome of a call, in which the end of a token is no error of the server.
+/// Returns the outcome of a call. A 401 because the token has expired is not counted as an error of the server.
 fn reclassify_expired_token(bearer: Option<&(Arc<Bearer>, u64)>, outcome: Outcome) -> Outcome {
     match (&outcome, bearer) {
         (Outcome::Failed(ErrorKind::Http(401)), Some((bearer, _))) => bearer.ended().map_or(outcome, Outcome::Failed),

@@ -1,5 +1,5 @@
-//! What a load on a target proves: which checks of records must decide, and which promises the profile gave no means to look at. No check passes
-//! because the harness had no way to see it fail (decision 0052).
+//! Decides what a load on a target proves: which checks of records must have a verdict, and which promises the operations of the profile cannot
+//! test. A check must not pass because the harness could not have seen it fail (decision 0052).
 
 use crate::drive::experiment::Experiment;
 use crate::plan::operation::{OperationData, Placeholder};
@@ -82,8 +82,8 @@ fn lists_values(calls: TargetCalls<'_>) -> bool {
     calls.operations.iter().any(lists) && calls.operations.iter().any(marks)
 }
 
-/// Corrects the findings of a load on a target: those that the profile gave no means to fail are dropped, and those that may only show a wrong pointer
-/// of the profile are unknown.
+/// Corrects the findings of a load on a target: drops those that could not have failed with this profile, and makes those *unknown* that may only
+/// show a wrong JSON pointer in the profile.
 pub(super) fn corrected(calls: TargetCalls<'_>, history: &History, findings: Vec<Finding>) -> Vec<Finding> {
     let required = Coverage::of(calls).required;
     let is_seen = |finding: &Finding| {
@@ -130,7 +130,7 @@ fn has_repeated_value(history: &History) -> bool {
     unwritten.any(|(digest, key)| *first.entry(digest).or_insert(key) != key)
 }
 
-/// Returns the pointer that may be wrong: records were read or listed, and none of the replies had what was written where the profile says that it is.
+/// Returns the pointer that may be wrong: records were read or listed, but no reply had a written value at the pointer of the profile.
 fn blind_spot(history: &History) -> Option<&'static str> {
     let mut reads = history.reads().peekable();
     let mut lists = history.ops().filter(is_list).peekable();

@@ -9,7 +9,7 @@ pub enum StackError {
     #[error("`{part}` cannot be started: {why}")]
     Start { part: String, why: String },
     #[error(
-        "`{part}` cannot listen on 127.0.0.1:{port}: {by} already does\nhint: stop that process, or choose another port for `{part}`"
+        "`{part}` cannot listen on 127.0.0.1:{port}: {by} already uses the port\nhint: stop that process, or choose another port for `{part}`"
     )]
     PortTaken {
         part: String,
@@ -48,7 +48,7 @@ pub enum StackError {
     /// A URL of an external stack leads to another program.
     #[error("`{url}` is not the `{part}` service: {why}\nhint: compare the port with that of `{part}`")]
     WrongService { part: String, url: String, why: String },
-    #[error("nothing is sent to the target at `{url}`: {why}")]
+    #[error("the harness does not call the target at `{url}`: {why}")]
     TargetOutOfReach { url: String, why: String },
     #[error("interrupted while the stack was starting")]
     Interrupted,

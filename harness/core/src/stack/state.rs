@@ -51,9 +51,9 @@ pub struct PartStatus {
 
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    #[error("no stack is up here\nhint: `harness up` starts one")]
+    #[error("no stack is running in this folder\nhint: `harness up` starts one")]
     None,
-    #[error("a stack is up here already\nhint: `harness status` shows it, `harness down` stops it")]
+    #[error("a stack is already running in this folder\nhint: `harness status` shows it, `harness down` stops it")]
     Already,
     #[error("`{}` cannot be used: {why}", path.display())]
     File { path: PathBuf, why: String },

@@ -15,7 +15,7 @@ const LABELS: [&str; 3] = ["image.version", "image.revision", "image.licenses"];
 
 pub(crate) const IMAGE: HardeningCheck = HardeningCheck {
     id: "MCP-CON-01",
-    title: "an image runs without root, checks its health, and is given no secret and makes no file setuid",
+    title: "an image runs without root, has a health check, and contains no secret and no setuid file",
     score: 7.5,
     why: "Everyone who can pull an image reads its layers, and a service that runs as root is root on the machine after a break-out.",
     sources: &["CIS Docker Benchmark, section 4", "OWASP MCP01:2025", "OWASP MCP04:2025", "CWE-250", "CWE-538"],

@@ -8,7 +8,7 @@ use std::future::ready;
 const FIX_IN: &[&str] = &["docker-compose.yml"];
 /// Paths of the machine that give a container power over it.
 const POWERFUL: [&str; 3] = ["/home", "/var", "/usr"];
-/// Paths of the machine that give it power as well as everything below them.
+/// Paths of the machine that give a container power over it, together with everything below them.
 const POWERFUL_TREES: [&str; 9] =
     ["/etc", "/proc", "/sys", "/dev", "/run", "/var/run", "/var/lib/docker", "/root", "/boot"];
 /// Files below these paths that everyone may read.
@@ -20,7 +20,7 @@ pub(crate) const CONFINED: HardeningCheck = HardeningCheck {
     id: "MCP-CON-03",
     title: "a container has no right that it does not need: no root, no capability, no part of the machine, a read-only root",
     score: 8.2,
-    why: "What confines a service that was taken over is only what its container lacks.",
+    why: "Only missing rights of its container confine a service that was taken over.",
     sources: &["CIS Docker Benchmark, section 5", "OWASP MCP04:2025", "CWE-250"],
     needs: NEEDS,
     how: "Reads every service of the compose file, with the defaults of its variables: a user that is not root, a read-only root, `cap_drop: [ALL]`, no added capability, `no-new-privileges`, no `privileged`, no namespace, device, socket or system folder of the machine.",
@@ -185,7 +185,7 @@ fn is_powerful(source: &str) -> bool {
         || POWERFUL_TREES.iter().any(|tree| is_below(tree)) && !HARMLESS.iter().any(|path| is_below(path))
 }
 
-/// Returns true for a port on a loopback address, and for one of a proxy, which is there to be reached.
+/// Returns true for a port on a loopback address, and for the ports 80 and 443, which belong to a proxy.
 fn is_guarded(port: &str) -> bool {
     let is_local = ["127.", "[::1]:", "::1:"].iter().any(|start| port.starts_with(start));
     let published = port.split('/').next().unwrap_or_default().rsplit(':').nth(1).unwrap_or_default();
@@ -199,7 +199,7 @@ fn is_watched(service: &ComposeService) -> Option<bool> {
         return Some(true);
     }
     if check.is_null() {
-        // The checks of images judge the Dockerfile at the top.
+        // The checks of images judge the `Dockerfile` in the root of the repository.
         return service.is_built_here().then_some(true);
     }
     let is_none = check["test"] == "NONE" || check["test"][0] == "NONE";

@@ -12,7 +12,7 @@ pub(crate) const SAME_FOR_ALL: HardeningCheck = HardeningCheck {
     why: "An agent runs with the token of its user; if the token of an administrator is not judged, that is the one to steal.",
     sources: &["OWASP MCP02:2025", "OWASP LLM06:2025", "CWE-269", "CWE-807"],
     needs: &[Need::Key, Need::Service(Service::Guardrails)],
-    how: "Checks a critical action, and a critical statement for a database, with tokens of every plan, of six roles, of every scope together with and without `admin`, and of workspaces with telling names. Each must be blocked or refused, without a verdict token. A harmless action must be allowed.",
+    how: "Checks a critical action, and a critical statement for a database, with tokens of every plan, of six roles, of every scope together with and without `admin`, and of workspaces with names such as `admin`. Each must be blocked or refused, without a verdict token. A harmless action must be allowed.",
     remedy: "Let only the rules decide; a plan may add rules and never remove critical ones.",
     fix_in: &["services/guardrails/src/judge.rs"],
     follows: &["MCP-AUTH-06", "MCP-GRD-03"],

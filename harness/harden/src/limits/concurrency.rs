@@ -12,7 +12,7 @@ const BEYOND: usize = 12;
 
 pub(crate) const CONCURRENCY: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-07",
-    title: "a request above the number of concurrent ones is refused at once with `Retry-After`, and nothing waits for ever",
+    title: "a request above the limit on concurrent requests is refused at once with `Retry-After`, and nothing waits for ever",
     score: 6.5,
     why: "A queue without bound makes every client wait until all have given up, and a load balancer never learns that another instance is free.",
     sources: &["OWASP API4:2023", "RFC 9110, section 10.2.3", "CWE-770", "CWE-400"],

@@ -1,4 +1,4 @@
-//! Texts on which engines of patterns, searches and paths explode.
+//! Texts that make regular expressions, searches or path matchers take time that grows faster than the text.
 
 use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use mcp_contracts::limits::MAX_QUERY_BYTES;
@@ -8,17 +8,17 @@ use std::time::Duration;
 
 /// Size of a text of an action, in bytes. Above it an engine with quadratic cost is far beyond the others.
 const TEXT_BYTES: usize = 16 << 10;
-/// How often more a hostile text may cost than an ordinary one of the same size.
+/// Maximum cost of a hostile text, as a multiple of that of an ordinary text of the same size.
 const DEARER: u32 = 10;
-/// How often more the doubled text may cost. Linear cost doubles, quadratic cost is four times as much.
+/// Maximum factor by which the cost may grow if the text doubles. Linear cost doubles, quadratic cost is four times as much.
 const GROWTH: u32 = 3;
 /// What a text may cost, whatever its shape. The services of this product need less than a fifth of it in a debug build.
 const MOST: Duration = Duration::from_millis(500);
 /// How often more a text may cost than the list of the tools, which reads none. On a slow machine both cost more.
 const TIMES_A_LIST: u32 = 100;
-/// What an ordinary call costs at least. Below it the clock of a process measures mostly itself.
+/// Cost that an ordinary call is assumed to have at least. Below it, the CPU time of a process is mostly measurement error.
 const LEAST: Duration = Duration::from_millis(1);
-/// Measurements of a text that seems to be dear; the cheapest one counts.
+/// Number of measurements of a text that seems to be expensive; the lowest one counts.
 const MEASURES: usize = 3;
 
 pub(crate) const EXPLOSION: HardeningCheck = HardeningCheck {
@@ -28,7 +28,7 @@ pub(crate) const EXPLOSION: HardeningCheck = HardeningCheck {
     why: "One request on which an engine backtracks occupies a processor for minutes, and a few of them stop the service for everyone.",
     sources: &["OWASP API4:2023", "CWE-1333", "CWE-407"],
     needs: &[Need::Token, Need::Processes, Need::Service(Service::Memory), Need::Service(Service::Guardrails)],
-    how: "Sends twenty-two texts that are known to explode, as queries, as texts that are scanned and checked, and as paths, and measures the time of processors of the service. A text that costs more than ten times as much as prose of the same size is measured at a half and a quarter of its size too: its cost must not grow faster than its size. A text on which a call reaches its deadline, while prose is answered, grows too fast. Neither prose nor such a text may cost half a second of a processor and more than a hundred times as much as the list of the tools. The cheapest of three measurements counts. A text that is refused is not judged, and the summary names how many were.",
+    how: "Sends twenty-two texts that are known to explode, as queries, as texts that are scanned and checked, and as paths, and measures the CPU time of the service. A text that costs more than ten times as much as prose of the same size is measured at a half and a quarter of its size too: its cost must not grow faster than its size. A text on which a call reaches its deadline, while prose is answered, grows too fast. Neither prose nor such a text may cost half a second of a processor and more than a hundred times as much as the list of the tools. The cheapest of three measurements counts. A text that is refused is not judged, and the summary names how many were.",
     remedy: "Use engines with linear time, and bound the size of what they read.",
     fix_in: &["services/guardrails/src/detect/sql.rs", "services/memory/src/terms.rs"],
     follows: &["MCP-AUTH-06"],
@@ -249,7 +249,7 @@ async fn least(probe: &Probe<'_>, part: &str, request: &HttpRequest) -> Result<(
     Ok(best)
 }
 
-/// Returns the time of processors that a request costs the part.
+/// Returns the CPU time that a request costs the part.
 async fn measured(probe: &Probe<'_>, part: &str, request: &HttpRequest) -> Result<(Duration, Answer), Stop> {
     let used = || {
         let unseen = || Stop::Unclear(format!("the process of `{part}` is not visible on this machine"));

@@ -15,7 +15,7 @@ pub(crate) const FIELDS: HardeningCheck = HardeningCheck {
     why: "A field without a limit lets a client fill the disk; a page without a limit lets it copy everything at once.",
     sources: &["OWASP API4:2023", "OWASP API3:2023", "CWE-770"],
     needs: &[Need::Token, Need::Service(Service::Memory)],
-    how: "Sends content, tags, kind, metadata, queries, pages and imports at their limits, which must be accepted, and with one more, which must be refused.",
+    how: "Sends content, tags, type, metadata, queries, pages and imports at their limits, which must be accepted, and with one more, which must be refused.",
     remedy: "Check lengths where the arguments are read, in bytes.",
     fix_in: &["services/memory/src/tools/validate.rs", "services/contracts/src/limits.rs"],
     follows: &[],

@@ -18,12 +18,12 @@ const INSIDE: [&str; 4] = ["panicked at", "stack backtrace", ".rs:", "Traceback 
 
 pub(crate) const TOOLS: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-12",
-    title: "no argument of a tool causes an error of the service, a malformed reply or a reply that shows the inside",
+    title: "no argument of a tool causes an error of the service, a malformed reply or a reply that shows internals",
     score: 6.5,
     why: "An error of status 500 shows a path that was never tested, and the next input on it may end the process.",
     sources: &["OWASP API4:2023", "OWASP API8:2023", "CWE-20", "CWE-209", "CWE-755"],
     needs: &[Need::Token, Need::Product],
-    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool that takes an id, a confirmation, a verdict or an execution gets fresh ones of real calls, with eight hostile texts beside them. A tool of which no call has a result was not reached, and the check is unknown. A limit that is reached shows nothing.",
+    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool that takes an id, a confirmation, a verdict or an execution gets fresh ones of real calls, with eight hostile texts beside them. A tool of which no call has a result was not reached, and the check is unknown. A call that a limit refuses is not judged.",
     remedy: "Parse arguments into types that cannot be wrong, and turn every error into one of the contract.",
     fix_in: &["services/kit/src/tool/arguments.rs", "services/kit/src/tool.rs"],
     follows: &["MCP-AUTH-06", "MCP-TRN-13"],
@@ -170,7 +170,7 @@ async fn fuzz_tool(
     Ok(())
 }
 
-/// Replaces texts whose name an earlier result has too, such as an id or a token. A text of words is none of a known record.
+/// Replaces ids and tokens by those of earlier results with the same name. A random text would be the id of no record.
 fn fill_known(arguments: &mut Value, known: &Map<String, Value>) {
     for (name, value) in arguments.as_object_mut().into_iter().flatten() {
         let is_handle = ["id", "Id", "token", "Token"].iter().any(|end| name.ends_with(end));

@@ -4,7 +4,7 @@ use harness_core::drive::hardening::{HardeningCheck, HttpRequest, Lane, Probe, S
 
 pub(crate) const DEPTH: HardeningCheck = HardeningCheck {
     id: "MCP-LIM-03",
-    title: "JSON that is nested too deep, or has a number out of range, is refused",
+    title: "JSON that is nested too deeply, or has a number out of range, is refused",
     score: 7.5,
     why: "A parser that recurses once for each level can crash the process, for every tenant.",
     sources: &["OWASP API4:2023", "RFC 8259, section 9", "CWE-674"],

@@ -19,7 +19,7 @@ pub(crate) const BACKUP: HardeningCheck = HardeningCheck {
     id: "MCP-RES-04",
     title: "a backup that is made under writes can be restored elsewhere and has every acknowledged memory as it was, for the same readers",
     score: 6.5,
-    why: "A backup that was never restored is a hope; one without the newest writes loses what was acknowledged to customers, and one without the owners shows each of them the memories of the others.",
+    why: "A backup that was never restored may be useless; one without the newest writes loses what was acknowledged to customers, and one without the owners shows each of them the memories of the others.",
     sources: &["OWASP MCP08:2025", "NIST SP 800-34, section 3.4", "CWE-404", "CWE-639"],
     needs: &[Need::Token, Need::SecondTenant, Need::Processes, Need::Service(Service::Memory)],
     how: "Stores twenty memories of two organisations, one of them for a whole workspace, changes one and deletes one, makes a backup while others are written, restores it into another file and starts memory on it. The owners, a colleague, another organisation and another workspace must each read the same memories with the same contents by their ids and in their lists as before, and the deleted one must be gone. Of the memories that were written meanwhile, each that is there must have its content, and none may be missing that was acknowledged before one that is there. Then memory starts on its own file again.",

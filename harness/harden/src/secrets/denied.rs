@@ -13,7 +13,7 @@ pub(crate) const TRAIL: HardeningCheck = HardeningCheck {
     id: "MCP-SEC-10",
     title: "a denied call is in the log with who was denied what, why, and in which trace",
     score: 5.3,
-    why: "An attacker tries before it succeeds; without a trail of refusals its tokens and tools stay unknown.",
+    why: "An attack begins with refused calls; if they are not logged, its tokens and tools stay unknown.",
     sources: &["OWASP MCP08:2025", "OWASP A09:2021", "NIST SP 800-92", "CWE-778"],
     needs: &[Need::Token, Need::Control],
     how: "Makes a call without its scope, one without a token and one from a foreign origin, each with a trace of its own. The log must have a line for each with the reason and the trace; that of the missing scope also has the user, the organisation and the tool.",

@@ -17,7 +17,7 @@ pub(crate) const LOCKED: HardeningCheck = HardeningCheck {
     id: "MCP-SUP-02",
     title: "a build takes exactly the packages of the lock file, and licences, sources and bans are checked",
     score: 6.5,
-    why: "Without the lock file a build takes what was published a minute ago, by the present holder of each name.",
+    why: "Without the lock file a build takes the newest version of each package, even one that an attacker has just published.",
     sources: &["OWASP MCP04:2025", "SLSA 1.0, dependencies", "CWE-1104", "CWE-829"],
     needs: NEEDS,
     how: "Reads the lock file, in which each package of a registry must have a checksum and each one of a repository a commit; the commands of Makefile, Dockerfile, justfile, build.sh, the workflows and the scripts in `.ci`, which must use `--locked`; and `deny.toml`, which must list licences, deny wildcards and unknown sources, and be used.",

@@ -5,7 +5,7 @@ use harness_core::drive::hardening::{FileCase, HardeningCheck, Lane, Probe, Stop
 use serde_json::Value;
 use std::future::ready;
 
-/// What a stranger begins: the parts of an event with texts of their own.
+/// Prefixes of the parts of an event that a stranger creates, such as an issue.
 const OF_STRANGERS: [&str; 9] = [
     "github.event.issue.",
     "github.event.pull_request.",
@@ -17,7 +17,7 @@ const OF_STRANGERS: [&str; 9] = [
     "github.event.commits",
     "github.event.workflow_run.head_",
 ];
-/// What a stranger writes: titles, texts and names of branches. Numbers and ids are none.
+/// Last parts of the expressions whose value a stranger writes: titles, texts and names of branches. Numbers and ids are harmless.
 const TEXTS: [&str; 10] =
     ["title", "body", "ref", "label", "message", "head_branch", "default_branch", "name", "email", "page_name"];
 /// Triggers that have the secrets of the repository although a stranger starts them.

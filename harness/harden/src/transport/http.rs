@@ -8,7 +8,7 @@ pub(crate) const METHODS: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-03",
     title: "the endpoint answers only to POST; other methods get 405 with `Allow`",
     score: 5.3,
-    why: "A call by GET can be made by a link or an image, and is repeated and stored on its way.",
+    why: "A link or an image can make a call by GET, and proxies and browsers repeat and store it.",
     sources: &["MCP 2026-07-28, streamable HTTP", "RFC 9110, section 15.5.6", "OWASP API8:2023", "CWE-650"],
     needs: &[],
     how: "Sends GET, PUT, PATCH, DELETE, TRACE and an unknown method with a valid token, with the request as body and in the query. Each must get 405 with `Allow`.",

@@ -55,7 +55,7 @@ impl FindingBuilder {
     /// Turns all violations into doubts, because of `why`.
     pub(super) fn excuse(&mut self, why: &str) {
         self.open += std::mem::take(&mut self.violations);
-        let mut doubts = vec![Evidence::of(format!("not held against the stack, because {why}"), &[])];
+        let mut doubts = vec![Evidence::of(format!("counted as unknown, because {why}"), &[])];
         doubts.append(&mut self.evidence);
         doubts.append(&mut self.doubts);
         doubts.truncate(Finding::MAX_EVIDENCE);

@@ -14,7 +14,7 @@ pub(super) const CHECK: Check = Check {
         "A request that passed while the fault was in place counts as a hit, even if the fault did not change its result.",
         "It does not see how strong a fault was, such as how much latency it really added.",
     ],
-    evidence: "The faults of the experiment with their number of hits, and the traffic counted between parts. It never fails: a fault that hit nothing proves nothing.",
+    evidence: "The faults of the experiment with their number of hits, and the traffic counted between parts. It reports *unknown* and never a violation: a fault that hit nothing proves nothing.",
     rule: Rule::Experiment(judge),
 };
 

@@ -73,7 +73,7 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
     }
     for (name, calls) in &operations {
         let (gap, bound_us) = longest_gap_and_bound(history, calls, &spans, least_us);
-        // An operation that stood still with all others is not accused again.
+        // A gap that overlaps the one of all operations is not reported again.
         let is_new = |gap: &Gap| overall.is_none_or(|overall| overall.span.overlap(gap.span).length_us() == 0);
         if let Some(gap) = gap.filter(|gap| gap.length_us > bound_us && is_new(gap)) {
             accuse(history, Some(name), gap, bound_us, calls, finding);

@@ -1,5 +1,6 @@
 //! no-lost-writes: the final read returns every acknowledged write with its content: the read of its id, and the final walk of its writer over
-//! everything that the writer may see. A write that neither could return leaves the check open; it does not count as kept. This is the set checker of Jepsen, extended to records that can be changed and deleted.
+//! everything that the writer may see. A write for which neither was made is not judged and makes the check unknown. This is the set checker of
+//! Jepsen, extended to records that can be changed and deleted.
 
 use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
@@ -23,7 +24,7 @@ pub(super) const CHECK: Check = Check {
         "It reads once, after the load: a record that comes and goes passes if it is there at that moment.",
         "If there are more records than the load's `final_read_records`, it reads a sample that the seed chooses. The finding reports how many records were read, and the share of lost records that a sample of this size can miss.",
     ],
-    evidence: "Acknowledged writes with their ids, and in the final phase a read of each of these ids, or a list of all records by their writer, to its last page. Of a long load a sample of at least 1,000 records is enough.",
+    evidence: "Acknowledged writes with their ids, and in the final phase a read of each of these ids, or a list of all records by their writer, to its last page. For a long load a sample of at least 1,000 records is enough.",
     rule: Rule::Records(judge),
 };
 

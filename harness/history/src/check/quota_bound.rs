@@ -21,7 +21,7 @@ pub(super) const CHECK: Check = Check {
         "If one limit applies to the whole run, single refusals pass, because a burst limit or the share of one instance may be the reason. Only an organisation that gets no call at all, or no further one for 2 s, must have used at least nine tenths of its limit.",
         "The first window may begin at any time. A call that may belong to two windows counts in neither, but no two neighbouring windows together exceed two limits.",
         "Windows are judged as if they followed each other without a gap: a limiter whose windows begin with the first call may fail.",
-        "The number of calls that the service declares to have admitted beyond the limit is believed. It excuses this number of calls in all windows together.",
+        "It trusts the number of calls that the service reports as admitted beyond the limit. It excuses this number of calls in all windows together.",
         "A call that failed with another error than that of the quota may have been counted by the limiter. It counts as admitted if that explains a refusal.",
     ],
     evidence: "Calls of a limited organisation. If unanswered calls would break the limit if they were admitted, the check is unknown.",

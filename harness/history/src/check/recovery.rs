@@ -46,7 +46,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         None if afterwards.length_us() < allowed_us.saturating_add(WINDOWS_IN_A_ROW * WINDOW_US) => finding.open += 1,
         _ if crowded_us.is_some_and(|steady_us| steady_us <= allowed_us) => {
             finding.doubt(
-                "the stack was only slow, and only while other processes used the machine, or the harness stood still",
+                "the stack was only slow, and only while other processes used the machine, or the harness stalled",
             );
         }
         _ => {

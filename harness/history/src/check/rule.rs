@@ -126,7 +126,7 @@ impl Check {
                     summary.push_str(&format!("; {why}, and the bound is broken without them too"));
                 } else {
                     builder.excuse(&why);
-                    summary.push_str(&format!("; not held against the stack, because {why}"));
+                    summary.push_str(&format!("; counted as unknown, because {why}"));
                 }
             }
             Some(builder.build(self.name, summary))

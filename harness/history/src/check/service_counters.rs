@@ -12,7 +12,7 @@ pub(super) const CHECK: Check = Check {
         "It relies on the service: a counter that counts wrongly within the bounds passes.",
         "The highest value during a fault is the highest that was sampled.",
         "Metrics that the experiment does not name are not read.",
-        "On a busy machine only a counter that did not grow at all fails, if many calls ended well meanwhile; any other wrong figure is unknown.",
+        "On a busy machine a counter fails only if it did not grow at all while many calls ended well; any other wrong figure is unknown.",
     ],
     evidence: "The named metrics, read before, during and after the fault, without a restart of the part in between.",
     rule: Rule::ExperimentBound(judge),

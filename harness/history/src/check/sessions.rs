@@ -21,7 +21,7 @@ pub(super) const CHECK: Check = Check {
         "Reads of different users are compared with acknowledged changes, but not with each other; `register` does that.",
         "States of different records are not compared: a user may see a newer state of one and an older state of another.",
     ],
-    evidence: "Reads, searches or lists that return a record which the run created, or miss it.",
+    evidence: "Reads, searches or lists that return, or should return, a record that the run created.",
     rule: Rule::Records(judge),
 };
 
@@ -74,7 +74,7 @@ struct Sessions<'h> {
     /// A list, because few users see one record.
     seen: Vec<(User, SeenState)>,
     created_us: Option<(u64, u32)>,
-    /// From when on the record may be deleted, and hidden from colleagues.
+    /// Time from which the record may be deleted (`deleted_us`), or hidden from colleagues (`hidden_us`).
     deleted_us: u64,
     hidden_us: u64,
 }
@@ -211,7 +211,7 @@ impl<'h> Sessions<'h> {
                     *sight = SeenState { at: event.at, until_us: event.until_us, version, digest, missing: false };
                 }
             }
-            // Deleted means deleted for ever; a record that its owner misses before it is created is not.
+            // From now on the record must stay missing. This does not apply to a miss before the record was created.
             Kind::Missing { to_owner: true } if self.created_us.is_some_and(|(us, _)| us < event.from_us) => {
                 let sight = self.sight(user);
                 *sight = SeenState { at: event.at, until_us: event.until_us, missing: true, ..*sight };
@@ -254,7 +254,7 @@ fn replaced(writer: OpRef<'_>, reader: OpRef<'_>) -> &'static str {
     }
 }
 
-/// Returns what the writer had read before, if that is as new as its own change.
+/// Returns the earlier read of the writer, if its version is not older than that of the change.
 fn version_did_not_advance(before: Option<SeenState>, value: StateRef<'_>) -> Option<(u32, &'static str)> {
     let sight = before?;
     let version_did_not_advance = sight.version.zip(value.version()).is_some_and(|(read, written)| written <= read);

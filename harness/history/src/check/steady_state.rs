@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         "It uses averages and percentiles of the whole steady phase: a short stall in it is hidden by them.",
         "Organisations whose last call was refused by quota, and calls that follow from another call, are not counted.",
     ],
-    evidence: "The span of the load before the fault, and the calls sent in it. It never fails: without a steady state the experiment proves nothing.",
+    evidence: "The span of the load before the fault, and the calls sent in it. It reports *unknown* and never a violation: without a steady state the experiment proves nothing.",
     rule: Rule::Experiment(judge),
 };
 

@@ -1,4 +1,4 @@
-//! What the conditions of a run say of its calls, and whether a broken bound is held against the stack (decision 0027).
+//! Decides from the conditions of a run whether its times are reliable, and whether a broken bound counts as a violation (decision 0027).
 
 use super::History;
 use crate::experiment::Span;

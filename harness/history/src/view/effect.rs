@@ -313,7 +313,7 @@ impl<'h> RecordsRef<'h> {
         self.pairs.chunks_exact(2).map(move |pair| self.record(pair))
     }
 
-    /// The state of the record with this id that stands at place `turn` of all with this id.
+    /// The state of the record with this id. If the reply has it several times, `turn` is the position among these, from 0.
     pub(crate) fn state_of(self, key: KeyRef<'_>, turn: usize) -> Option<StateRef<'h>> {
         let mut pairs = self.pairs.chunks_exact(2).filter(|pair| pair[0] == key.number);
         pairs.nth(turn).map(|pair| self.record(pair).1)

@@ -227,7 +227,7 @@ pub struct ImportedMemory {
 pub struct ImportPage {
     /// The memories, 1 to 500.
     pub memories: Vec<ImportedMemory>,
-    /// Keeps each `id`; refused if your organisation has one for another text.
+    /// True to keep each `id`. The import fails with `id_conflict` if your organisation has another text under one of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_ids: bool,
     /// Not used; a page of an export may have it.

@@ -1,5 +1,5 @@
-//! Passages in an encoding, decoded: base64 and hexadecimal, also over several lines, escapes of addresses, pages and programs, ROT13 and text
-//! that is written backwards. The work is bounded. Passages that do not decode to text are ignored. This module does not interpret the text.
+//! Decodes passages of a text: base64 and hexadecimal (also over several lines), escapes of URLs, HTML and programs, ROT13, and reversed text.
+//! The work is bounded. Passages that do not decode to text are ignored. This module does not interpret the text.
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -33,7 +33,7 @@ const STANDARD: GeneralPurpose = GeneralPurpose::new(
 pub(super) struct Passage {
     pub(super) text: String,
     pub(super) place: Range<usize>,
-    /// True if single characters are escaped, as in addresses and pages; such a passage is text that people wrote.
+    /// True if single characters are escaped, as in URLs and HTML. Such a passage is ordinary text.
     pub(super) escaped: bool,
 }
 

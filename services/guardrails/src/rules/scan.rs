@@ -54,7 +54,7 @@ impl Scanner {
             SetUse::One => AhoCorasickKind::ContiguousNFA,
         };
         let words = AhoCorasickBuilder::new()
-            // For patterns in both cases at once. A case-sensitive pattern is run too often by this, and never too rarely.
+            // One search serves case-sensitive and case-insensitive patterns. It may run a case-sensitive pattern without need, but never misses one.
             .ascii_case_insensitive(true)
             .kind(Some(kind))
             .build(by_word.keys())

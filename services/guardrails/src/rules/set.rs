@@ -141,7 +141,7 @@ impl Facts<'_> {
                 // All branches are checked, so that the places of each are reported.
                 checks.iter().fold(false, |held, check| self.holds(rule, check, places) | held)
             }
-            // Matches inside a `not` are discarded: they show where the rule is kept, not where it is broken.
+            // Matches inside a `not` are discarded: they are places that satisfy the rule, not places that break it.
             Check::Not(check) => !self.holds(rule, check, &mut Vec::new()),
             Check::Pattern(number) => self.matches(rule, *number, places),
             Check::File(number) => self.names(rule, *number, places),

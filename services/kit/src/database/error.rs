@@ -76,7 +76,7 @@ impl From<DatabaseError> for ToolError {
             DatabaseError::Full => {
                 (ErrorCode::StorageFull, "nothing was changed; delete something, or let the operator free space")
             }
-            DatabaseError::Closed => (ErrorCode::Draining, "nothing was changed; another instance will answer"),
+            DatabaseError::Closed => (ErrorCode::Draining, "nothing was changed; retry later, or at another instance"),
             DatabaseError::Overloaded | DatabaseError::Locked => {
                 (ErrorCode::Overloaded, "nothing was changed; try again after a moment")
             }

@@ -105,7 +105,7 @@ impl Health {
         }
         let Some(readiness) = state.readiness.clone() else { return };
         match trouble {
-            Some(trouble) => tracing::error!(trouble = trouble.name(), "the database cannot be used as it should"),
+            Some(trouble) => tracing::error!(trouble = trouble.name(), "the database is not fully usable"),
             None => tracing::info!("the database can be used again"),
         }
         let shown = |trouble: Trouble| match trouble {

@@ -16,12 +16,12 @@ const ROWS_OF_OWNER: usize = WRITES / 4 * 3;
 const BATCH_ROWS: usize = 512;
 /// A write of more rows runs in a transaction of its own, so that no other one waits for its commit.
 const SMALL_ROWS: usize = 64;
-/// If others wrote within this time, large writes leave the writer free for as long as they used it.
+/// If other owners wrote within this time, the next large write waits for as long as the last one took, so that they get the writer.
 const ACTIVE: Duration = Duration::from_secs(1);
 /// Longest pause after a large write, so that a slow disk delays an import and does not end it at its deadline.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Whose write it is, and how much it changes.
+/// The owner of a write, and the size of the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn<'a> {
     /// Writes of different owners take turns. Empty for those of the service itself.
@@ -73,7 +73,7 @@ struct State<W> {
     is_closed: bool,
     /// True if small writes ran while a large one waited.
     large_is_next: bool,
-    /// The two owners that wrote last, each with the time, so that one of them is another than any owner.
+    /// The two owners of the last small writes, each with its time. Two, because one of them may be the owner of the large write.
     recent: VecDeque<(String, Instant)>,
     /// No large write begins before this time.
     pause_until: Option<Instant>,

@@ -57,7 +57,7 @@ enum Failure {
 impl Failure {
     fn of_commit(error: rusqlite::Error) -> Self {
         let code = error.sqlite_error().map(|error| error.extended_code);
-        // Every other failure leaves the commit without its last frame, so that it never counts.
+        // After every other failure the WAL lacks the last frame of the commit, so the commit is never replayed.
         if matches!(code, Some(SQLITE_IOERR_FSYNC | SQLITE_IOERR_DIR_FSYNC)) {
             Self::Unconfirmed(error)
         } else {
@@ -245,7 +245,7 @@ fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Vec<Outcom
     };
     // Another process held the lock for the whole busy timeout. Waiting once more for each write would add up to minutes.
     let is_busy = matches!(&failure, Failure::Sqlite(error) if is_busy(error));
-    // What may be stored is not written again, because the second attempt could fail in another way and deny it.
+    // A commit that may be durable is not repeated: the second attempt could fail, and its error would deny a stored write.
     if is_busy || batch.len() == 1 || matches!(failure, Failure::Unconfirmed(_)) {
         return vec![Err(failure.into()); batch.len()];
     }

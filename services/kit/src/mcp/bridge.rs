@@ -102,7 +102,7 @@ impl Bridge {
             // The SDK refuses in plain text what it cannot read.
             Ok(_) | Err(_) => {
                 let text: String = String::from_utf8_lossy(&reply).chars().take(200).collect();
-                // The media types were checked before, so that this status is its answer to a body that it cannot parse.
+                // The endpoint has checked the media types, so the SDK sends this status only for a body that it cannot parse.
                 let unparsed = status == StatusCode::UNSUPPORTED_MEDIA_TYPE;
                 let status = if unparsed { StatusCode::BAD_REQUEST } else { status };
                 return Failure::new(status, rpc::INVALID_REQUEST, text).with_id(envelope.id).into_response();

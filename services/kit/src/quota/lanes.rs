@@ -71,8 +71,8 @@ impl<Decision> Worker<Decision> {
         (!self.has_ended).then(|| std::mem::take(&mut lane.waiting))
     }
 
-    /// This worker waits for Redis longer than others may wait for it. Returns the worker that the caller must start, because calls wait already;
-    /// the next call starts one otherwise.
+    /// Notes that this worker waits for Redis for longer than `LONGEST_WAIT`, so that other calls no longer wait for it. Returns a second worker
+    /// that the caller must start, if calls wait already. Otherwise the next call starts one.
     pub(super) fn give_up_waiting(&self) -> Option<Self> {
         let mut lanes = self.lanes.lanes.lock();
         let lane = lanes.get_mut(&self.key)?;

@@ -15,8 +15,8 @@ use std::time::Duration;
 /// organisations are refused.
 const MAX_ORGANISATIONS: usize = 100_000;
 
-/// Part of a limit that this instance may use while Redis does not answer. Instances cannot see each other's counts then, so each admits
-/// an equal part and their sum stays within the limit.
+/// Divides a limit among the instances while Redis does not answer. They do not see each other's counts then, so each admits an equal part,
+/// and the sum stays within the limit.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share {
     pub(super) instances: u64,
@@ -145,10 +145,9 @@ impl LocalLimiter {
             if counter.second != second {
                 (counter.second, counter.in_second) = (second, 0);
             }
-            // What Redis reported is subtracted before the share is computed, because it has the calls of all
-            // instances. Below, only the calls that this instance admitted since count against its share. An instance
-            // that never asked Redis about this organisation takes a share of the whole limit, so none may go beyond
-            // such a share with what it admitted before.
+            // The count of Redis is subtracted before the share is computed, because it has the calls of all instances. Against the share count
+            // only the calls that this instance has admitted since then. An instance that has no count of Redis for this organisation takes its
+            // share of the whole limit. So that the sum fits, every instance also stays within this share with its earlier calls.
             let limit = limits.daily(plan);
             let remaining = limit.saturating_sub(counter.used());
             let of_limit = share.of(limit).saturating_sub(counter.counted);

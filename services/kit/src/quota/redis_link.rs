@@ -174,7 +174,7 @@ impl RedisLink {
         Some(days.map(|(service, counts)| (service, used(counts).saturating_sub(left(service)))).collect())
     }
 
-    /// Claims a name that was issued then, once over all instances and services.
+    /// Claims a name that was issued at `issued`, once over all instances and services.
     pub(super) async fn use_once(&self, name: &str, issued: Duration, lifetime: Duration) -> SingleUseResult {
         let claimed = self.run(async |run_id, connection| {
             let mut claim = self.shared.claim.key(MARK);

@@ -69,7 +69,7 @@ impl Revoke {
             let until = self.issued_until.map_or(now, |time| u64::try_from(time.as_second()).unwrap_or(0));
             if until > latest {
                 return Err(
-                    "`--issued-until` is in the future, and tokens that do not exist yet cannot be revoked".to_owned()
+                    "`--issued-until` is more than a minute in the future, and tokens that do not exist yet cannot be revoked".to_owned()
                 );
             }
             if until + lifetime <= now {

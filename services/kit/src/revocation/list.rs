@@ -21,7 +21,6 @@ pub(super) async fn mark(connection: &mut MultiplexedConnection) -> RedisResult<
 /// Returns the entries that have not expired.
 pub(super) async fn read(connection: &mut MultiplexedConnection, now: u64) -> RedisResult<Entries> {
     // `(` excludes entries that expire at `now`; `write` removes these.
-    // `(` excludes entries that expire at `now`; `write` removes these.
     let mut range = redis::cmd("ZRANGEBYSCORE");
     range.arg(LIST).arg(format!("({now}")).arg("+inf").arg("WITHSCORES");
     let stored: Vec<(String, f64)> = range.query_async(connection).await?;

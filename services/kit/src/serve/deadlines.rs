@@ -1,5 +1,5 @@
-//! A stream with two deadlines. A peer must read what is sent to it: the bytes that wait to be written would otherwise be held as long as the peer
-//! likes. And it must end the head of a request that it began. Between two requests it may be silent; how long is decided elsewhere.
+//! A stream with two deadlines for the client. It must read what is sent to it, because unread bytes stay in memory. And it must complete the
+//! head of a request that it began. The idle time between two requests is not limited here: see `ServeLimits::keep_alive`.
 
 use hyper::body::{Body, Frame, SizeHint};
 use std::io::{self, IoSlice};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// Bytes that a peer must take within each deadline, so that one that reads byte by byte is no better than one that does not read.
+/// Bytes that a client must read within each deadline, so that a client that reads byte by byte does not hold its connection for long.
 const BYTES_PER_DEADLINE: usize = 64 << 10;
 
 /// The requests of a connection. Clones share it.

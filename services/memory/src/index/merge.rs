@@ -21,8 +21,7 @@ impl Change {
     }
 }
 
-/// Adds places, which are in order, to the blocks of a term, which are in order. Of the blocks, those before the one that holds the first place may be
-/// missing.
+/// Adds places to the blocks of a term. Both are in order. The blocks before the one that holds the first place may be omitted.
 pub fn add(blocks: Vec<Block>, places: &[Posting<'_>]) -> Change {
     let (mut change, mut rest) = (Change::default(), places);
     let mut blocks = blocks.into_iter().peekable();

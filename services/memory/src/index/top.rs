@@ -29,7 +29,7 @@ impl Scorer {
     }
 }
 
-/// What a search looks for. The scores depend on nothing else but the text of a memory and its day.
+/// The input of a ranking. A score depends only on this, and on the text and the day of a memory.
 #[derive(Debug, Clone)]
 pub struct Question {
     pub scorers: Vec<Scorer>,
@@ -40,7 +40,7 @@ pub struct Question {
     pub after: Option<Rank>,
     /// Only memories with this number or a lower one.
     pub newest: i64,
-    /// Memories that `lists` leaves out.
+    /// Memories that [`Top::add_lists`] skips, because their texts have changed since the first page.
     pub excluded: HashSet<i64>,
 }
 
@@ -179,7 +179,8 @@ struct Walk<'a> {
     lists: Vec<List<'a>>,
     /// Sum of the bounds of a list and of all before it.
     sums: Vec<f64>,
-    /// Lists before this one cannot lift a memory to the threshold by themselves, so they are read only for memories of the others.
+    /// Index of the first essential list. A memory that is only in the lists before it cannot reach the threshold, so those lists are read only
+    /// for memories of the essential lists.
     essential: usize,
     /// Factor of the newest memory.
     factor: f64,
@@ -210,7 +211,7 @@ impl<'a> Walk<'a> {
         self.essential = self.sums.iter().position(|sum| reach(*sum) >= threshold).unwrap_or(self.lists.len());
         let all = self.sums.last().copied().unwrap_or_default();
         for list in &mut self.lists {
-            // What a block must reach, if all other lists give their most.
+            // The score that a block must reach even if the memory gets the bound of every other list.
             list.floor = threshold / (self.factor * SLACK) - (all - list.bound) * SLACK;
         }
     }

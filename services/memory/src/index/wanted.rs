@@ -27,7 +27,7 @@ impl QueryTerms {
         Some(self.terms[place].1)
     }
 
-    /// Returns what a memory with these terms has of the query.
+    /// Returns the concepts of the query that a memory with these terms contains.
     pub fn single(&self, memory: i64, length: i64, day: i64, terms: &[u8]) -> UnblockedCandidate {
         let words = forward::words(terms);
         let matches = words.filter_map(|word| Some((self.concept(word.term)?, word.frequency, word.forms.to_vec())));

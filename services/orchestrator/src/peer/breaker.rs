@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 /// Five failed attempts take 1.5 s at the default `PEER_DEADLINE_MS` of 300; after that calls fail at once.
 pub const MAX_FAILURES_IN_A_ROW: u32 = 5;
-/// The share of failures is judged from this number of calls on: one failure of two calls proves nothing.
+/// Minimum number of calls before the share of failures counts: one failure of two calls proves nothing.
 pub const MIN_JUDGED_CALLS: u32 = 20;
 pub const WINDOW: Duration = Duration::from_secs(10);
-/// Failures of one organisation in a row from which on the instance is suspect. Few, because a probe costs less than a call that waits.
+/// Number of failures in a row of one organisation that make the instance suspect. Small, because a probe costs less than a call that times out.
 pub const SUSPECT_FAILURES: u32 = 2;
 /// Failed probes after which the circuit of a suspect instance opens: one or two may be late on a busy machine.
 pub const SUSPECT_PROBES: u32 = 3;
@@ -79,7 +79,7 @@ impl Failures {
         }
     }
 
-    /// Returns false if one organisation has most of the failures. Its load alone could be the cause, also of those of the others.
+    /// Returns false if one organisation has more than half of the failures: its load alone could be the cause of all of them.
     fn involve_several_callers(&self) -> bool {
         let most = self.by_caller.iter().map(|(_, count)| *count).max().unwrap_or_default();
         self.without_caller || most * 2 <= self.count
@@ -116,8 +116,8 @@ impl Breaker {
         self.state
     }
 
-    /// Admits an attempt, or returns `None`. A probe that is due waits for `patience` longer: the watcher sets it, so that a call can be the
-    /// probe.
+    /// Admits an attempt, or returns `None`. A probe is admitted `patience` after it is due. The watcher passes one period, so that a call of a
+    /// user is the probe if there is one.
     pub fn admit(&mut self, now: Instant, patience: Duration) -> Option<Admission> {
         match self.state {
             State::Closed => Some(Admission::Call),

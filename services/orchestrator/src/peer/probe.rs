@@ -1,5 +1,5 @@
-//! Probes instances that one organisation's calls made suspect, and those whose circuit is open and that get no calls, so that `/readyz` is right and a recovered peer is found without a user's call
-//! as the test. A call is preferred as the probe, because its result says more; see the `patience` of the breaker.
+//! Probes suspect instances, and instances whose circuit is open and that get no calls. So `/readyz` is right, and a recovered peer is used
+//! again without a user's call as the test. If there is a call, it is the probe, because its result says more; see the `patience` of the breaker.
 
 use super::breaker::PROBE_PERIOD;
 use super::{Health, Peer, Permit};
@@ -32,7 +32,7 @@ impl Peer {
         .await;
     }
 
-    /// Returns true if an instance answers anything at all to a probe.
+    /// Returns false only if every instance fails a probe within the deadline. A peer that does not answer in time may be busy.
     pub async fn answers(&self, deadline: Instant) -> bool {
         let probes = self.instances.iter().map(|instance| self.transport.answers(&instance.ready));
         let probed = tokio::time::timeout_at(deadline.min(Instant::now() + SUSPECT_DEADLINE).into(), join_all(probes));

@@ -215,7 +215,7 @@ fn put(
     settled: bool,
     texts: Option<&StoredTexts>,
 ) -> rusqlite::Result<()> {
-    // `coalesce`: neither a call without the key nor the entry that is written before a run begins may erase what is stored.
+    // `coalesce`: a call without the key must not erase the stored key, and the entry written before a run must not erase the stored result.
     let text =
         "INSERT INTO execution (org, workspace, user, id, agent, started_us, settled, key, request, summary, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)

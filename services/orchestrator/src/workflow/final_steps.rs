@@ -1,5 +1,5 @@
-//! The last two steps: log the use of the pattern, and remember the outcome. If a peer does not accept a call, the call goes to the outbox with the
-//! same idempotency key, so that it takes effect once even if the first attempt succeeded and its reply was lost.
+//! The last two steps: log the use of the pattern, and store the outcome in memory. If a peer does not accept a call, the call goes to the outbox
+//! with the same idempotency key, so that it takes effect once even if the first attempt succeeded and its reply was lost.
 
 use super::execute::AgentOutput;
 use super::steps::{StepResult, StepTimer, reason};

@@ -1,6 +1,6 @@
-//! The first step: decides if the action may proceed. Only a well-formed verdict on exactly this request allows it. Any other answer blocks, and so
-//! does a check that ends in no answer while guardrails are up: a caller can cause both. Only if guardrails are down
-//! ([`Permission::NoVerdict`]), the risk of the action decides.
+//! The first step: decides if the action may proceed. Only a valid verdict on exactly this request allows it. Any other reply blocks the
+//! action, and so does a missing reply while guardrails are up, because a caller can cause both. The risk of the action decides only if
+//! guardrails are down ([`Permission::NoVerdict`]).
 
 use super::request::PriorVerdict;
 use super::steps::{StepResult, StepTimer, reason};

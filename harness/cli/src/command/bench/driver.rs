@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// Stands for the number of the call in a body. The number is written over it with the same length, so that the request is built only once.
-/// Letters, because a detector of guardrails could take a number of digits for that of a card.
+/// Placeholder for the number of the call in a body. The number is written over it with the same length, so that the request is built only
+/// once. It has letters, because guardrails could detect digits as the number of a card.
 pub(super) const NUMBER: &str = "zzzzzzzz";
 /// Time after the end of a batch in which its last replies must arrive.
 pub(super) const LAST_REPLIES: Duration = Duration::from_secs(60);

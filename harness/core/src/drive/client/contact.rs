@@ -153,7 +153,7 @@ async fn tools(client: &mut Client) -> Result<Vec<Value>, (Obstacle, String)> {
 /// Returns why a request failed, in words.
 fn reason(outcome: &Outcome, location: Option<&str>) -> (Obstacle, String) {
     let (Outcome::Failed(kind) | Outcome::Unknown(kind)) = outcome else {
-        return (Obstacle::NotMcp, "it gave an answer without a meaning".to_owned());
+        return (Obstacle::NotMcp, "its answer is not one of an MCP server".to_owned());
     };
     match kind {
         ErrorKind::Local(why) => (Obstacle::NotTrusted, why.to_string()),

@@ -1,5 +1,5 @@
-//! What a browser lets a web page do (Fetch Standard, CORS protocol). Before a call with a token it asks the service in a preflight, and it keeps a reply from the page
-//! unless the reply names the page's origin.
+//! What a browser allows a web page (Fetch Standard, CORS protocol). Before a call with a token, the browser sends a preflight request to the
+//! service. It hides a reply from the page unless the reply names the page's origin.
 
 use super::open::request_line;
 use super::{Client, Message, framing};

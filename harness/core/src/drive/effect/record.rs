@@ -212,7 +212,7 @@ fn scan(sent: &SentEffect, page: Result<(Vec<Listed<'_>>, bool), Outcome>, names
     (Outcome::Ok, Effect::Scan { hits, query: Some(Box::new(harness_history::Query { more, ..query })) })
 }
 
-/// The outcome of a call whose request asked for nothing that a check follows.
+/// The outcome of a call whose effect no check uses.
 fn ended<T>(reply: Result<T, Outcome>) -> Outcome {
     reply.map_or_else(|outcome| outcome, |_| Outcome::Ok)
 }

@@ -35,7 +35,7 @@ const READ_BACK_DEADLINE: Duration = Duration::from_secs(20);
 const READ_BACK_LANES: u32 = 4;
 /// Attempts to read a record whose organisation has reached its limit of calls in a second.
 const READ_BACK_ATTEMPTS: u32 = 5;
-/// If at least this number of probes did not observe the expected state for this long, the expectation fails even on a busy machine.
+/// An expectation fails even on a busy machine if at least `MANY_PROBES` probes in this time did not observe the expected state.
 const NEVER: Duration = Duration::from_secs(10);
 const MANY_PROBES: u32 = 10;
 /// Maximum number of calls of one actor in [`Stage::meanwhile`].

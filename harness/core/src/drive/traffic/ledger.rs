@@ -177,7 +177,7 @@ impl KnownRecords {
     fn other(&self, identity: &Identity, other: u32) -> Option<&Workspace> {
         let others = self.organisations.len().checked_sub(1).filter(|others| *others > 0)?;
         let organisation = (identity.organisation + 1 + other as usize % others) % self.organisations.len();
-        // Of another organisation both workspaces are foreign; the higher bits choose one.
+        // Both workspaces of another organisation are foreign. Bit 16 of the random number chooses one.
         let [first, annex] = &self.organisations[organisation];
         let has_annex = !annex.all.lock().records.is_empty();
         Some(if has_annex && other >> 16 & 1 == 1 { annex } else { first })

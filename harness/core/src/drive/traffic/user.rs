@@ -173,8 +173,8 @@ impl User {
         Some(Due { call: self.call(scene, operation, number, rng), turn })
     }
 
-    /// Returns the operation, or the one that creates a record if the operation needs a record of this user and there is none yet: an experiment
-    /// writes no records in advance, and a server may answer with an error where there is none.
+    /// Returns the operation. If it needs a record of this user and there is none yet, returns the operation that creates one: an experiment writes
+    /// no records in advance, and the server may answer a call without a record with an error.
     fn possible(&self, scene: &TrafficContext, operation: Choice) -> Choice {
         let needs_own = |operation: &Choice| matches!(operation, Choice::Data(operation) if operation.data().uses(Placeholder::KnownKey));
         match scene.mix.creator() {

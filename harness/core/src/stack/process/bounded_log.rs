@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 /// Maximum size of the log over all starts, in bytes. The judgement searches the whole log, and a run directory holds it.
 pub(super) const MAX_LOG_BYTES: u64 = 64 << 20;
 /// What ends a log that has reached its bound.
-const CUT: &[u8] = b"\n(the log has reached its bound; what follows is not kept)\n";
+const CUT: &[u8] = b"\n(the log has reached its limit; later output is dropped)\n";
 /// Time for the last lines of a process that has ended.
 const LAST_LINES: Duration = Duration::from_millis(500);
 

@@ -1,5 +1,5 @@
-//! Starts the server of a target: the command that the user wrote, with its port and its folder filled in. Nothing is assumed about the server but that
-//! it speaks MCP at its URL.
+//! Starts the server of a target: the command that the user wrote, with the port and the folder filled in. The only assumption about the server is
+//! that it speaks MCP at its URL.
 
 use super::super::ready::log_tail;
 use super::super::{StackError, StackRequest};

@@ -1,7 +1,7 @@
-//! Searches an order of the events of one record that explains every reply: Wing and Gong's search (1993) with the memory of Lowe (2017), over a
-//! linked list of begins and ends. An event that does not change the record is placed as soon as it fits, because a later place is no better, so
-//! that only changes that overlap cost a choice. The change whose content is needed first is tried first, and none is tried while a later read
-//! still needs the content that it would replace.
+//! Searches for an order of the events of one record that explains every reply: Wing and Gong's search (1993) with the cache of rejected states
+//! by Lowe (2017), over a linked list of begins and ends. An event that does not change the record is placed as soon as it fits, because no later
+//! place is better. So only overlapping changes need a choice. The change whose content is needed first is tried first, and a change is not
+//! tried while a later read still needs the content that it would replace.
 
 use super::state::{State, mixed};
 use crate::timeline::{Event, Kind};
@@ -18,7 +18,7 @@ const KEPT: usize = 1 << 12;
 pub(super) enum SearchEnd {
     /// An order explains every reply.
     Explained,
-    /// There is none. The most events could be placed up to this one, which then fits nowhere, and after this last change.
+    /// No order does. `stuck` is the event that could not be placed in the longest order found, and `after` the last change in that order.
     Impossible { stuck: u32, after: Option<u32> },
     /// The budget of steps ended before either was proven.
     Undecided,
@@ -40,7 +40,7 @@ struct Content {
     /// Reads of it that are not placed, and changes to it that are not placed.
     reads: u32,
     changes: u32,
-    /// When the first of its events with a certain effect ends.
+    /// Earliest end of its events with a certain effect.
     needed_us: u64,
 }
 
@@ -51,10 +51,10 @@ struct ContentUse {
     is_read: bool,
 }
 
-/// The memory of the search, kept from record to record.
+/// The state of the search. Its buffers are reused for the next record.
 #[derive(Default)]
 pub(super) struct Search {
-    /// The events; those with a certain effect come first, in the order of their begins. A begin has the number of its event.
+    /// Number of events with a certain effect. They come first, in the order of their begins; the node of a begin has the number of its event.
     certain: u32,
     /// Neighbours in the list of begins and ends. The end of event `n` has the number `certain + n`, the head of the list is the last.
     next: Vec<u32>,

@@ -129,7 +129,6 @@ fn compared(tokens: &[Token<'_>]) -> bool {
         ("<>" | "!=", [a], [b]) if literal(a) && literal(b) => a.text != b.text,
         (_, [a], [b]) if literal(a) && literal(b) => ordered(&operator, number(a), number(b)),
         // A comparison of a key with 0 or a negative number excludes no row, because keys are positive.
-        // A comparison of a key with 0 or a negative number excludes no row, because keys are positive.
         (">" | ">=", _, [zero]) => left.last().is_some_and(is_key) && zero.text == "0",
         (">" | ">=", _, [minus, one]) => {
             left.last().is_some_and(is_key) && minus.kind == Kind::Sign(b'-') && one.text == "1"

@@ -129,7 +129,7 @@ struct SpanReader<'t> {
     text: &'t str,
     bytes: &'t [u8],
     dialect: Dialect,
-    /// True for each opening mark without a closing mark in the rest of the text, so that the search is not repeated.
+    /// By first byte of a mark: true if no closing mark follows in the rest of the text, so that the search is not repeated.
     open: [bool; 256],
     dollars: usize,
 }

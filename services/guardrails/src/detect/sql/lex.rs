@@ -24,7 +24,7 @@ pub(super) enum Kind {
     Number,
     /// A placeholder that a program or a database driver replaces.
     Hole,
-    /// One sign.
+    /// One punctuation character.
     Sign(u8),
     /// The statement ended with a semicolon.
     Semicolon,

@@ -23,7 +23,6 @@ pub(super) fn drop_object(reader: &mut Reader<'_, '_>) -> Found {
         }
         let name = reader.names()?;
         // SQL Server: a name with `#` is a temporary table.
-        // SQL Server: a name with `#` is a temporary table.
         if name.text.starts_with('#') || name.text.starts_with("[#") {
             return None;
         }

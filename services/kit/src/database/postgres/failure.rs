@@ -156,7 +156,7 @@ pub(super) fn of_statement(error: &Error) -> DatabaseError {
         }
         // Also read-only: the server may be about to become the primary, or another one is.
         Some(Trouble::Unreachable | Trouble::ReadOnly) => {
-            tracing::error!(error = text(error), "the database server does not answer as it should");
+            tracing::error!(error = text(error), "the database server is unreachable or read-only");
             DatabaseError::Unreachable(text(error))
         }
         Some(trouble) => {

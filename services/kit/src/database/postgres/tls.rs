@@ -41,7 +41,8 @@ impl Tls {
             Some(ca) => {
                 for certificate in CertificateDer::pem_slice_iter(ca) {
                     let wrong = |_| "`DATABASE_CA_FILE` is not a file of certificates in PEM form".to_owned();
-                    let usable = |_| "`DATABASE_CA_FILE` has a certificate that is no authority".to_owned();
+                    let usable =
+                        |_| "`DATABASE_CA_FILE` has a certificate that is not a certificate authority".to_owned();
                     roots.add(certificate.map_err(wrong)?).map_err(usable)?;
                 }
                 if roots.is_empty() {

@@ -190,7 +190,8 @@ pub(super) async fn delete_portion(
     Ok(deleted)
 }
 
-/// Removes a row with its terms, its tags, and what is kept of its earlier texts and in replies. The identity that it leaves set is the organisation's.
+/// Removes a row with its terms, its tags, its earlier texts, and its text in stored replies. Afterwards, row-level security uses the identity of
+/// the organisation.
 pub(super) async fn remove(
     transaction: &PostgresTransaction<'_>,
     ledger: &mut Ledger,

@@ -1,5 +1,5 @@
-//! Inserts of one tenant, all of a group at a time: one trip reads what they depend on, the outcome of each is decided here, and one trip writes all of
-//! them.
+//! Executes a group of inserts of one tenant: one round trip reads everything that they depend on, this module decides the outcome of each,
+//! and a second round trip writes all of them.
 
 use super::idempotency::{self, Kept, RECALL};
 use super::identity::Caller;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 type Outcome = Result<Vec<Inserted>, StoreError>;
 
-/// What a memory of the organisation with a kept id is for the tenant.
+/// A memory of the organisation with an id that an import keeps, and whether the tenant can see it.
 #[derive(Debug, Clone)]
 struct WithId {
     is_visible: bool,
@@ -67,7 +67,7 @@ pub(super) async fn run(
     Ok(outcomes)
 }
 
-/// Reads what the inserts depend on, and leaves the identity of the tenant set.
+/// Reads the data that the inserts depend on. Afterwards, row-level security uses the identity of the tenant.
 async fn prepare(
     transaction: &PostgresTransaction<'_>,
     ledger: &Ledger,

@@ -1,5 +1,5 @@
-//! Search: reads the places of the query's concepts and returns the best memories. What is read, and how it is ranked, is as in `sqlite::search`; only
-//! the filter is applied to many memories at a time, because each question to a server takes its way.
+//! Search: reads the places of the query's concepts and returns the best memories, as `sqlite::search` does. The only difference: the filter
+//! checks many memories with one statement, because each statement costs a round trip to the server.
 
 use super::condition::Condition;
 use super::failure::Failure;
@@ -75,12 +75,12 @@ async fn best(
     material: Arc<Material>,
 ) -> Result<Vec<Best>, Failure> {
     let limit = question.limit;
-    // Without a filter, every memory of the lists can be shown; only one that was changed may have moved to readers without the tenant.
+    // Without a filter, every ranked memory can be returned, except one that was changed: it may have moved to a scope that the tenant cannot read.
     let unfiltered = *selection == Selection::default() && material.earlier.memories.is_empty();
     let mut candidates = if unfiltered { limit } else { CANDIDATES.max(limit) };
     loop {
         let (asked, ranked) = (Question { limit: candidates, ..question.clone() }, Arc::clone(&material));
-        // Thousands of places take milliseconds, which the threads of the event loop do not have.
+        // Ranking thousands of places takes milliseconds, for which it must not block a thread of the runtime.
         let ranking = tokio::task::spawn_blocking(move || rank(asked, &ranked));
         // An empty result would look like a search that found nothing.
         let mut best = ranking.await.map_err(|error| {

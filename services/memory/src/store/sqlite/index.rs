@@ -23,7 +23,7 @@ const REMOVED: i64 = 8;
 /// Memories that a migration reads before it writes their terms.
 const PORTION: usize = 1_000;
 
-/// Returns by how much a memory brings its scope nearer to [`RECENT`]. Not less than 1, so that memories without terms move as well.
+/// Returns the number of terms for which a memory counts towards [`RECENT`]. At least 1, so that memories without terms move as well.
 pub(super) fn recent_terms(document: &Document) -> i64 {
     document.entries.len().max(1) as i64
 }

@@ -6,8 +6,8 @@ use crate::store::{Change, NewMemory, quota};
 use crate::tenant::Tenant;
 use rusqlite::{Connection, OptionalExtension};
 
-// The upserts must not become `INSERT OR IGNORE` with an update: SQLite gives the statements of a trigger the conflict clause of the statement that fires it, and
-// an older release writes `idempotency` with `INSERT OR REPLACE`.
+// The upserts must not become `INSERT OR IGNORE` with an update: SQLite gives the statements of a trigger the conflict clause of the
+// statement that fires it, and an older release writes `idempotency` with `INSERT OR REPLACE`.
 // 512 is `quota::ROW_BYTES`.
 pub(super) const STORAGE: &str = "
 CREATE TABLE storage (org TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,5 +1,5 @@
 //! Writes. Several writes share one transaction, which is not rolled back if one of them is refused. A refused write therefore returns before
-//! it changes anything; only an insert of several memories needs a savepoint.
+//! it changes a memory (it may leave an empty scope); only an insert of several memories needs a savepoint.
 
 use super::failure::Failure;
 use super::idempotency::{forget_replies, recall, remember};

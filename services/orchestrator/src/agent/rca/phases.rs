@@ -80,8 +80,7 @@ impl<'a> Phases<'a> {
         let mut timed: Vec<(Timestamp, &Fact)> =
             facts.all.iter().filter_map(|fact| Some((fact.timestamp?, fact))).collect();
         let left_out = timed.len().saturating_sub(MAX_ENTRIES);
-        // The order of `Mark` is that of importance, so the least important entries are cut off.
-        // The order of `Mark` is that of importance, so the least important entries are cut off.
+        // `Mark` is ordered by importance, so the least important entries are cut off.
         timed.sort_by_key(|(timestamp, fact)| (fact.mark, timestamp.at));
         timed.truncate(MAX_ENTRIES);
         timed.sort_by_key(|(timestamp, fact)| (timestamp.at, fact.line));
