@@ -45,7 +45,7 @@ fn files_that_cannot_be_provided_or_changed_are_reported_with_their_line() {
     let error = problem_of("stale-pattern", "file = \"other.yaml\"", "file = \"own.yaml\"");
     assert!(error.contains("`patterns` has the file `own.yaml` twice"), "{error}");
     let error = problem_of("policy-change", "about = ", "stack = \"memory\"\nabout = ");
-    assert!(error.contains("x.toml:11: `given`: there is no `guardrails` in this stack"), "{error}");
+    assert!(error.contains("x.toml:12: `given`: there is no `guardrails` in this stack"), "{error}");
     let error = problem_of("policy-change", "file = \"own.yaml\"", "file = \"../own.yaml\"");
     assert!(error.contains("a path inside its folder"), "{error}");
 }
