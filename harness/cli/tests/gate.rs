@@ -79,7 +79,8 @@ fn a_gate_passes_with_every_report_and_annotates_the_ci() {
 /// The text that a planted regression must cause in the terminal, on the page and in test viewers.
 fn names_the_failure(output: &std::process::Output, folder: &Path, run: &str, check: &str) {
     assert_eq!(code(output), 1, "{}", text(output));
-    assert!(text(output).contains(&format!("  fail {run}: {check}: ")), "{}", text(output));
+    let is_named = |line: &str| line.starts_with(&format!("  fail {run}: ")) && line.contains(&format!("{check}: "));
+    assert!(text(output).lines().any(is_named), "{}", text(output));
     assert!(text(output).contains("gate    ci fail in"), "{}", text(output));
     assert!(text(output).contains("::error title="), "{}", text(output));
     let gates = gates(folder);

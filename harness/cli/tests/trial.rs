@@ -54,7 +54,7 @@ fn a_lie_that_is_caught_passes_the_trial() {
     let (code, said, table) = trial(folder.path(), "half-event");
     assert_eq!(code, 0, "{said}");
     assert!(folder.path().join("runs/trial.html").is_file(), "{said}");
-    assert!(said.contains("1 of 1 lies caught") && table.contains("| `memory=half-event` | caught |"), "{said}{table}");
+    assert!(said.contains("1 of 1 lie caught") && table.contains("| `memory=half-event` | caught |"), "{said}{table}");
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_lie_that_is_not_caught_never_passes_the_trial() {
     // Exit code 1 if the lie was not caught, 2 if the run proved nothing.
     assert!([1, 2].contains(&code), "{code}: {said}");
     assert!(
-        said.contains("0 of 1 lies caught")
+        said.contains("0 of 1 lie caught")
             && table.contains(if code == 1 { "**missed**" } else { "**proved nothing**" }),
         "{said}{table}"
     );

@@ -6,8 +6,20 @@ use super::observe::Query;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-const FUNCTIONS: &[&str] =
-    &["count", "delta", "histogram_quantile", "increase", "max", "min", "min_over_time", "rate", "sum", "time", "topk"];
+const FUNCTIONS: &[&str] = &[
+    "changes",
+    "count",
+    "delta",
+    "histogram_quantile",
+    "increase",
+    "max",
+    "min",
+    "min_over_time",
+    "rate",
+    "sum",
+    "time",
+    "topk",
+];
 const OPERATORS: &[&str] = &["and", "or"];
 /// Labels that Prometheus adds. A label of a metric with the same name gets this prefix.
 const TARGET_LABELS: &[&str] = &["instance", "job"];
