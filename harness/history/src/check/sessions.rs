@@ -208,7 +208,11 @@ impl<'h> Sessions<'h> {
                 if !older {
                     let version = value.version().or(sight.version);
                     let digest = value.digest().or(sight.digest);
-                    *sight = SeenState { at: event.at, until_us: event.until_us, version, digest, missing: false };
+                    // What is kept of the earlier sight was not known before that one ended: another session of the user may end later.
+                    let keeps = (version.is_some() && value.version().is_none())
+                        || (digest.is_some() && value.digest().is_none());
+                    let until_us = if keeps { event.until_us.max(sight.until_us) } else { event.until_us };
+                    *sight = SeenState { at: event.at, until_us, version, digest, missing: false };
                 }
             }
             // From now on the record must stay missing. This does not apply to a miss before the record was created.
