@@ -3,15 +3,14 @@
 
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/wait.rs"]
+mod wait;
 
 use program::{code, harness, run, text};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
-/// Deadline for a condition. It is longer than any condition takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+use wait::wait_until;
 
 const SHORT: [&str; 17] = [
     "load",
@@ -46,14 +45,6 @@ fn processes_of(folder: &Path) -> Vec<i32> {
 
 fn only_run(folder: &Path) -> Option<PathBuf> {
     std::fs::read_dir(folder.join("runs")).ok()?.flatten().map(|entry| entry.path()).find(|path| path.is_dir())
-}
-
-fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let since = Instant::now();
-    while !is_true() {
-        assert!(since.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[test]
