@@ -32,6 +32,9 @@ pub(crate) const HOSTILE: [&str; 16] = [
 /// How far the arguments are from the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Distance {
+    /// Only what is required, at every level, and one entry in each list. Random text in an optional time or cursor may be refused although the schema
+    /// allows it, and so may an empty list.
+    Plain,
     Valid,
     /// One thing is wrong.
     Near,
@@ -59,17 +62,6 @@ impl<'s> Shapes<'s> {
             self.spoil(&mut value);
         }
         value
-    }
-
-    /// Returns valid arguments without those that may be omitted.
-    pub(crate) fn required(&mut self) -> Value {
-        self.distance = Distance::Valid;
-        let mut arguments = self.value(self.root, DEPTH);
-        let required = self.root["required"].as_array().map_or(&[][..], Vec::as_slice);
-        if let Some(fields) = arguments.as_object_mut() {
-            fields.retain(|name, _| required.iter().any(|other| other == name));
-        }
-        arguments
     }
 
     fn choose<'v, T>(&mut self, values: &'v [T]) -> Option<&'v T> {
@@ -110,7 +102,7 @@ impl<'s> Shapes<'s> {
             |name: &str| schema["required"].as_array().is_some_and(|names| names.iter().any(|other| other == name));
         let mut object = Map::new();
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-            if is_required(name) || self.random.random_bool(0.4) {
+            if is_required(name) || (self.distance != Distance::Plain && self.random.random_bool(0.4)) {
                 object.insert(name.clone(), self.value(field, depth - 1));
             }
         }
@@ -120,7 +112,10 @@ impl<'s> Shapes<'s> {
     fn array(&mut self, schema: &'s Value, depth: usize) -> Value {
         let least = schema["minItems"].as_u64().map_or(0, |least| least as usize);
         let most = schema["maxItems"].as_u64().map_or(ENTRIES, |most| ENTRIES.min(most as usize));
-        let count = self.random.random_range(least..=least.max(most));
+        let count = match self.distance {
+            Distance::Plain => least.max(most.min(1)),
+            Distance::Valid | Distance::Near | Distance::Hostile => self.random.random_range(least..=least.max(most)),
+        };
         (0..count).map(|_| self.value(&schema["items"], depth - 1)).collect()
     }
 
@@ -219,6 +214,25 @@ mod tests {
             refused += usize::from(!validator.is_valid(&shapes.next(Distance::Hostile)));
         }
         assert!(refused > 50, "{refused}");
+    }
+
+    #[test]
+    fn plain_arguments_have_only_what_is_required_at_every_level() {
+        let schema = json!({
+            "type": "object", "required": ["rows"],
+            "properties": {
+                "rows": { "type": "array", "items": { "$ref": "#/$defs/row" } },
+                "nextCursor": { "type": "string" },
+            },
+            "$defs": { "row": {
+                "type": "object", "required": ["text"],
+                "properties": { "text": { "enum": ["a"] }, "createdAt": { "type": "string" } },
+            } },
+        });
+        for seed in 0..50 {
+            let plain = Shapes::new(&schema, seed).next(Distance::Plain);
+            assert_eq!(plain, json!({ "rows": [{ "text": "a" }] }), "seed {seed}");
+        }
     }
 
     #[test]

@@ -9,8 +9,12 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
 /// Calls of each tool, by their distance from its schema.
-const CALLS: [(Distance, &str, usize); 3] =
-    [(Distance::Valid, "valid", 4), (Distance::Near, "nearly valid", 8), (Distance::Hostile, "hostile", 8)];
+const CALLS: [(Distance, &str, usize); 4] = [
+    (Distance::Plain, "plain", 2),
+    (Distance::Valid, "valid", 4),
+    (Distance::Near, "nearly valid", 8),
+    (Distance::Hostile, "hostile", 8),
+];
 /// Envelopes for each service.
 const ENVELOPES: usize = 150;
 /// What no reply may show.
@@ -23,7 +27,7 @@ pub(crate) const TOOLS: HardeningCheck = HardeningCheck {
     why: "An error of status 500 shows a path that was never tested, and the next input on it may end the process.",
     sources: &["OWASP API4:2023", "OWASP API8:2023", "CWE-20", "CWE-209", "CWE-755"],
     needs: &[Need::Token, Need::Product],
-    how: "Calls every tool with arguments that its input schema makes: valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool that takes an id, a confirmation, a verdict or an execution gets fresh ones of real calls, with eight hostile texts beside them. A tool of which no call has a result was not reached, and the check is unknown. A call that a limit refuses is not judged.",
+    how: "Calls every tool with arguments that its input schema makes: only the required ones, valid, nearly valid and hostile ones, by the seed of the run. No reply may have status 500 or above, the code -32603 or `internal`; each must be a message of JSON-RPC whose result fits the output schema, none may show a key or a trace, and the service must be ready afterwards. A tool that takes an id, a confirmation, a verdict or an execution gets fresh ones of real calls, with eight hostile texts beside them. A tool of which no call has a result was not reached, and the check is unknown. A call that a limit refuses is not judged.",
     remedy: "Parse arguments into types that cannot be wrong, and turn every error into one of the contract.",
     fix_in: &["services/kit/src/tool/arguments.rs", "services/kit/src/tool.rs"],
     follows: &["MCP-AUTH-06", "MCP-TRN-13"],
@@ -71,6 +75,8 @@ struct ToolFuzz<'a, 's> {
     ann: &'a Caller,
     /// True if a call had a result.
     reached: bool,
+    /// Code of the first refusal, which explains why a tool was not reached.
+    refusal: Option<String>,
     made: usize,
     /// Calls that a limit refused, which show nothing.
     limited: usize,
@@ -84,6 +90,9 @@ impl ToolFuzz<'_, '_> {
         let request = HttpRequest::tool(self.name, arguments).bearer(&self.ann.token);
         let answer = self.probe.send(self.part, &request).await;
         self.reached |= answer.has_result();
+        if self.refusal.is_none() {
+            self.refusal = answer.refusal_code();
+        }
         self.made += 1;
         self.limited += usize::from(is_limit(answer.status));
         answer
@@ -136,15 +145,13 @@ async fn fuzz_tool(
         probe.doubt(part, &format!("results of `{name}`"), "its output schema is no schema");
         return Ok(());
     };
-    let mut calls = ToolFuzz { probe, part, name, output, ann, reached: false, made: 0, limited: 0 };
+    let mut calls = ToolFuzz { probe, part, name, output, ann, reached: false, refusal: None, made: 0, limited: 0 };
     let mut shapes = Shapes::new(&tool["inputSchema"], probe.stage().seed());
     for (distance, word, count) in CALLS {
         let mut wrong: Wrong = None;
-        for number in 0..count {
-            // The first call of a tool has only what it requires, because a random cursor or time may be refused although its schema allows it.
-            let is_plain = distance == Distance::Valid && number == 0;
-            let mut arguments = if is_plain { shapes.required() } else { shapes.next(distance) };
-            if distance == Distance::Valid {
+        for _ in 0..count {
+            let mut arguments = shapes.next(distance);
+            if matches!(distance, Distance::Plain | Distance::Valid) {
                 fill_known(&mut arguments, known);
             }
             let answer = calls.call(&arguments).await;
@@ -165,7 +172,9 @@ async fn fuzz_tool(
     }
     if !calls.reached {
         // Nothing is known of what a tool does with arguments that it has refused.
-        probe.doubt(part, &format!("arguments of `{name}`"), "no call has a result, so the tool was not reached");
+        let refusal = calls.refusal.map_or_else(String::new, |code| format!("; the first was refused with `{code}`"));
+        let reason = format!("no call has a result, so the tool was not reached{refusal}");
+        probe.doubt(part, &format!("arguments of `{name}`"), &reason);
     } else if calls.limited > calls.made / 2 {
         probe.doubt(part, &format!("arguments of `{name}`"), "a limit refused most calls");
     }

@@ -1,6 +1,6 @@
 //! No input makes a service open a connection.
 
-use crate::shapes::Shapes;
+use crate::shapes::{Distance, Shapes};
 use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -174,7 +174,7 @@ fn with_url(tool: &Value, url: &str, seed: u64) -> Vec<Value> {
     let texts = [url.to_owned(), format!("see {url} and file://{url}")];
     let mut all = Vec::new();
     for text in texts {
-        let mut arguments = shapes.required();
+        let mut arguments = shapes.next(Distance::Plain);
         for (name, field) in tool["inputSchema"]["properties"].as_object().into_iter().flatten() {
             if is_free(name, field) {
                 arguments[name] = json!(text);
