@@ -1,6 +1,6 @@
 //! The I/O of one connection: its two sockets and the clock. All decisions are made by the link, which is pure.
 
-use crate::lane::{Direction, Next};
+use crate::direction_queue::{Direction, Next};
 use crate::link::Link;
 use crate::rules::Rules;
 use crate::toxic::Ending;
@@ -17,7 +17,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// Maximum size of a read. It equals `MAX_WAITING_BYTES`, so that an empty lane has room for a whole read.
+/// Maximum size of a read. It equals `MAX_WAITING_BYTES`, so that an empty queue has room for a whole read.
 const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
@@ -89,7 +89,7 @@ impl Pump<'_> {
                     if rules.closed {
                         return Ending::Reset;
                     }
-                    link.adopt(rules);
+                    link.set_rules(rules);
                 }
             }
         }
