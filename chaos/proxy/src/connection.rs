@@ -38,8 +38,12 @@ pub(crate) async fn serve(
     let ending = {
         let (from_client, to_client) = client.split();
         let (from_upstream, to_upstream) = upstream.split();
-        let mut pump =
-            Pump { readers: [from_client, from_upstream], writers: [to_upstream, to_client], blocked: [false, false] };
+        let mut pump = Pump {
+            readers: [from_client, from_upstream],
+            writers: [to_upstream, to_client],
+            blocked: [false, false],
+            newest: rules.clone(),
+        };
         pump.run(&mut link, &mut rules).await
     };
     link.close(Instant::now());
@@ -69,6 +73,8 @@ struct Pump<'a> {
     writers: [WriteHalf<'a>; 2],
     /// The destination's socket buffer is full.
     blocked: [bool; 2],
+    /// Looked at after each read, which costs no lock. The receiver that wakes the connection is looked at only when it is polled.
+    newest: RulesReceiver,
 }
 
 impl Pump<'_> {
@@ -85,13 +91,22 @@ impl Pump<'_> {
             match interrupt {
                 Interrupt::Ended(ending) => return ending,
                 Interrupt::RulesChanged => {
-                    let rules = Arc::clone(&receiver.borrow_and_update());
-                    if rules.closed {
-                        return Ending::Reset;
-                    }
-                    link.set_rules(rules);
+                    receiver.mark_unchanged();
+                    self.set_newest_rules(link);
                 }
             }
+        }
+    }
+
+    /// Applies the rules of the edge if they have changed.
+    fn set_newest_rules(&mut self, link: &mut Link) {
+        // An error means that the edge is gone, which closes its rules before.
+        if self.newest.has_changed().unwrap_or(false) {
+            let rules = Arc::clone(&self.newest.borrow_and_update());
+            if rules.closed {
+                link.cut(Ending::Reset);
+            }
+            link.set_rules(rules);
         }
     }
 
@@ -166,8 +181,15 @@ impl Pump<'_> {
     fn read(&mut self, context: &mut Context<'_>, link: &mut Link, direction: Direction, now: Instant) -> bool {
         BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut self.readers[direction.index()]).poll_read(context, &mut buffer) {
+            let read = Pin::new(&mut self.readers[direction.index()]).poll_read(context, &mut buffer);
+            if read.is_ready() {
+                // After the read: what was sent after a change of the rules must never be decided by the rules before it.
+                self.set_newest_rules(link);
+            }
+            match read {
                 Poll::Pending => return false,
+                // The new rules end the connection, with all that was read.
+                Poll::Ready(_) if link.ending().is_some() => {}
                 Poll::Ready(Err(_)) => link.source_ended(direction, false, now),
                 Poll::Ready(Ok(())) if buffer.filled().is_empty() => link.source_ended(direction, true, now),
                 Poll::Ready(Ok(())) => self.forward(context, link, direction, buffer.filled(), now),

@@ -87,6 +87,31 @@ async fn latency_reaches_each_message_of_an_open_connection_and_ends_with_its_ru
     proxy.close().await;
 }
 
+/// Four threads on fewer cores, so that a connection is often interrupted between two reads. Then the rules change, and the next read has a request that was
+/// sent after the change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_request_that_is_sent_after_a_change_gets_the_new_rules() {
+    let mut edges = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        edges.spawn(async {
+            let upstream = http().await;
+            let (proxy, mut client) = edge(&upstream).await;
+            for turn in 0..2_000 {
+                let guard = proxy.add(Rule::new(status(503))).unwrap();
+                let ruled = client.post("/mcp", "ruled").await.unwrap().0;
+                assert!(ruled.starts_with("HTTP/1.1 503"), "turn {turn}: {ruled}");
+                drop(guard);
+                let free = client.post("/mcp", "free").await.unwrap().0;
+                assert!(free.starts_with("HTTP/1.1 200"), "turn {turn}: {free}");
+            }
+            proxy.close().await;
+        });
+    }
+    while let Some(ended) = edges.join_next().await {
+        ended.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_long_reply_is_delayed_and_delivered_as_a_whole() {
     let upstream = echo().await;

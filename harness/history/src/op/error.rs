@@ -15,7 +15,7 @@ pub enum ErrorKind {
     Reset,
     /// An HTTP status other than 2xx and 429.
     Http(u16),
-    /// Refused by quota (429, or the code `quota_exceeded`).
+    /// Refused by quota (429 without the code `overloaded`, or the code `quota_exceeded`).
     Quota,
     /// A JSON-RPC error, with its code.
     JsonRpc(i64),

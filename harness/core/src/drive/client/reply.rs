@@ -4,6 +4,7 @@
 use super::framing::Received;
 use super::{events, malformed};
 use harness_history::{ErrorKind, Outcome};
+use mcp_contracts::ErrorCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -94,7 +95,7 @@ pub(super) fn judge<'a>(buffer: &'a mut [u8], received: &Received, id: u64) -> J
 pub(super) fn message(buffer: &mut [u8], received: &Received) -> Result<Range<usize>, Outcome> {
     match received.status {
         200..300 => {}
-        429 => return Err(Outcome::Failed(ErrorKind::Quota)),
+        429 => return Err(limited(&buffer[received.body.clone()])),
         // A 503 is sent before the call has an effect; any other 5xx may be sent after it.
         status @ (500..=502 | 504..) => return Err(Outcome::Unknown(ErrorKind::Http(status))),
         status => return Err(Outcome::Failed(ErrorKind::Http(status))),
@@ -105,6 +106,24 @@ pub(super) fn message(buffer: &mut [u8], received: &Received) -> Result<Range<us
     match events::response_event(&mut buffer[received.body.clone()]) {
         Some(event) => Ok(received.body.start + event.start..received.body.start + event.end),
         None => Err(malformed("an event stream that ended without a response")),
+    }
+}
+
+/// Returns the outcome of a 429: the quota, or our services' refusal of an organisation that has too many calls at the same time.
+fn limited(body: &[u8]) -> Outcome {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: RefusalError,
+    }
+    #[derive(Deserialize)]
+    struct RefusalError {
+        data: Code,
+    }
+    let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
+    let overloaded = ErrorCode::Overloaded.name();
+    match refusal {
+        Some(refusal) if refusal.error.data.code == overloaded => tool_error(overloaded),
+        Some(_) | None => Outcome::Failed(ErrorKind::Quota),
     }
 }
 
@@ -209,6 +228,8 @@ mod tests {
         for (status, body, expected) in [
             (200, r#"{"jsonrpc":"2.0","id":7,"result":{"content":[],"structuredContent":{"a":1}}}"#, Outcome::Ok),
             (429, "slow down", Outcome::Failed(ErrorKind::Quota)),
+            (429, r#"{"error":{"data":{"code":"quota_exceeded"}}}"#, Outcome::Failed(ErrorKind::Quota)),
+            (429, r#"{"error":{"data":{"code":"overloaded","retryable":true}}}"#, Outcome::Failed(tool("overloaded"))),
             (401, "", Outcome::Failed(ErrorKind::Http(401))),
             (503, "", Outcome::Failed(ErrorKind::Http(503))),
             (500, "", Outcome::Unknown(ErrorKind::Http(500))),
