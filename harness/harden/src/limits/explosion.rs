@@ -135,7 +135,7 @@ async fn explosion(probe: &Probe<'_>) -> Result<(), Stop> {
         for (piece, end) in HOSTILE {
             let text = |bytes: usize| call(&repeated(piece, end, bytes));
             match judge(probe, &part, taker, piece, &ordinary, text).await? {
-                Judged::ResolvedHost => {}
+                Judged::Reached => {}
                 Judged::Refused => refused += 1,
                 // Further texts would each take as long as a deadline.
                 Judged::Late => break,
@@ -202,7 +202,7 @@ async fn judge(
     }
     if first <= limit && !ordinary.is_too_dear(first) {
         probe.judge(part, &case, true, &[], &[&answer]);
-        return Ok(Judged::ResolvedHost);
+        return Ok(Judged::Reached);
     }
     // Another process may have disturbed a single measurement.
     let (whole, answer) = least(probe, part, &text(taker.bytes)).await?;
@@ -215,7 +215,7 @@ async fn judge(
         ("twice the size costs more than three times as much, or four times the size more than nine times", grows),
     ];
     probe.judge(part, &case, !(dear && grows), &signs, &[&answer]);
-    Ok(if is_bearable { Judged::ResolvedHost } else { Judged::Late })
+    Ok(if is_bearable { Judged::Reached } else { Judged::Late })
 }
 
 /// Returns true if a call got no reply in time, by the harness or by the service.
