@@ -1,4 +1,4 @@
-//! The driver: the state that all users of one drive share. [`Driver::turn`] waits until the next call of a user is due,
+//! The driver: the state that all users of one drive share. [`Driver::next_call`] waits until the next call of a user is due,
 //! then makes, counts and records the call. Calls before and after the load are *quiet*: they follow no schedule.
 
 use crate::error::DriveError;
@@ -10,10 +10,10 @@ use harness_core::drive::traffic::clock::{Clock as _, RealClock, sleep_until};
 use harness_core::drive::traffic::directory::{Identity, users_of_load, users_of_target};
 use harness_core::drive::traffic::final_read;
 use harness_core::drive::traffic::mix::Mix;
-use harness_core::drive::traffic::pace::{Pace, Turn, UnscheduledPace, Window};
+use harness_core::drive::traffic::pace::{CallTiming, Pace, UnscheduledPace, Window};
 use harness_core::drive::traffic::rotation::Rotation;
 use harness_core::drive::traffic::tally::Tally;
-use harness_core::drive::traffic::user::{Due, TrafficContext, User};
+use harness_core::drive::traffic::user::{DueCall, TrafficContext, User};
 use harness_core::drive::{Assignment, DriverReport, FinalWalks};
 use harness_core::observe::record::Recorder;
 use harness_core::plan::target::TARGET;
@@ -59,7 +59,11 @@ fn run_name(assignment: &Assignment) -> String {
     assignment.run_dir.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn users(assignment: &Assignment, identities: Vec<Identity>, scene: &TrafficContext) -> Result<Vec<User>, DriveError> {
+fn users(
+    assignment: &Assignment,
+    identities: Vec<Identity>,
+    context: &TrafficContext,
+) -> Result<Vec<User>, DriveError> {
     let numbered = identities.into_iter().zip(0..);
     let Some(access) = &assignment.target else {
         let user = |(identity, index): (Identity, u64)| {
@@ -67,14 +71,14 @@ fn users(assignment: &Assignment, identities: Vec<Identity>, scene: &TrafficCont
             if let Some(workspace) = &identity.workspace {
                 workspace.as_ref().clone_into(&mut grant.workspace);
             }
-            User::new(identity, grant, index, scene)
+            User::new(identity, grant, index, context)
         };
         return Ok(numbered.map(user).collect());
     };
     let bearers = access.bearers()?;
     let user = |(identity, index): (Identity, u64)| {
         let bearer = bearers[identity.organisation % bearers.len()].clone();
-        User::of_target(identity, bearer, index, scene)
+        User::of_target(identity, bearer, index, context)
     };
     Ok(numbered.map(user).collect())
 }
@@ -83,7 +87,7 @@ fn users(assignment: &Assignment, identities: Vec<Identity>, scene: &TrafficCont
 pub(crate) struct Driver {
     pub(crate) assignment: Assignment,
     pub(crate) stop: CancellationToken,
-    scene: TrafficContext,
+    context: TrafficContext,
     users: Vec<Mutex<User>>,
     endpoints: BTreeMap<String, Instances>,
     rotation: Rotation,
@@ -93,11 +97,11 @@ pub(crate) struct Driver {
     tally: Tally,
     /// Lets the users and the task that measures begin at the same time.
     all_ready: Barrier,
-    plan: OnceLock<Plan>,
-    /// The pace of the quiet calls.
-    quiet: UnscheduledPace,
-    /// Number of quiet calls that are still to be made.
-    quiet_left: AtomicU64,
+    plan: OnceLock<DrivePlan>,
+    /// The pace of the unscheduled calls.
+    unscheduled: UnscheduledPace,
+    /// Number of unscheduled calls that are still to be made.
+    unscheduled_left: AtomicU64,
     acknowledged: AtomicU64,
     transactions: OnceLock<u64>,
     problems: parking_lot::Mutex<Vec<String>>,
@@ -109,7 +113,7 @@ pub(crate) struct Driver {
 }
 
 /// The phases of a drive, and who calls when.
-struct Plan {
+struct DrivePlan {
     window: Window,
     pace: Pace,
     /// The pace of the additional users, whose numbers follow those of the users of the model.
@@ -139,14 +143,14 @@ impl Driver {
             None => users_of_load(assignment.seed, workload.all_users(), workload.organisations),
             Some(_) => users_of_target(&run_name(&assignment), workload.all_users(), workload.organisations),
         };
-        let scene = TrafficContext::new(mix, &identities, seeds, options);
-        let users: Vec<_> = users(&assignment, identities, &scene)?.into_iter().map(Mutex::new).collect();
+        let context = TrafficContext::new(mix, &identities, seeds, options);
+        let users: Vec<_> = users(&assignment, identities, &context)?.into_iter().map(Mutex::new).collect();
         Ok(Self {
             stop,
             // One more than the users, for the task that measures.
             all_ready: Barrier::new(users.len() + 1),
             users,
-            scene,
+            context,
             endpoints,
             rotation: Rotation::of_seed(assignment.seed),
             minter: Minter::new(&assignment.jwt_secret),
@@ -154,8 +158,10 @@ impl Driver {
             recorder: Recorder::create(&assignment.run_dir)?,
             tally: Tally::default(),
             plan: OnceLock::new(),
-            quiet: UnscheduledPace::new(assignment.target.as_ref().and_then(|target| target.quiet_per_second)),
-            quiet_left: AtomicU64::new(0),
+            unscheduled: UnscheduledPace::new(
+                assignment.target.as_ref().and_then(|target| target.unscheduled_per_second),
+            ),
+            unscheduled_left: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             transactions: OnceLock::new(),
             problems: parking_lot::Mutex::default(),
@@ -182,23 +188,23 @@ impl Driver {
     }
 
     /// Returns the phases and the paces. The first call sets them; the load begins [`LEAD_US`] after it.
-    fn plan(&self) -> &Plan {
+    fn plan(&self) -> &DrivePlan {
         self.plan.get_or_init(|| {
             let workload = &self.assignment.workload;
             let window = Window::new(workload, self.clock.now_us() + LEAD_US);
             let pace = Pace::new(workload, window, self.stop.clone());
-            Plan { window, pace, beside: Pace::beside(workload, window, self.stop.clone()) }
+            DrivePlan { window, pace, beside: Pace::beside(workload, window, self.stop.clone()) }
         })
     }
 
     /// Waits for the next call of a user and makes it; returns false when the load is over.
-    pub(crate) async fn turn(&self, user_number: usize) -> bool {
+    pub(crate) async fn next_call(&self, user_number: usize) -> bool {
         let Some(plan) = self.plan.get() else { return false };
         let is_additional = user_number >= self.assignment.workload.users as usize;
         let pace = plan.beside.as_ref().filter(|_| is_additional).unwrap_or(&plan.pace);
         // This lock never waits, because one user of goose makes all calls of this user.
         let mut user = self.users[user_number].lock().await;
-        match user.next(&self.scene, pace, &self.clock).await {
+        match user.next(&self.context, pace, &self.clock).await {
             Some(due) => self.make(&mut user, due).await,
             None => false,
         }
@@ -208,7 +214,7 @@ impl Driver {
     pub(crate) async fn store_unscheduled(&self, user_number: usize, number: u64) {
         self.await_unscheduled_turn().await;
         let mut user = self.users[user_number].lock().await;
-        let due = user.seed(&self.scene, number, Turn::quiet(Phase::Setup));
+        let due = user.seed(&self.context, number, CallTiming::unscheduled(Phase::Setup));
         self.call_unscheduled(&mut user, due).await;
     }
 
@@ -216,7 +222,7 @@ impl Driver {
     pub(crate) async fn read_unscheduled(&self, user_number: usize, id: &str) {
         self.await_unscheduled_turn().await;
         let mut user = self.users[user_number].lock().await;
-        let due = user.read(&self.scene, id, Turn::quiet(Phase::Final));
+        let due = user.read(&self.context, id, CallTiming::unscheduled(Phase::Final));
         self.call_unscheduled(&mut user, due).await;
     }
 
@@ -224,8 +230,8 @@ impl Driver {
     /// last page was not reached.
     pub(crate) async fn walk_unscheduled(&self, user_number: usize, tag: Option<&str>) -> Option<u64> {
         let mut user = self.users[user_number].lock().await;
-        let turn = Turn::quiet(Phase::Final);
-        let (mut next, mut records) = (Some(user.walk(&self.scene, tag, turn)), 0);
+        let timing = CallTiming::unscheduled(Phase::Final);
+        let (mut next, mut records) = (Some(user.walk(&self.context, tag, timing)), 0);
         while let Some(due) = next {
             self.await_unscheduled_turn().await;
             if self.stop.is_cancelled() {
@@ -233,7 +239,7 @@ impl Driver {
             }
             let op = self.call(&mut user, due).await?;
             records += op.effect.returned().count() as u64;
-            next = user.follow_up(turn);
+            next = user.follow_up(timing);
             let is_last = matches!(&op.effect, Effect::Scan { query: Some(query), .. } if !query.more);
             if next.is_none() && !is_last {
                 return None;
@@ -253,7 +259,7 @@ impl Driver {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            () = self.quiet.wait(&self.clock) => {}
+            () = self.unscheduled.wait(&self.clock) => {}
         }
     }
 
@@ -284,33 +290,33 @@ impl Driver {
         let _ = self.final_walks.set(walks);
     }
 
-    async fn call_unscheduled(&self, user: &mut User, due: Due) {
+    async fn call_unscheduled(&self, user: &mut User, due: DueCall) {
         if self.make(user, due).await {
-            self.quiet_left.fetch_sub(1, Ordering::Relaxed);
+            self.unscheduled_left.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
     /// Does the same as [`Driver::call`], but returns only true, or false if the user has no token.
-    async fn make(&self, user: &mut User, due: Due) -> bool {
+    async fn make(&self, user: &mut User, due: DueCall) -> bool {
         self.call(user, due).await.is_some()
     }
 
     /// Makes, counts and records one call. Returns `None` if the user has no token.
-    async fn call(&self, user: &mut User, due: Due) -> Option<Op> {
+    async fn call(&self, user: &mut User, due: DueCall) -> Option<Op> {
         if let Err(error) = user.refresh(&self.minter) {
             self.give_up(error.to_string());
             return None;
         }
-        let turn = due.turn;
+        let timing = due.timing;
         let instance = self.endpoints.get(due.service()).and_then(|all| all.get(self.rotation.next(all.len())));
         let instance = instance.map(|(name, endpoint)| (name.as_str(), endpoint));
         self.tally.begin();
-        let op = user.send(&self.scene, instance, due).await;
+        let op = user.send(&self.context, instance, due).await;
         if self.assignment.target.is_some() {
             let mut handshakes = self.handshakes.lock();
             user.take_handshakes().for_each(|handshake| handshakes.add(&handshake));
         }
-        self.finish(&op, turn.send_lag_us(op.invoke_us));
+        self.finish(&op, timing.send_lag_us(op.invoke_us));
         Some(op)
     }
 
@@ -330,9 +336,9 @@ impl Driver {
         self.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Sets the number of quiet calls that follow. The remaining time is estimated from it.
+    /// Sets the number of unscheduled calls that follow. The remaining time is estimated from it.
     pub(crate) fn expect(&self, calls: u64) {
-        self.quiet_left.store(calls, Ordering::Relaxed);
+        self.unscheduled_left.store(calls, Ordering::Relaxed);
     }
 
     /// Stores the number of calls that goose counted.
@@ -388,17 +394,19 @@ impl Driver {
         let now_us = self.clock.now_us();
         let mut progress = self.tally.progress(now_us);
         progress.left_us = match (progress.phase, self.plan.get()) {
-            (Phase::Warmup, Some(Plan { window, .. })) => window.measured_from_us.saturating_sub(now_us),
-            (Phase::Measured, Some(Plan { window, .. })) => window.until_us.saturating_sub(now_us),
-            // An estimate, which assumes that the quiet calls continue at the rate of the last second.
-            _ => self.quiet_left.load(Ordering::Relaxed).saturating_mul(1_000_000) / progress.calls.max(1),
+            (Phase::Warmup, Some(DrivePlan { window, .. })) => window.measured_from_us.saturating_sub(now_us),
+            (Phase::Measured, Some(DrivePlan { window, .. })) => window.until_us.saturating_sub(now_us),
+            // An estimate, which assumes that the unscheduled calls continue at the rate of the last second.
+            _ => self.unscheduled_left.load(Ordering::Relaxed).saturating_mul(1_000_000) / progress.calls.max(1),
         };
         progress
     }
 
     pub(crate) fn is_measuring(&self) -> bool {
         let now_us = self.clock.now_us();
-        self.plan.get().is_some_and(|Plan { window, .. }| (window.measured_from_us..window.until_us).contains(&now_us))
+        self.plan
+            .get()
+            .is_some_and(|DrivePlan { window, .. }| (window.measured_from_us..window.until_us).contains(&now_us))
     }
 
     pub(crate) fn report(&self, measured: Measured, cpu_peak: f64, stalls: Vec<Span>) -> DriverReport {

@@ -79,7 +79,7 @@ fn call(driver: &Arc<Driver>) -> TransactionFunction {
     Arc::new(move |goose: &mut GooseUser| {
         let driver = Arc::clone(&driver);
         Box::pin(async move {
-            if driver.turn(goose.weighted_users_index).await {
+            if driver.next_call(goose.weighted_users_index).await {
                 return Ok(());
             }
             // The pace decides when a user ends, because it is precise to a microsecond, and goose to a second. This

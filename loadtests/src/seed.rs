@@ -3,7 +3,7 @@
 
 use crate::driver::Driver;
 use harness_core::drive::Assignment;
-use harness_core::drive::traffic::final_read::{self, Read, Walk};
+use harness_core::drive::traffic::final_read::{self, ListWalker, RecordReader};
 use harness_core::drive::traffic::operations::service_of;
 use harness_core::plan::operation::OperationData;
 use harness_core::plan::workload::Workload;
@@ -37,7 +37,7 @@ fn writes_records(workload: &Workload) -> bool {
     weighted.any(|(name, _)| service_of(name) == Some(Service::Memory.name()))
 }
 
-/// Stores the memories of every user, with at most [`lanes`] calls at a time.
+/// Stores the memories of every user, with at most [`workers`] calls at a time.
 pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
     driver.expect(shares.iter().map(|share| u64::from(*share)).sum());
     // Each memory has its own number, because its content is derived from the number.
@@ -47,9 +47,9 @@ pub(crate) async fn seed(driver: &Driver, shares: &[u32]) {
     });
     let users: Vec<(usize, u64, u32)> =
         firsts.zip(shares).enumerate().map(|(user, (first, share))| (user, first, *share)).collect();
-    let lanes = lanes(driver);
-    let storing = (0..lanes).map(|lane| {
-        let users = users.iter().skip(lane).step_by(lanes);
+    let workers = workers(driver);
+    let storing = (0..workers).map(|worker| {
+        let users = users.iter().skip(worker).step_by(workers);
         async move {
             for (user_number, first, share) in users {
                 for number in *first..first + u64::from(*share) {
@@ -76,9 +76,9 @@ pub(crate) async fn read_back(driver: &Driver) -> std::io::Result<()> {
     }
     driver.expect(u64::from(workload.final_read_records).min(driver.acknowledged()));
     driver.begin_final_read();
-    let chosen = final_read::choose(run_dir, workload.final_read_records, *seed)?;
-    let (all, is_sample) = (chosen.len() as u64, chosen.is_sample);
-    let read = final_read::read_back(chosen, (0..lanes(driver)).map(|_| Lane(driver)).collect()).await;
+    let sample = final_read::sample_records(run_dir, workload.final_read_records, *seed)?;
+    let (all, is_sample) = (sample.len() as u64, sample.is_sample);
+    let read = final_read::read_back(sample, (0..workers(driver)).map(|_| ReadBackWorker(driver)).collect()).await;
     if is_sample || read < all {
         driver.note_sample(read);
     }
@@ -91,11 +91,12 @@ pub(crate) async fn walk(driver: &Driver) {
     driver.expect(0);
     if workload.is_on_target() {
         if workload.operations.iter().any(|operation| operation.lists.is_some()) {
-            driver.note_walks(final_read::walk_by(driver, workload.all_users(), &[None], *seed, lanes(driver)).await);
+            driver.note_walks(final_read::walk_by(driver, workload.all_users(), &[None], *seed, workers(driver)).await);
         }
         return;
     }
-    if let Some(walks) = final_read::walk_all(driver, workload.all_users(), &workload.mix, *seed, lanes(driver)).await {
+    if let Some(walks) = final_read::walk_all(driver, workload.all_users(), &workload.mix, *seed, workers(driver)).await
+    {
         driver.note_walks(walks);
     }
 }
@@ -106,9 +107,9 @@ pub(crate) async fn end_sessions(driver: &Driver) {
     if target.is_none() {
         return;
     }
-    let lanes = lanes(driver);
-    let ending = (0..lanes).map(|lane| async move {
-        for user in (lane..workload.all_users() as usize).step_by(lanes) {
+    let workers = workers(driver);
+    let ending = (0..workers).map(|worker| async move {
+        for user in (worker..workload.all_users() as usize).step_by(workers) {
             driver.end_session(user).await;
         }
     });
@@ -116,7 +117,7 @@ pub(crate) async fn end_sessions(driver: &Driver) {
     let _ = tokio::time::timeout(END_DEADLINE, futures::future::join_all(ending)).await;
 }
 
-impl Walk for Driver {
+impl ListWalker for Driver {
     fn is_over(&self) -> bool {
         self.is_final_read_over()
     }
@@ -126,9 +127,9 @@ impl Walk for Driver {
     }
 }
 
-struct Lane<'a>(&'a Driver);
+struct ReadBackWorker<'a>(&'a Driver);
 
-impl Read for Lane<'_> {
+impl RecordReader for ReadBackWorker<'_> {
     async fn read(&mut self, user_number: u32, id: Arc<str>) -> bool {
         if self.0.stop.is_cancelled() || self.0.is_reading_over() {
             return false;
@@ -138,7 +139,7 @@ impl Read for Lane<'_> {
     }
 }
 
-fn lanes(driver: &Driver) -> usize {
+fn workers(driver: &Driver) -> usize {
     let workload = &driver.assignment.workload;
     workload.final_read_concurrency.min(workload.users).max(1) as usize
 }

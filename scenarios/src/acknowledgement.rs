@@ -57,7 +57,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 
     let (checked, acknowledged) = older::acknowledge(&mut ann, &mut others, &DIRECT).await?;
     let early = inject(&mut ann, &pattern, &checked, "customers").await;
-    let _ = early.refuses("a token that was not acknowledged injects nothing", ErrorCode::VerdictInvalid);
+    let _ = early.expect_error("a token that was not acknowledged injects nothing", ErrorCode::VerdictInvalid);
     expect_injection(&mut ann, &mut others, &pattern, &acknowledged).await;
     let (stopped, acknowledged) = older::acknowledge(&mut ann, &mut others, &WORKFLOW).await?;
     older::resume(&mut ann, &mut others, &stopped, &acknowledged).await;
@@ -87,17 +87,17 @@ async fn expect_injection(
     acknowledged: &Reply<'_>,
 ) {
     let other = inject(ann, pattern, acknowledged, "orders").await;
-    let _ = other.refuses("an acknowledged token injects nothing for another request", ErrorCode::VerdictInvalid);
+    let _ = other.expect_error("an acknowledged token injects nothing for another request", ErrorCode::VerdictInvalid);
     if let Some((who, actor)) = others.last_mut() {
         let other_org = inject(actor, pattern, acknowledged, "customers").await;
-        let _ =
-            other_org.refuses(&format!("{who} cannot inject with an acknowledged token"), ErrorCode::VerdictInvalid);
+        let _ = other_org
+            .expect_error(&format!("{who} cannot inject with an acknowledged token"), ErrorCode::VerdictInvalid);
     }
     let first = inject(ann, pattern, acknowledged, "customers").await;
-    let _ =
-        first.gives("an acknowledged token injects its pattern", |reply| reply["patternId"] == pattern["patternId"]);
+    let _ = first
+        .expect_result("an acknowledged token injects its pattern", |reply| reply["patternId"] == pattern["patternId"]);
     let again = inject(ann, pattern, acknowledged, "customers").await;
-    let _ = again.refuses("an acknowledged token cannot be used twice", ErrorCode::VerdictUsed);
+    let _ = again.expect_error("an acknowledged token cannot be used twice", ErrorCode::VerdictUsed);
 }
 
 /// Returns a matching pattern with a value for each of its variables.

@@ -32,7 +32,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 const BEFORE: usize = 40;
 
 fn topology() -> Topology {
-    Topology::memory().under_load()
+    Topology::memory().with_load_quotas()
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -46,20 +46,20 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let file = copy.display().to_string();
     let backup = async {
         let enough = async || (written.borrow().len() >= BEFORE).then_some(());
-        stage.until("users write", DEADLINE, enough).await;
+        stage.wait_until("users write", DEADLINE, enough).await;
         begun_at.set(written.borrow().len());
-        let ended = stage.program(&memory, &["backup", &file], DEADLINE).await;
+        let ended = stage.run_program(&memory, &["backup", &file], DEADLINE).await;
         during.set(written.borrow().len() - begun_at.get());
         ended
     };
     let write = async |user: &mut Actor<'_>| {
-        let note = json!({ "content": user.private("Written while a backup runs") });
+        let note = json!({ "content": user.private_content("Written while a backup runs") });
         let stored = user.call("store_memory", note).await;
         if stored.is_ok() {
             written.borrow_mut().push((user.grant().user.clone(), stored.text("id")));
         }
     };
-    let ended = stage.meanwhile(&mut users, write, backup).await?;
+    let ended = stage.with_background_calls(&mut users, write, backup).await?;
     let details = format!("{ended:?}, {} meanwhile", counted(during.get(), "write", "writes"));
     stage.expect("the backup ends in time under writes", ended.code == Some(0), &details, &[]);
     stage.expect("users wrote while the backup ran", during.get() > 0, &details, &[]);

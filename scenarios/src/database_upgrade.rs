@@ -25,16 +25,17 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let memories: Vec<Value> = serde_json::from_str(CONTENT).map_err(|error| StepFailed(error.to_string()))?;
     for memory in &memories {
         if let (Some(id), Some(content)) = (memory["id"].as_str(), memory["content"].as_str()) {
-            owner(stage, memory).had(id, content);
+            owner(stage, memory).record_existing_memory(id, content);
         }
     }
     expect_memories(stage, &memories, "after the upgrade").await;
 
     let mut ann = stage.user_exactly("ann", "acme");
-    let note = json!({ "content": ann.private("Written after the upgrade"), "tags": ["new"] });
-    let stored = ann.call("store_memory", note).await.ok("a new memory is stored beside the old ones").or_stop()?;
+    let note = json!({ "content": ann.private_content("Written after the upgrade"), "tags": ["new"] });
+    let stored =
+        ann.call("store_memory", note).await.expect_ok("a new memory is stored beside the old ones").or_stop()?;
     let search = ann.call("search_memory", json!({ "query": "written upgrade" })).await;
-    let _ = search.gives("search returns the new memory", |reply| reply["hits"][0]["id"] == stored["id"]);
+    let _ = search.expect_result("search returns the new memory", |reply| reply["hits"][0]["id"] == stored["id"]);
 
     let memory = &stage.instances(Service::Memory)[0];
     stage.restart(memory).await?;
@@ -54,21 +55,22 @@ async fn expect_memories(stage: &Stage<'_>, memories: &[Value], when: &str) {
         let by_id = json!({ "id": memory["id"] });
         let reply = owner.call("get_memory", by_id.clone()).await;
         let Some(content) = memory["content"].as_str() else {
-            let _ = reply.refuses(&format!("a deleted memory stays deleted {when}"), ErrorCode::NotFound);
+            let _ = reply.expect_error(&format!("a deleted memory stays deleted {when}"), ErrorCode::NotFound);
             continue;
         };
         let same = |reply: &Value| ["content", "version", "type"].iter().all(|field| reply[*field] == memory[*field]);
-        let _ = reply.gives(&format!("`{}` can read its memory {when}: {content:.40}", owner.grant().user), same);
+        let _ =
+            reply.expect_result(&format!("`{}` can read its memory {when}: {content:.40}", owner.grant().user), same);
         let word = content.split_whitespace().max_by_key(|word| word.len()).unwrap_or_default();
         let search = owner.call("search_memory", json!({ "query": word })).await;
         let hit = |reply: &Value| {
             reply["hits"].as_array().is_some_and(|hits| hits.iter().any(|hit| hit["id"] == memory["id"]))
         };
-        let _ = search.gives(&format!("search for `{word}` returns it"), hit);
+        let _ = search.expect_result(&format!("search for `{word}` returns it"), hit);
         let mut stranger = stage.user("eve", "strangers");
         let _ = stranger
             .call("get_memory", by_id)
             .await
-            .refuses("another organisation cannot read it", ErrorCode::NotFound);
+            .expect_error("another organisation cannot read it", ErrorCode::NotFound);
     }
 }

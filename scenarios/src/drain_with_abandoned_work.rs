@@ -30,7 +30,7 @@ const WORDS: usize = 120;
 const ABANDONED: usize = 30;
 
 fn topology() -> Topology {
-    Topology::memory().under_load().everywhere(env::DRAIN_DEADLINE_MS, DRAIN_MS)
+    Topology::memory().with_load_quotas().with_setting_everywhere(env::DRAIN_DEADLINE_MS, DRAIN_MS)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -60,7 +60,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     stage.expect("its exit code says whether work was left", reported, &details, &[]);
     stage.start_again(&memory).await?;
     let reply = eve.call("memory_stats", json!({})).await;
-    let _ = reply.ok("the service starts again with its data");
+    let _ = reply.expect_ok("the service starts again with its data");
     Ok(())
 }
 

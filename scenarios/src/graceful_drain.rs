@@ -31,8 +31,8 @@ const RUNNING: usize = 4;
 const DRAIN_MS: u32 = 8_000;
 
 fn topology() -> Topology {
-    let topology = patient().everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis());
-    topology.everywhere(env::DRAIN_DEADLINE_MS, DRAIN_MS)
+    let topology = patient().with_setting_everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis());
+    topology.with_setting_everywhere(env::DRAIN_DEADLINE_MS, DRAIN_MS)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -66,11 +66,11 @@ async fn under_traffic(stage: &Stage<'_>, service: Service) -> Result<(), StepFa
     };
     let shutdown = async {
         let in_use = async || (ready.calls() >= USERS as u64).then_some(());
-        stage.until(&format!("`{part}` is in use"), RECOVERY, in_use).await;
+        stage.wait_until(&format!("`{part}` is in use"), RECOVERY, in_use).await;
         signalled.set(Some(Instant::now()));
         terminate(stage, &part).await
     };
-    stage.meanwhile(&mut users, call, shutdown).await?;
+    stage.with_background_calls(&mut users, call, shutdown).await?;
     ready.expect(stage, &format!("`{part}` answers every call while it reports ready"), 1);
     late.expect(stage, &format!("`{part}` answers every call during its notice period"), 1);
     stage.start_again(&part).await
@@ -78,9 +78,10 @@ async fn under_traffic(stage: &Stage<'_>, service: Service) -> Result<(), StepFa
 
 fn next_call(user: &mut Actor<'_>, service: Service) -> ScenarioRequest {
     match service {
-        Service::Memory => {
-            ScenarioRequest::tool("store_memory", json!({ "content": user.private("Written while memory shuts down") }))
-        }
+        Service::Memory => ScenarioRequest::tool(
+            "store_memory",
+            json!({ "content": user.private_content("Written while memory shuts down") }),
+        ),
         Service::Guardrails => {
             ScenarioRequest::tool("check_guardrails", json!({ "action": "answer", "intent": "explain the ledger" }))
         }
@@ -102,7 +103,7 @@ async fn with_long_calls(stage: &Stage<'_>) -> Result<(), StepFailed> {
             let running = stage.metric(&orchestrator, metric::REQUESTS_IN_FLIGHT, &[]).await.ok()?;
             (running > RUNNING as f64 - 0.5).then_some(())
         };
-        stage.until("all workflows are running when the orchestrator gets SIGTERM", RECOVERY, running).await;
+        stage.wait_until("all workflows are running when the orchestrator gets SIGTERM", RECOVERY, running).await;
         terminate(stage, &orchestrator).await
     };
     let (replies, ended) = join(join_all(calls), shutdown).await;
@@ -110,7 +111,7 @@ async fn with_long_calls(stage: &Stage<'_>) -> Result<(), StepFailed> {
     stage.resume(&guardrails).await?;
     stage.start_again(&orchestrator).await?;
     for (user, reply) in users.iter_mut().zip(replies) {
-        let reply = reply.gives("a running workflow is answered as usual", |reply| {
+        let reply = reply.expect_result("a running workflow is answered as usual", |reply| {
             // The check got no answer in time, which blocks and may pass later.
             let unchecked = reply["reasons"] == json!(["guardrail_unavailable"]);
             reply["status"] == "blocked" && reply["retryable"] == true && unchecked
@@ -118,7 +119,7 @@ async fn with_long_calls(stage: &Stage<'_>) -> Result<(), StepFailed> {
         let same =
             |stored: &Value| stored["executionId"] == reply["executionId"] && stored["status"] == reply["status"];
         let stored = user.call("get_execution", json!({ "executionId": reply["executionId"] })).await;
-        let _ = stored.gives("its execution is stored", same);
+        let _ = stored.expect_result("its execution is stored", same);
     }
     Ok(())
 }

@@ -19,10 +19,10 @@ const ORCHESTRATOR: &str = "orchestrator";
 
 /// Returns a stack with long deadlines, because a slow machine must not cause a fallback.
 fn topology() -> Topology {
-    let patient = Topology::full().setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
-    let patient = patient.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
-    let tapped = patient.tapped(Service::Orchestrator, Service::Guardrails);
-    tapped.tapped(Service::Orchestrator, Service::Patterns)
+    let patient = Topology::full().with_setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
+    let patient = patient.with_setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000);
+    let tapped = patient.with_tap(Service::Orchestrator, Service::Guardrails);
+    tapped.with_tap(Service::Orchestrator, Service::Patterns)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -44,22 +44,22 @@ async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFai
     let (mut blocked, mut allowed) = requests();
     (blocked["agent"], allowed["agent"]) = (json!("general"), json!("general"));
     let stopped = ann.call("run_workflow", blocked).await;
-    let stopped = stopped.gives("a workflow that a critical rule applies to ends blocked", |reply| {
+    let stopped = stopped.expect_result("a workflow that a critical rule applies to ends blocked", |reply| {
         reply["status"] == "blocked" && reply["verdict"] == "block" && reply["pattern"].is_null()
     });
     // Read for its effect: the verdicts on this edge become operations, which `no-injection-without-verdict` needs.
-    stage.wire(ORCHESTRATOR, "guardrails")?;
+    stage.tapped_calls(ORCHESTRATOR, "guardrails")?;
     let injected =
-        stage.wire(ORCHESTRATOR, "patterns")?.into_iter().filter(|call| call.tool == "inject_pattern").count();
+        stage.tapped_calls(ORCHESTRATOR, "patterns")?.into_iter().filter(|call| call.tool == "inject_pattern").count();
     let details = format!("{injected} injections requested");
     stage.expect("the tap sees no injection for it", injected == 0, details, &[stopped.op()]);
 
     let done = ann.call("run_workflow", allowed).await;
-    let done = done.gives("a workflow that no rule applies to injects a pattern", |reply| {
+    let done = done.expect_result("a workflow that no rule applies to injects a pattern", |reply| {
         reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string()
     });
-    stage.wire(ORCHESTRATOR, "guardrails")?;
-    let calls = stage.wire(ORCHESTRATOR, "patterns")?;
+    stage.tapped_calls(ORCHESTRATOR, "guardrails")?;
+    let calls = stage.tapped_calls(ORCHESTRATOR, "patterns")?;
     let accepted: Vec<_> = calls.iter().filter(|call| call.tool == "inject_pattern" && call.accepted()).collect();
     let ops: Vec<u64> = accepted.iter().filter_map(|call| call.op).chain([done.op()]).collect();
     let details = format!("{} accepted", accepted.len());
@@ -72,12 +72,12 @@ async fn workflows(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), StepFai
 async fn direct(ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let (blocked, allowed) = requests();
     let refused = ann.call("check_guardrails", blocked.clone()).await;
-    let _ = refused.gives("the guardrails block the request and name the rule", |reply| {
+    let _ = refused.expect_result("the guardrails block the request and name the rule", |reply| {
         reply["verdict"] == "block" && reply["rules"][0]["severity"] == "critical" && reply["verdictToken"].is_null()
     });
     let selected = ann.call("select_pattern", json!({ "intent": "review a database migration" })).await.or_stop()?;
     let pattern = selected["patterns"][0].clone();
-    let verdict = ann.call("check_guardrails", allowed).await.ok("another request is allowed").or_stop()?;
+    let verdict = ann.call("check_guardrails", allowed).await.expect_ok("another request is allowed").or_stop()?;
     let token = verdict.text("verdictToken");
     let forged = format!("{}x.{}", &token[..token.len() / 2], &token[token.len() / 2..]);
     for (with, token, code) in [
@@ -86,7 +86,7 @@ async fn direct(ann: &mut Actor<'_>) -> Result<(), StepFailed> {
         ("with the verdict of another request", json!(token), ErrorCode::VerdictInvalid),
     ] {
         let reply = inject(ann, &pattern, &blocked, &verdict, token).await;
-        let _ = reply.refuses(&format!("{with} no pattern is injected"), code);
+        let _ = reply.expect_error(&format!("{with} no pattern is injected"), code);
     }
     Ok(())
 }

@@ -35,12 +35,12 @@ const FORBIDDEN: &str =
     "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq0o6v3mLr2YxKq9dZc1fJt\n-----END RSA PRIVATE KEY-----\n";
 
 fn topology() -> Topology {
-    let full = patient().setting(Service::Guardrails, env::QUOTA_FREE_DAILY, DAILY);
-    full.setting(Service::Guardrails, env::QUOTA_BURST_PER_SECOND, BURST)
+    let full = patient().with_setting(Service::Guardrails, env::QUOTA_FREE_DAILY, DAILY);
+    full.with_setting(Service::Guardrails, env::QUOTA_BURST_PER_SECOND, BURST)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
-    let mut eve = stage.user("eve", "small").on(Plan::Free);
+    let mut eve = stage.user("eve", "small").on_plan(Plan::Free);
     let first = run(&mut eve, "edit", FORBIDDEN).await;
     let _ = expect_judged(first, "a forbidden edit is blocked by the rules").or_stop()?;
     quota(stage, &mut eve).await;
@@ -55,7 +55,7 @@ async fn quota(stage: &Stage<'_>, eve: &mut Actor<'_>) {
         let reply = eve.call("check_guardrails", json!({ "action": "answer", "intent": "x" })).await;
         (reply.header(headers::RATELIMIT_REMAINING) == Some("0") && reply.status() == Some(429)).then_some(())
     };
-    stage.until("the daily quota at guardrails is used up", USING_UP, used_up).await;
+    stage.wait_until("the daily quota at guardrails is used up", USING_UP, used_up).await;
     for action in ACTIONS {
         let reply = run(eve, action, FORBIDDEN).await;
         let _ = expect_judged(reply, &format!("with a used-up quota, a forbidden `{action}` is blocked by the rules"));
@@ -67,7 +67,8 @@ async fn size(eve: &mut Actor<'_>) {
     let too_large = format!("{}\n{FORBIDDEN}", "x".repeat(MAX_TEXT_BYTES));
     for action in ACTIONS {
         let reply = run(eve, action, &too_large).await;
-        let _ = reply.refuses(&format!("`{action}` with a text that is too large is refused"), ErrorCode::TooLarge);
+        let _ =
+            reply.expect_error(&format!("`{action}` with a text that is too large is refused"), ErrorCode::TooLarge);
     }
 }
 
@@ -89,7 +90,8 @@ async fn cost(stage: &Stage<'_>) {
     stage.expect("those without a verdict are retryable", retryable, &details, &ops);
     // Otherwise nothing was exhausted, and the expectations above say nothing about a refused check.
     stage.expect("guardrails did not judge all copies at once", unchecked > 0, &details, &ops);
-    let _ = deploy.gives("another organisation's deploy goes on meanwhile", |reply| reply["status"] == "completed");
+    let _ =
+        deploy.expect_result("another organisation's deploy goes on meanwhile", |reply| reply["status"] == "completed");
 }
 
 async fn run<'s>(user: &mut Actor<'s>, action: &str, text: &str) -> Reply<'s> {
@@ -98,7 +100,7 @@ async fn run<'s>(user: &mut Actor<'s>, action: &str, text: &str) -> Reply<'s> {
 }
 
 fn expect_judged<'s>(reply: Reply<'s>, expected: &str) -> Reply<'s> {
-    reply.gives(expected, |reply: &Value| {
+    reply.expect_result(expected, |reply: &Value| {
         reply["status"] == "blocked" && reply["verdict"] == "block" && reply["artefact"].is_null()
     })
 }

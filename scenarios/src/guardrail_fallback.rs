@@ -49,12 +49,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     );
     violations(stage, &orchestrator, mark, &unjudged).await?;
     let reported = async || fallbacks(stage, &orchestrator).await.contains(&"guardrails".to_owned()).then_some(());
-    stage.until("the orchestrator reports the fallback for guardrails and stays ready", RECOVERY, reported).await;
+    stage.wait_until("the orchestrator reports the fallback for guardrails and stays ready", RECOVERY, reported).await;
 
     stage.start_again(&guardrails).await?;
     recovers(stage, &mut ann, &orchestrator, "with guardrails back").await;
     let retried = ann.call("run_workflow", keyed(ActionKind::Commit)).await;
-    let _ = retried.gives("a blocked workflow completes when it is repeated with the same key", |reply| {
+    let _ = retried.expect_result("a blocked workflow completes when it is repeated with the same key", |reply| {
         reply["status"] == "completed" && reply["pattern"]["verdictId"].is_string()
     });
     Ok(())
@@ -78,7 +78,7 @@ async fn run(ann: &mut Actor<'_>, action: ActionKind) -> String {
     let name = action.name();
     let reply = match action.risk() {
         Severity::Low | Severity::Medium => {
-            reply.gives(&format!("`{name}` continues degraded, without a pattern"), |reply| {
+            reply.expect_result(&format!("`{name}` continues degraded, without a pattern"), |reply| {
                 unjudged(reply)
                     && reply["status"] == "degraded"
                     && reply["artefact"]["markdown"].is_string()
@@ -88,7 +88,7 @@ async fn run(ann: &mut Actor<'_>, action: ActionKind) -> String {
             })
         }
         Severity::High | Severity::Critical => {
-            reply.gives(&format!("`{name}` is blocked, is retryable, and had no effect"), |reply| {
+            reply.expect_result(&format!("`{name}` is blocked, is retryable, and had no effect"), |reply| {
                 unjudged(reply)
                     && reply["status"] == "blocked"
                     && reply["retryable"] == true
@@ -121,7 +121,7 @@ async fn violations(
         }
         (violations == expected).then_some(())
     };
-    stage.until("each execution is one violation in the log, with its severity", RECOVERY, logged).await;
+    stage.wait_until("each execution is one violation in the log, with its severity", RECOVERY, logged).await;
     for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
         let name = severity.name();
         let expected = unjudged.values().filter(|other| **other == severity).count() as f64;

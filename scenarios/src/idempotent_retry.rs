@@ -22,18 +22,18 @@ const CONCURRENT: usize = 8;
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
-    let keyed = json!({ "content": ann.private("Backups run at four"), "idempotencyKey": "backup-1" });
-    let first = ann.call("store_memory", keyed.clone()).await.ok("a keyed write is stored").or_stop()?;
+    let keyed = json!({ "content": ann.private_content("Backups run at four"), "idempotencyKey": "backup-1" });
+    let first = ann.call("store_memory", keyed.clone()).await.expect_ok("a keyed write is stored").or_stop()?;
     let again = ann.call("store_memory", keyed.clone()).await;
     let same =
         |reply: &Value| ["id", "created", "version", "createdAt"].iter().all(|name| reply[*name] == first[*name]);
-    let _ = again.gives("repeated, it gets the same reply", same);
+    let _ = again.expect_result("repeated, it gets the same reply", same);
 
-    let other = json!({ "content": ann.private("Backups run at five"), "idempotencyKey": "backup-1" });
+    let other = json!({ "content": ann.private_content("Backups run at five"), "idempotencyKey": "backup-1" });
     let refused = ann.call("store_memory", other).await;
-    let _ = refused.refuses("the key is rejected for another write", ErrorCode::IdempotencyConflict);
+    let _ = refused.expect_error("the key is rejected for another write", ErrorCode::IdempotencyConflict);
 
-    let content = ann.private("The runbook is in the wiki");
+    let content = ann.private_content("The runbook is in the wiki");
     // One actor for each call, because the calls of one actor never overlap. To the service they are the same user.
     let mut anns: Vec<_> = (0..CONCURRENT).map(|_| stage.user("ann", "acme")).collect();
     let raced = join_all(
@@ -56,8 +56,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     stage.kill(memory).await?;
     stage.start_again(memory).await?;
     let after = ann.call("store_memory", keyed).await;
-    let _ = after.gives("after a crash the key still gets the same reply", same);
+    let _ = after.expect_result("after a crash the key still gets the same reply", same);
     let stats = ann.call("memory_stats", json!({})).await;
-    let _ = stats.gives("no memory is stored twice", |reply| reply["private"] == 2);
+    let _ = stats.expect_result("no memory is stored twice", |reply| reply["private"] == 2);
     Ok(())
 }

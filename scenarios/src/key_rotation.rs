@@ -34,10 +34,10 @@ type Changes<'k> = [(&'static str, Option<&'k str>)];
 
 fn topology() -> Topology {
     let two = Service::ALL.into_iter().fold(patient(), |topology, service| topology.instances(service, INSTANCES));
-    let two = two.everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis());
+    let two = two.with_setting_everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis());
     // Longer deadlines than those of `patient`, because four instances start at once while the others serve calls.
-    let two = two.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 6_000);
-    two.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 14_000)
+    let two = two.with_setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 6_000);
+    two.with_setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 14_000)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -77,7 +77,7 @@ async fn step(stage: &Stage<'_>, users: &mut [Actor<'_>], name: &str, changes: &
         }
         Ok::<(), StepFailed>(())
     };
-    stage.meanwhile(users, async |user| work(user, &calls, &workflows).await, restarting).await?;
+    stage.with_background_calls(users, async |user| work(user, &calls, &workflows).await, restarting).await?;
     calls.expect(stage, &format!("every call succeeds in the step `{name}`"), USERS as u64);
     workflows.expect(stage, &format!("no workflow uses a fallback in the step `{name}`"), USERS as u64);
     Ok(())
@@ -88,10 +88,10 @@ async fn expect_refused(stage: &Stage<'_>, mut before: Actor<'_>) {
     for service in Service::ALL {
         for part in stage.instances(service) {
             let list = ScenarioRequest::method(service, "tools/list", Value::Null).at(&part);
-            let _ = before.send(list).await.has_status(&format!("`{part}` refuses the forgotten key"), 401);
+            let _ = before.send(list).await.expect_status(&format!("`{part}` refuses the forgotten key"), 401);
         }
     }
     before.renew_token();
     let reply = before.call("memory_stats", json!({})).await;
-    let _ = reply.ok("the same user is accepted with a token of the new key");
+    let _ = reply.expect_ok("the same user is accepted with a token of the new key");
 }

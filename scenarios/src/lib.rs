@@ -102,8 +102,8 @@ mod tests {
         for scenario in ALL {
             let topology = (scenario.topology)();
             assert_eq!(topology.problems(), Vec::<String>::new(), "`{}`", scenario.name);
-            for given in (scenario.given)() {
-                assert!(topology.of(given.service()).next().is_some(), "`{}`", scenario.name);
+            for fixture in (scenario.fixtures)() {
+                assert!(topology.of(fixture.service()).next().is_some(), "`{}`", scenario.name);
             }
         }
     }

@@ -14,9 +14,9 @@ pub(crate) const RECOVERY: Duration = Duration::from_secs(30);
 
 /// Returns all four services with long deadlines and high quotas, because a slow machine must not cause a fallback.
 pub(crate) fn patient() -> Topology {
-    let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
-    let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
-    full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
+    let full = Topology::full().with_load_quotas().with_setting_everywhere(env::REDIS_DEADLINE_MS, 5_000);
+    let full = full.with_setting(Service::Orchestrator, env::PEER_DEADLINE_MS, 3_000);
+    full.with_setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, 9_000)
 }
 
 /// Restarts every service with changed settings.
@@ -62,7 +62,7 @@ pub(crate) fn is_complete(execution: &Value) -> bool {
 
 /// Runs a workflow and expects that it uses no fallback.
 pub(crate) async fn completes<'s>(actor: &mut Actor<'s>, expected: &str) -> Reply<'s> {
-    actor.call("run_workflow", workflow("general", "answer", "checkout")).await.gives(expected, is_complete)
+    actor.call("run_workflow", workflow("general", "answer", "checkout")).await.expect_result(expected, is_complete)
 }
 
 /// Expects that workflows soon use no fallback, and that the orchestrator soon reports none.
@@ -71,9 +71,9 @@ pub(crate) async fn recovers(stage: &Stage<'_>, actor: &mut Actor<'_>, orchestra
         let reply = actor.call("run_workflow", workflow("general", "answer", "checkout")).await;
         is_complete(reply.value()).then_some(())
     };
-    stage.until(&format!("{what}, workflows use no fallback"), RECOVERY, complete).await;
+    stage.wait_until(&format!("{what}, workflows use no fallback"), RECOVERY, complete).await;
     let no_fallbacks = async || fallbacks(stage, orchestrator).await.is_empty().then_some(());
-    stage.until("the orchestrator reports no fallback", RECOVERY, no_fallbacks).await;
+    stage.wait_until("the orchestrator reports no fallback", RECOVERY, no_fallbacks).await;
 }
 
 /// Returns the fallbacks that a service reports on its readiness page while it is ready.

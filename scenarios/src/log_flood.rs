@@ -66,6 +66,6 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         stage.expect(&expected, grown <= BYTES_PER_SECOND * seconds, details, &[]);
     }
     let reply = stage.user("ann", "acme").call("memory_stats", json!({})).await;
-    let _ = reply.ok("a user is served after the flood");
+    let _ = reply.expect_ok("a user is served after the flood");
     Ok(())
 }

@@ -26,10 +26,10 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (memory, orchestrator) = (part(Service::Memory), part(Service::Orchestrator));
     let mut ann = stage.user("ann", "acme");
     let _ = completes(&mut ann, "with memory a workflow uses no fallback").await.or_stop()?;
-    let note = json!({ "content": ann.private("Checkout is slow when the ledger is locked") });
-    let _ = ann.call("store_memory", note).await.ok("a memory is stored").or_stop()?;
+    let note = json!({ "content": ann.private_content("Checkout is slow when the ledger is locked") });
+    let _ = ann.call("store_memory", note).await.expect_ok("a memory is stored").or_stop()?;
     let before = ann.call("run_workflow", workflow("rca", "answer", "billing")).await;
-    let _ = before.gives("the outcome of an incident before the outage is stored at once", |reply| {
+    let _ = before.expect_result("the outcome of an incident before the outage is stored at once", |reply| {
         reply["status"] == "completed" && step(reply, "remember")["outcome"] == "ok"
     });
 
@@ -40,12 +40,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let depth = outbox_depth(stage, &orchestrator).await?;
     stage.expect("their outcomes wait in the outbox", depth == INCIDENTS.len(), depth, &[]);
     let reported = async || fallbacks(stage, &orchestrator).await.contains(&"memory".to_owned()).then_some(());
-    stage.until("the orchestrator reports the fallback for memory and stays ready", RECOVERY, reported).await;
+    stage.wait_until("the orchestrator reports the fallback for memory and stays ready", RECOVERY, reported).await;
 
     stage.kill(&orchestrator).await?;
     stage.start_again(&orchestrator).await?;
     let survived = async || (outbox_depth(stage, &orchestrator).await.ok()? == INCIDENTS.len()).then_some(());
-    stage.until("the outbox survives a crash of the orchestrator", RECOVERY, survived).await;
+    stage.wait_until("the outbox survives a crash of the orchestrator", RECOVERY, survived).await;
 
     stage.start_again(&memory).await?;
     expect_delivery(stage, &orchestrator).await?;
@@ -53,11 +53,13 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     recovers(stage, &mut ann, &orchestrator, "with memory back").await;
     for incident in INCIDENTS {
         let next = ann.call("run_workflow", workflow("rca", "answer", incident)).await;
-        let _ = next.gives(&format!("the next incident of {incident} uses the outcome of the outage"), |reply| {
-            let used = reply["memories"].as_array().into_iter().flatten();
-            let mut excerpts = used.filter_map(|memory| memory["excerpt"].as_str());
-            reply["status"] == "completed" && excerpts.any(|text| text.contains("Incident:") && text.contains(incident))
-        });
+        let _ =
+            next.expect_result(&format!("the next incident of {incident} uses the outcome of the outage"), |reply| {
+                let used = reply["memories"].as_array().into_iter().flatten();
+                let mut excerpts = used.filter_map(|memory| memory["excerpt"].as_str());
+                reply["status"] == "completed"
+                    && excerpts.any(|text| text.contains("Incident:") && text.contains(incident))
+            });
     }
     expect_outcomes_once(&mut ann, INCIDENTS.len() * 2 + 1).await;
     Ok(())
@@ -66,7 +68,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 /// Runs a workflow for an incident while memory is down.
 async fn run_without_memory(ann: &mut Actor<'_>, incident: &str) {
     let reply = ann.call("run_workflow", workflow("rca", "answer", incident)).await;
-    let _ = reply.gives(&format!("the report on {incident} uses the static context of the agent"), |reply| {
+    let _ = reply.expect_result(&format!("the report on {incident} uses the static context of the agent"), |reply| {
         reply["status"] == "degraded"
             && reply["reasons"] == json!(["memory_unavailable"])
             && reply["memories"] == json!([])
@@ -91,7 +93,7 @@ async fn expect_delivery(stage: &Stage<'_>, orchestrator: &str) -> Result<(), St
             stage.metric(orchestrator, metric::OUTBOX_DELIVERED_TOTAL, &[("kind", "remember")]).await.ok()?;
         (delivered > 0.5 && outbox_depth(stage, orchestrator).await.ok()? == 0).then_some(())
     };
-    stage.until("the outbox is empty when memory is back", RECOVERY, empty).await;
+    stage.wait_until("the outbox is empty when memory is back", RECOVERY, empty).await;
     let delivered = stage.metric(orchestrator, metric::OUTBOX_DELIVERED_TOTAL, &[("kind", "remember")]).await?;
     let dropped = stage.metric(orchestrator, metric::OUTBOX_DROPPED_TOTAL, &[]).await?;
     let details = format!("{delivered} delivered, {dropped} dropped");
@@ -104,7 +106,7 @@ async fn expect_delivery(stage: &Stage<'_>, orchestrator: &str) -> Result<(), St
 /// names its execution.
 async fn expect_outcomes_once(ann: &mut Actor<'_>, incidents: usize) {
     let reply = ann.call("memory_stats", json!({})).await;
-    let _ = reply.gives("memory has the outcome of each incident exactly once", |reply| {
+    let _ = reply.expect_result("memory has the outcome of each incident exactly once", |reply| {
         let mut tags = reply["tags"].as_array().into_iter().flatten();
         reply["workspace"] == incidents && tags.any(|tag| tag["tag"] == TAG && tag["count"] == incidents)
     });

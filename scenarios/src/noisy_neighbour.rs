@@ -42,7 +42,7 @@ const MEMORY: u64 = 512 << 20;
 
 fn topology() -> Topology {
     // The burst limit of a plan is a part of what is tested; the daily quota is not.
-    Topology::memory().everywhere(env::QUOTA_ENTERPRISE_DAILY, 1_000_000_000)
+    Topology::memory().with_setting_everywhere(env::QUOTA_ENTERPRISE_DAILY, 1_000_000_000)
 }
 
 /// Calls of others beside a neighbour.
@@ -94,7 +94,7 @@ async fn measure<N: Future<Output = ()>>(
     let over = Rc::new(Cell::new(false));
     let (durations, failed, measuring) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()), Cell::new(false));
     let call = async |user: &mut Actor<'_>| {
-        let note = json!({ "content": user.private("The ledger was slow on Monday") });
+        let note = json!({ "content": user.private_content("The ledger was slow on Monday") });
         let stored = user.call("store_memory", note).await;
         let read = user.call("get_memory", json!({ "id": stored["id"] })).await;
         let listed = user.call("list_memories", json!({ "limit": 10 })).await;
@@ -122,7 +122,7 @@ async fn measure<N: Future<Output = ()>>(
         before.is_some_and(|before| stage.was_machine_busy_since(&before))
     };
     let busy = neighbour(Rc::clone(&over));
-    let (crowded, ()) = join(stage.meanwhile(users, call, clock), busy).await;
+    let (crowded, ()) = join(stage.with_background_calls(users, call, clock), busy).await;
     let mut durations = durations.into_inner();
     durations.sort_unstable();
     Measured { durations, failed: failed.into_inner(), crowded }

@@ -33,8 +33,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     expect_all(stage, "a token of the provider", &token, 200).await;
     let mut ann = ann.with_token(Some(&token));
     let _ = completes(&mut ann, "a workflow through all services runs with a token of the provider").await;
-    let note = json!({ "content": ann.private("Stored with a token of the provider") });
-    let _ = ann.call("store_memory", note).await.ok("a memory is stored with a token of the provider");
+    let note = json!({ "content": ann.private_content("Stored with a token of the provider") });
+    let _ = ann.call("store_memory", note).await.expect_ok("a memory is stored with a token of the provider");
     expect_wrong_ones_refused(stage, &first, &ann).await?;
 
     provider.publish(&[&second])?;
@@ -70,7 +70,7 @@ async fn expect_all(stage: &Stage<'_>, what: &str, token: &str, expected: u16) {
 async fn expect_soon(stage: &Stage<'_>, what: &str, token: &str, expected: u16) {
     for service in Service::ALL {
         let answered = async || (status(stage, service, token).await == Some(expected)).then_some(());
-        stage.until(&format!("{} {what}", service.name()), RECOVERY, answered).await;
+        stage.wait_until(&format!("{} {what}", service.name()), RECOVERY, answered).await;
     }
 }
 
@@ -117,7 +117,7 @@ async fn expect_outage_bridged(
             (refused && reported).then_some(())
         };
         let expected = format!("{} refuses an unknown key and reports that the provider is down", service.name());
-        stage.until(&expected, RECOVERY, noticed).await;
+        stage.wait_until(&expected, RECOVERY, noticed).await;
     }
     expect_all(stage, "an earlier token while the provider is down", earlier, 200).await;
     let new = key.sign(&claims_of(ann.grant()))?;
@@ -128,7 +128,9 @@ async fn expect_outage_bridged(
             let _ = status(stage, service, &stranger).await;
             fallbacks_of(stage, service).await.is_empty().then_some(())
         };
-        stage.until(&format!("{} reports no fallback after the outage", service.name()), RECOVERY, recovered).await;
+        stage
+            .wait_until(&format!("{} reports no fallback after the outage", service.name()), RECOVERY, recovered)
+            .await;
     }
     Ok(())
 }

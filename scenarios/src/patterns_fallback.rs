@@ -31,20 +31,21 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     stage.expect("the patterns service is down", direct.status().is_none(), details, &[direct.op()]);
     for (agent, action) in RUNS {
         let reply = ann.call("run_workflow", workflow(agent, action, "search")).await;
-        let _ = reply.gives(&format!("`{action}` by `{agent}` continues degraded, without a pattern"), |reply| {
-            reply["status"] == "degraded"
-                && reply["reasons"] == json!(["patterns_unavailable"])
-                && reply["verdict"] == "allow"
-                && reply["pattern"].is_null()
-                && reply["artefact"]["markdown"].is_string()
-                && step(reply, "select_pattern")["source"] == "none"
-                && trail(reply)
-                    == "guardrails ok, memory ok, select_pattern fallback, inject_pattern skipped, execute ok, \
+        let _ =
+            reply.expect_result(&format!("`{action}` by `{agent}` continues degraded, without a pattern"), |reply| {
+                reply["status"] == "degraded"
+                    && reply["reasons"] == json!(["patterns_unavailable"])
+                    && reply["verdict"] == "allow"
+                    && reply["pattern"].is_null()
+                    && reply["artefact"]["markdown"].is_string()
+                    && step(reply, "select_pattern")["source"] == "none"
+                    && trail(reply)
+                        == "guardrails ok, memory ok, select_pattern fallback, inject_pattern skipped, execute ok, \
                         log_usage skipped, remember ok"
-        });
+            });
     }
     let reported = async || fallbacks(stage, &orchestrator).await.contains(&"patterns".to_owned()).then_some(());
-    stage.until("the orchestrator reports the fallback for patterns and stays ready", RECOVERY, reported).await;
+    stage.wait_until("the orchestrator reports the fallback for patterns and stays ready", RECOVERY, reported).await;
 
     stage.start_again(&patterns).await?;
     recovers(stage, &mut ann, &orchestrator, "with patterns back").await;

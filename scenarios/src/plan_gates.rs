@@ -34,13 +34,13 @@ const LIMITS: [(Plan, u64, u64); 4] = [
 /// Returns a stack with a model URL on which no server listens. A workflow on a plan without a budget then reports
 /// `llm_budget`, and a workflow on a plan with a budget reports `llm_unavailable`.
 fn topology() -> Topology {
-    let with_model = patient().setting(Service::Orchestrator, env::LLM_BASE_URL, "http://127.0.0.1:9/v1");
-    with_model.everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1)
+    let with_model = patient().with_setting(Service::Orchestrator, env::LLM_BASE_URL, "http://127.0.0.1:9/v1");
+    with_model.with_setting_everywhere(env::QUOTA_ENTERPRISE_DAILY, LIMITS[3].1)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     for (plan, calls, budget) in LIMITS {
-        let mut ann = stage.user("ann", &format!("acme-{}", plan.name())).on(plan);
+        let mut ann = stage.user("ann", &format!("acme-{}", plan.name())).on_plan(plan);
         limits::first_calls(stage, &mut ann, calls, budget).await;
         pattern(&mut ann).await?;
         rules(&mut ann).await;
@@ -55,7 +55,7 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     let (plan, has_it) = (ann.grant().plan, ann.grant().plan >= needed);
     let (plan, verb) = (plan.name(), if has_it { "recommends" } else { "does not recommend" });
     let selected = ann.call("select_pattern", json!({ "intent": intent, "limit": 20 })).await;
-    let _ = selected.gives(&format!("`{plan}` {verb} `{id}`"), |reply| {
+    let _ = selected.expect_result(&format!("`{plan}` {verb} `{id}`"), |reply| {
         let recommended = list(&reply["patterns"]).iter().any(|pattern| pattern["id"] == id);
         if has_it { reply["patterns"][0]["id"] == id } else { !recommended && reply["onHigherPlan"].as_u64() > Some(0) }
     });
@@ -66,7 +66,7 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), StepFailed> {
         let line = list(&page["patterns"]).iter().find(|line| line["id"] == id);
         line.is_some_and(|line| line["available"] == has_it && line["plan"] == needed.name())
     };
-    let _ = listed.gives(&format!("the catalogue shows on `{plan}` whether `{id}` is available"), listed_as);
+    let _ = listed.expect_result(&format!("the catalogue shows on `{plan}` whether `{id}` is available"), listed_as);
     let detail =
         ann.send(ScenarioRequest::resource(Service::Patterns, &format!("{}{id}", patterns::DETAIL_URI_PREFIX))).await;
     let request = json!({ "action": "answer", "intent": intent, "text": "checkout is down; ann and bob are on call" });
@@ -77,12 +77,12 @@ async fn pattern(ann: &mut Actor<'_>) -> Result<(), StepFailed> {
     });
     let injected = ann.call("inject_pattern", inject).await;
     if has_it {
-        let _ = detail.gives(&format!("`{plan}` can read `{id}`"), |result| document(result)["id"] == id);
+        let _ = detail.expect_result(&format!("`{plan}` can read `{id}`"), |result| document(result)["id"] == id);
         let filled = |reply: &Value| reply["text"].as_str().is_some_and(|text| text.contains("checkout is down"));
-        let _ = injected.gives(&format!("`{plan}` can inject `{id}`"), filled);
+        let _ = injected.expect_result(&format!("`{plan}` can inject `{id}`"), filled);
     } else {
-        let _ = detail.refuses(&format!("`{plan}` cannot read `{id}`"), ErrorCode::PlanRequired);
-        let _ = injected.refuses(&format!("`{plan}` cannot inject `{id}`"), ErrorCode::PlanRequired);
+        let _ = detail.expect_error(&format!("`{plan}` cannot read `{id}`"), ErrorCode::PlanRequired);
+        let _ = injected.expect_error(&format!("`{plan}` cannot inject `{id}`"), ErrorCode::PlanRequired);
     }
     Ok(())
 }
@@ -103,15 +103,16 @@ async fn rules(ann: &mut Actor<'_>) {
         let verb = if has_it { "checks" } else { "does not check" };
         let checked = ann.call("check_guardrails", request).await;
         let broken = |reply: &Value| list(&reply["rules"]).iter().any(|rule| rule["id"] == id) == has_it;
-        let _ = checked.gives(&format!("`{plan}` {verb} `{id}`"), broken);
+        let _ = checked.expect_result(&format!("`{plan}` {verb} `{id}`"), broken);
         let shown = ann
             .send(ScenarioRequest::resource(Service::Guardrails, &format!("{}{id}", guardrails::RULE_URI_PREFIX)))
             .await;
         if has_it {
-            let _ =
-                shown.gives(&format!("`{plan}` can read `{id}`"), |result| document(result)["plan"] == needed.name());
+            let _ = shown.expect_result(&format!("`{plan}` can read `{id}`"), |result| {
+                document(result)["plan"] == needed.name()
+            });
         } else {
-            let _ = shown.refuses(&format!("`{plan}` cannot read `{id}`"), ErrorCode::NotFound);
+            let _ = shown.expect_error(&format!("`{plan}` cannot read `{id}`"), ErrorCode::NotFound);
         }
     }
 }
@@ -123,7 +124,7 @@ async fn workflow(ann: &mut Actor<'_>, budget: u64) {
     let reason = if budget == 0 { "llm_budget" } else { "llm_unavailable" };
     let order = json!({ "agent": "general", "action": "answer", "intent": intent, "text": "checkout is down" });
     let ran = ann.call("run_workflow", order).await;
-    let _ = ran.gives(
+    let _ = ran.expect_result(
         &format!("a workflow on `{plan}` is degraded only by `{reason}`, with a pattern of its plan"),
         |reply| {
             let pattern = &reply["pattern"]["id"];

@@ -23,10 +23,12 @@ const BURST: u64 = 5;
 const RESET: Duration = Duration::from_secs(5);
 
 fn topology() -> Topology {
-    let memory = Topology::memory().everywhere(env::QUOTA_FREE_DAILY, DAILY);
+    let memory = Topology::memory().with_setting_everywhere(env::QUOTA_FREE_DAILY, DAILY);
     // On a busy machine Redis may answer after its default deadline of 50 ms. The fallback would admit those calls, and this scenario tests exact
     // limits.
-    memory.everywhere(env::QUOTA_BURST_PER_SECOND, BURST).everywhere(env::REDIS_DEADLINE_MS, 5_000)
+    memory
+        .with_setting_everywhere(env::QUOTA_BURST_PER_SECOND, BURST)
+        .with_setting_everywhere(env::REDIS_DEADLINE_MS, 5_000)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -50,12 +52,13 @@ async fn burst(stage: &Stage<'_>) {
     stage.expect("rejected calls get retry-after 1 s", waits, "retry-after of every rejected call", &ops);
     let user = &mut users[0];
     let admitted = async || user.call("memory_stats", json!({})).await.is_ok().then_some(());
-    stage.until("in the next second calls are admitted again", RESET, admitted).await;
+    stage.wait_until("in the next second calls are admitted again", RESET, admitted).await;
 }
 
 /// Makes one call after the other until the daily limit is reached.
 async fn daily(stage: &Stage<'_>) -> Result<(), StepFailed> {
-    let (mut ann, mut zoe) = (stage.user("ann", "small").on(Plan::Free), stage.user("zoe", "other").on(Plan::Free));
+    let (mut ann, mut zoe) =
+        (stage.user("ann", "small").on_plan(Plan::Free), stage.user("zoe", "other").on_plan(Plan::Free));
     stage.promise_limit(ann.organisation(), &[], DAILY, None);
     let (mut used, mut last) = (0, None);
     let rejected = loop {
@@ -73,17 +76,17 @@ async fn daily(stage: &Stage<'_>) -> Result<(), StepFailed> {
     };
     let op = rejected.op();
     stage.expect("exactly the daily limit is admitted", used == DAILY, format!("{used} admitted"), &[op]);
-    let rejected = rejected.has_status("the next call is rejected with 429", 429);
+    let rejected = rejected.expect_status("the next call is rejected with 429", 429);
     let wait = |text: &str| text.parse::<u64>().is_ok_and(|seconds| (1..=86_400).contains(&seconds));
-    let rejected = rejected.has_header("it shows the time to wait", "retry-after", wait);
+    let rejected = rejected.expect_header("it shows the time to wait", "retry-after", wait);
     let rejected =
-        rejected.has_header("it shows the limit", headers::RATELIMIT_LIMIT, |text| text == DAILY.to_string());
-    let _ = rejected.has_header("it shows that no call remains", headers::RATELIMIT_REMAINING, |text| text == "0");
+        rejected.expect_header("it shows the limit", headers::RATELIMIT_LIMIT, |text| text == DAILY.to_string());
+    let _ = rejected.expect_header("it shows that no call remains", headers::RATELIMIT_REMAINING, |text| text == "0");
     let last = last.ok_or_else(|| StepFailed("no call was admitted".to_owned()))?;
     let _ =
-        last.has_header("the last admitted call shows that no call remains", headers::RATELIMIT_REMAINING, |text| {
+        last.expect_header("the last admitted call shows that no call remains", headers::RATELIMIT_REMAINING, |text| {
             text == "0"
         });
-    let _ = zoe.call("memory_stats", json!({})).await.ok("another organisation has its own limit");
+    let _ = zoe.call("memory_stats", json!({})).await.expect_ok("another organisation has its own limit");
     Ok(())
 }

@@ -28,9 +28,11 @@ const INSTANCES: [&str; 2] = ["memory-1", "memory-2"];
 fn topology() -> Topology {
     let two = Topology::memory().instances(Service::Memory, INSTANCES.len() as u32);
     // The burst limit is out of reach, because only the daily limit is under test.
-    let two = two.everywhere(env::QUOTA_FREE_DAILY, DAILY).everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
+    let two = two
+        .with_setting_everywhere(env::QUOTA_FREE_DAILY, DAILY)
+        .with_setting_everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
     // Redis must decide every call, so a slow machine must not cause a fallback.
-    two.everywhere(env::REDIS_DEADLINE_MS, 5_000)
+    two.with_setting_everywhere(env::REDIS_DEADLINE_MS, 5_000)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -43,7 +45,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 
 async fn call_concurrently(stage: &Stage<'_>, organisation: &str) {
     let mut users: Vec<_> =
-        (0..USERS).map(|number| stage.user(&format!("user-{number}"), organisation).on(Plan::Free)).collect();
+        (0..USERS).map(|number| stage.user(&format!("user-{number}"), organisation).on_plan(Plan::Free)).collect();
     stage.promise_limit(users[0].organisation(), &[], DAILY, None);
     let calling = users.iter_mut().enumerate().map(|(number, user)| async move {
         let mut replies = Vec::with_capacity(CALLS);

@@ -29,7 +29,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let foreign =
         past_incident(&mut zoe, "checkout slow: ledger-service timeouts after a deploy, pool exhausted").await?;
 
-    let done = run(&mut ann).await.gives("an incident becomes a root-cause report", |reply| {
+    let done = run(&mut ann).await.expect_result("an incident becomes a root-cause report", |reply| {
         let complete = reply["status"] == "completed" && reply["reasons"] == json!([]);
         complete && reply["verdict"] == "allow" && reply["artefact"]["kind"] == "root_cause_report"
     });
@@ -49,9 +49,9 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 
 /// Stores an incident of the past for the whole workspace.
 async fn past_incident(actor: &mut Actor<'_>, text: &str) -> Result<String, StepFailed> {
-    let content = actor.shared(&format!("Incident: {text}."));
+    let content = actor.shared_content(&format!("Incident: {text}."));
     let note = json!({ "content": content, "type": "incident", "tags": ["rca"], "visibility": "workspace" });
-    Ok(actor.call("store_memory", note).await.ok("a past incident is stored").or_stop()?.text("id"))
+    Ok(actor.call("store_memory", note).await.expect_ok("a past incident is stored").or_stop()?.text("id"))
 }
 
 async fn run<'s>(actor: &mut Actor<'s>) -> Reply<'s> {
@@ -73,18 +73,19 @@ fn related(reply: &Reply<'_>) -> Vec<String> {
 async fn expect_stored(ann: &mut Actor<'_>, others: [(&str, &mut Actor<'_>); 2], done: &Reply<'_>) {
     let by_id = json!({ "executionId": done["executionId"] });
     let shown = ann.call("get_execution", by_id.clone()).await;
-    let _ = shown.gives("the stored execution equals the reply", |reply| reply == done.value());
+    let _ = shown.expect_result("the stored execution equals the reply", |reply| reply == done.value());
     let mine = json!({ "agent": "rca" });
     let listed = ann.call("list_executions", mine.clone()).await;
-    let _ = listed.gives("the list has exactly this execution", |reply| {
+    let _ = listed.expect_result("the list has exactly this execution", |reply| {
         let all = list(reply, "executions");
         all.len() == 1 && all[0]["executionId"] == done["executionId"] && all[0]["status"] == "completed"
     });
     for (who, actor) in others {
         let shown = actor.call("get_execution", by_id.clone()).await;
-        let _ = shown.refuses(&format!("{who} cannot read it"), ErrorCode::NotFound);
+        let _ = shown.expect_error(&format!("{who} cannot read it"), ErrorCode::NotFound);
         let listed = actor.call("list_executions", mine.clone()).await;
-        let _ = listed.gives(&format!("the list of {who} is empty"), |reply| list(reply, "executions").is_empty());
+        let _ =
+            listed.expect_result(&format!("the list of {who} is empty"), |reply| list(reply, "executions").is_empty());
     }
 }
 
@@ -98,10 +99,10 @@ async fn expect_remembered(
 ) -> Result<(), StepFailed> {
     let stats = bob.call("memory_stats", json!({})).await;
     let count = past.len() as u64 + 1;
-    let _ = stats.gives("the outcome is a memory of the workspace", |reply| {
+    let _ = stats.expect_result("the outcome is a memory of the workspace", |reply| {
         reply["workspace"] == count && list(reply, "tags").contains(&json!({ "tag": "rca", "count": count }))
     });
-    let next = run(bob).await.ok("a colleague reports the same incident later").or_stop()?;
+    let next = run(bob).await.expect_ok("a colleague reports the same incident later").or_stop()?;
     let outcome: Vec<String> = related(&next).into_iter().filter(|id| !past.contains(id)).collect();
     let digest = list(next.value(), "memories").iter().any(|memory| {
         let excerpt = memory["excerpt"].as_str().unwrap_or_default();
@@ -110,7 +111,7 @@ async fn expect_remembered(
     let details = format!("{outcome:?} of {}", next["memories"]);
     stage.expect("their report uses the outcome of the first one", outcome.len() == 1 && digest, details, &[next.op()]);
 
-    let theirs = run(zoe).await.ok("another organisation reports the same incident").or_stop()?;
+    let theirs = run(zoe).await.expect_ok("another organisation reports the same incident").or_stop()?;
     let (named, read) = (related(&theirs), list(theirs.value(), "memories"));
     let own = named == [foreign] && read.iter().all(|memory| memory["id"] == foreign) && read.len() == 1;
     stage.expect("their report uses only their own past", own, format!("{named:?} of {read:?}"), &[theirs.op()]);

@@ -39,17 +39,19 @@ const UNLIMITED: u64 = 50;
 fn topology() -> Topology {
     let mut all = Topology::full().instances(Service::Memory, INSTANCES as u32);
     all.parts.retain(|part| part.kind != PartKind::Service(Service::Orchestrator));
-    let all = all.everywhere(env::QUOTA_FREE_DAILY, DAILY).everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
+    let all = all
+        .with_setting_everywhere(env::QUOTA_FREE_DAILY, DAILY)
+        .with_setting_everywhere(env::QUOTA_BURST_PER_SECOND, 100_000);
     // A long deadline, so that a slow machine does not cause a fallback. A stopped Redis refuses connections at once.
-    let all = all.everywhere(env::REDIS_DEADLINE_MS, 5_000);
-    let closed = all.setting(Service::Guardrails, env::RATE_LIMIT_FALLBACK, "closed");
-    let open = closed.setting(Service::Patterns, env::RATE_LIMIT_FALLBACK, "open");
+    let all = all.with_setting_everywhere(env::REDIS_DEADLINE_MS, 5_000);
+    let closed = all.with_setting(Service::Guardrails, env::RATE_LIMIT_FALLBACK, "closed");
+    let open = closed.with_setting(Service::Patterns, env::RATE_LIMIT_FALLBACK, "open");
     // Only `development` accepts the fallback `open`.
-    open.setting(Service::Patterns, env::APP_ENV, "development")
+    open.with_setting(Service::Patterns, env::APP_ENV, "development")
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
-    let free = |user: &str, organisation: &str| stage.user(user, organisation).on(Plan::Free);
+    let free = |user: &str, organisation: &str| stage.user(user, organisation).on_plan(Plan::Free);
     let (mut ann, mut zoe) = (free("ann", "acme"), free("zoe", "zeta"));
     let (mut gus, mut pia) = (free("gus", "gamma"), free("pia", "pi"));
     for organisation in [ann.organisation(), zoe.organisation(), gus.organisation()] {
@@ -86,7 +88,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     stage.start_again("redis").await?;
     for part in [one, two, "guardrails", "patterns"] {
         let recovered = async || (stage.page(part, READYZ_PATH, None).await.1["degraded"] == false).then_some(());
-        stage.until(&format!("`{part}` uses Redis again"), RECOVERY, recovered).await;
+        stage.wait_until(&format!("`{part}` uses Redis again"), RECOVERY, recovered).await;
     }
     settled::expect_settled(stage, &mut zoe, &mut gus, &mut pia).await
 }

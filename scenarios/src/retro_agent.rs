@@ -33,7 +33,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 
     let first = hold_retrospective(&mut ann, "42", NOTES).await?;
     let decided = texts(&first, "actions", "what");
-    let _ = first.gives("the first retrospective has action items and carries none over", |reply| {
+    let _ = first.expect_result("the first retrospective has action items and carries none over", |reply| {
         let full = ["what", "owner", "due", "measure", "theme"];
         let complete = |action: &Value| full.iter().all(|name| action[*name].is_string());
         reply["memories"] == json!([])
@@ -49,11 +49,12 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         &[],
     );
     let stats = ann.call("memory_stats", json!({})).await;
-    let _ = stats.gives("both items and the plan are stored", |reply| reply["workspace"] == 3 && reply["private"] == 0);
+    let _ = stats
+        .expect_result("both items and the plan are stored", |reply| reply["workspace"] == 3 && reply["private"] == 0);
 
     for (who, actor) in [("another organisation", &mut zoe), ("another workspace", &mut elsewhere)] {
         let theirs = hold_retrospective(actor, "42", NEXT).await?;
-        let _ = theirs.gives(&format!("{who} sees none of it"), |reply| {
+        let _ = theirs.expect_result(&format!("{who} sees none of it"), |reply| {
             reply["memories"] == json!([]) && items(reply, "carried").iter().all(|item| item["id"].is_null())
         });
     }
@@ -66,7 +67,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         details,
         &[second.op()],
     );
-    let _ = second.gives("one item is done, the other is open with its date", |reply| {
+    let _ = second.expect_result("one item is done, the other is open with its date", |reply| {
         let is = |item: &Value, what: &str, status: &str| {
             item["what"].as_str().is_some_and(|text| text.contains(what))
                 && item["status"] == status
@@ -89,7 +90,7 @@ async fn hold_retrospective<'s>(actor: &mut Actor<'s>, sprint: &str, notes: &str
     let intent = format!("Prepare the retrospective of sprint {sprint}");
     let work = json!({ "agent": "retro", "action": "answer", "intent": intent, "text": notes });
     let reply = actor.call("run_workflow", work).await;
-    let reply = reply.gives("a retrospective is prepared from notes and memory", |reply| {
+    let reply = reply.expect_result("a retrospective is prepared from notes and memory", |reply| {
         reply["status"] == "completed" && reply["artefact"]["kind"] == "retrospective_plan"
     });
     reply.or_stop()

@@ -24,7 +24,7 @@ const USERS: usize = 4;
 
 fn topology() -> Topology {
     let two = Service::ALL.into_iter().fold(patient(), |topology, service| topology.instances(service, 2));
-    two.everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis())
+    two.with_setting_everywhere(env::DRAIN_NOTICE_MS, NOTICE.as_millis())
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -35,7 +35,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     // organisation. On a fast machine, the executions of the working users would push out this one.
     let mut ann = stage.user("ann", "bystanders");
     let first = ann.call("run_workflow", workflow("rca", "answer", "checkout")).await;
-    let first = first.ok("an execution before the restarts").or_stop()?;
+    let first = first.expect_ok("an execution before the restarts").or_stop()?;
 
     let (calls, workflows, restarts) = (Tally::default(), Tally::default(), RefCell::new(Vec::new()));
     let restarting = async {
@@ -50,7 +50,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         Ok::<(), StepFailed>(())
     };
     let work = async |user: &mut Actor<'_>| work(user, &calls, &workflows).await;
-    stage.meanwhile(&mut users, work, restarting).await?;
+    stage.with_background_calls(&mut users, work, restarting).await?;
 
     let restarts = restarts.into_inner();
     let details = format!("{restarts:?}");
@@ -62,7 +62,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         let by_id = json!({ "executionId": first["executionId"] });
         let stored = ann.send(ScenarioRequest::tool("get_execution", by_id).at(&part)).await;
         let expected = format!("`{part}` still has the execution before the restarts");
-        let _ = stored.gives(&expected, |reply| reply["executionId"] == first["executionId"]);
+        let _ = stored.expect_result(&expected, |reply| reply["executionId"] == first["executionId"]);
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 /// Makes one call of each kind as a user. Each call goes to an instance that reports *ready*, as a load balancer would
 /// choose it.
 pub(crate) async fn work(user: &mut Actor<'_>, calls: &Tally, workflows: &Tally) {
-    let note = json!({ "content": user.private("Deploys wait for the ledger") });
+    let note = json!({ "content": user.private_content("Deploys wait for the ledger") });
     let stored = send(user, "store_memory", note, calls).await;
     let read = send(user, "get_memory", json!({ "id": stored["id"] }), calls).await;
     calls.count(&read, read["id"] == stored["id"]);

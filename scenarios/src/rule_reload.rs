@@ -29,7 +29,7 @@ const RELOAD_DEADLINE: Duration = Duration::from_secs(20);
 const FILE: &str = "more.yaml";
 
 fn topology() -> Topology {
-    Topology::full().under_load()
+    Topology::full().with_load_quotas()
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -47,7 +47,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         rules::play(stage).await?;
         catalogue::play(stage).await
     };
-    let played = stage.meanwhile(&mut callers, call, changes).await;
+    let played = stage.with_background_calls(&mut callers, call, changes).await;
     let (made, failed) = (made.get(), failed.into_inner());
     let details = format!("{}, {} with another answer", counted(made, "call", "calls"), failed.len());
     stage.expect("no call during the changes got another answer", made > 0 && failed.is_empty(), details, &failed);
@@ -64,8 +64,9 @@ async fn expect_last_valid(stage: &Stage<'_>, service: Service, what: &str, expe
     };
     let cause = if expected { "with an invalid file" } else { "with a corrected file" };
     let state = if expected { "reports the last valid files" } else { "reports no fallback" };
-    let details =
-        stage.until(&format!("{cause} `{}` is ready and {state}", service.name()), RELOAD_DEADLINE, reported).await;
+    let details = stage
+        .wait_until(&format!("{cause} `{}` is ready and {state}", service.name()), RELOAD_DEADLINE, reported)
+        .await;
     details.ok_or_else(|| StepFailed(format!("`{}` did not report it", service.name())))
 }
 
@@ -79,5 +80,5 @@ async fn expect_logged(stage: &Stage<'_>, service: Service, mark: usize, line: u
         file && problem && severe && entry["line"] == line
     };
     let logged = async || stage.log_since(part, mark).await.ok()?.iter().any(is_it).then_some(());
-    stage.until(&format!("the log names the file, its line {line} and `{word}`"), RELOAD_DEADLINE, logged).await;
+    stage.wait_until(&format!("the log names the file, its line {line} and `{word}`"), RELOAD_DEADLINE, logged).await;
 }

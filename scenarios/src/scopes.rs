@@ -32,7 +32,7 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let order = json!({ "agent": "general", "action": "answer", "intent": "explain the release notes", "text": "" });
     let ran = runner.call("run_workflow", order).await;
     let completed = |reply: &Value| reply["status"] == "completed";
-    let _ = ran.gives("the scope `agents.run` is enough for a workflow through all services", completed);
+    let _ = ran.expect_result("the scope `agents.run` is enough for a workflow through all services", completed);
     Ok(())
 }
 
@@ -85,7 +85,7 @@ async fn expect_all_tools_tried(stage: &Stage<'_>, service: Service, endpoints: 
         let expected = endpoints.iter().map(|endpoint| &*endpoint.name).filter(|name| !name.contains('/'));
         names.eq(expected)
     };
-    let _ = listed.gives(&format!("`{}` has exactly the tools of its contract", service.name()), same);
+    let _ = listed.expect_result(&format!("`{}` has exactly the tools of its contract", service.name()), same);
 }
 
 async fn expect_scope(stage: &Stage<'_>, endpoint: &Endpoint) {
@@ -106,7 +106,7 @@ async fn expect_scope(stage: &Stage<'_>, endpoint: &Endpoint) {
     }
     for (with, scope) in [("only that scope", endpoint.scope), ("only `admin`", Scope::Admin)] {
         let reply = stage.user("ann", "acme").with_scopes(&[scope]).send(endpoint.request.clone()).await;
-        let _ = reply.has_status(&format!("`{name}` with {with} is admitted"), 200);
+        let _ = reply.expect_status(&format!("`{name}` with {with} is admitted"), 200);
     }
 }
 

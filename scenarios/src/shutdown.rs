@@ -31,7 +31,7 @@ pub(crate) async fn terminate(stage: &Stage<'_>, part: &str) -> Result<(), StepF
             ended.get().then_some(false)
         };
         let drained =
-            stage.until(&format!("`{part}` reports that it drains, or has ended"), REPORT_DEADLINE, drains).await;
+            stage.wait_until(&format!("`{part}` reports that it drains, or has ended"), REPORT_DEADLINE, drains).await;
         let expected = format!("`{part}` reports not ready before it ends");
         stage.expect(&expected, drained == Some(true), "503 that names `draining`", &[]);
     };

@@ -49,9 +49,9 @@ const PEERS: [(Service, &str, &str, &str); 3] = [
 
 fn topology() -> Topology {
     // Redis has a long deadline, so that a slow machine causes no other fallback than that of the paused peer.
-    let full = Topology::full().under_load().everywhere(env::REDIS_DEADLINE_MS, 5_000);
-    let full = full.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, PEER_MS);
-    full.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, WORKFLOW_MS)
+    let full = Topology::full().with_load_quotas().with_setting_everywhere(env::REDIS_DEADLINE_MS, 5_000);
+    let full = full.with_setting(Service::Orchestrator, env::PEER_DEADLINE_MS, PEER_MS);
+    full.with_setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, WORKFLOW_MS)
 }
 
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
@@ -63,13 +63,13 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
         stage.pause(part).await?;
         let reply = run(&mut ann, "answer").await;
         let status = if service == Service::Guardrails { "blocked" } else { "degraded" };
-        let reply = reply.gives(&format!("while `{part}` does not answer, a workflow is {status}"), |reply| {
+        let reply = reply.expect_result(&format!("while `{part}` does not answer, a workflow is {status}"), |reply| {
             reply["status"] == status && reply["reasons"] == json!([reason]) && trail(reply) == steps
         });
         expect_waited(reply, &format!("its step waited once, for the deadline of an attempt at `{part}`"), &[name]);
         if service == Service::Guardrails {
             let reply = run(&mut ann, "delete").await;
-            let _ = reply.gives("a risky action is blocked meanwhile and is retryable", |reply| {
+            let _ = reply.expect_result("a risky action is blocked meanwhile and is retryable", |reply| {
                 reply["status"] == "blocked" && reply["reasons"] == json!([reason]) && reply["retryable"] == true
             });
         }
@@ -90,14 +90,14 @@ async fn run<'s>(ann: &mut Actor<'s>, action: &str) -> Reply<'s> {
 
 /// Expects that each of these steps made one attempt that lasted to its deadline, and that the workflow met the deadline of workflows.
 fn expect_waited(reply: Reply<'_>, expected: &str, steps: &[&str]) {
-    let reply = reply.gives(expected, |reply| {
+    let reply = reply.expect_result(expected, |reply| {
         steps.iter().all(|name| {
             let step = step(reply, name);
             let took = step["durationMs"].as_f64().unwrap_or_default();
             step["detail"] == "slow" && step["attempts"] == 1 && took >= f64::from(PEER_MS)
         })
     });
-    let _ = reply.gives_in_time("the workflow answers within its own deadline", |reply| {
+    let _ = reply.expect_result_in_time("the workflow answers within its own deadline", |reply| {
         reply["durationMs"].as_f64().is_some_and(|took| took <= f64::from(WORKFLOW_MS))
     });
 }
@@ -105,7 +105,7 @@ fn expect_waited(reply: Reply<'_>, expected: &str, steps: &[&str]) {
 /// Runs a workflow while memory does not answer, and waits until the orchestrator has tried to deliver its outcome.
 async fn defer_outcome(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &str) {
     let reply = ann.call("run_workflow", workflow("rca", "answer", "search")).await;
-    let _ = reply.gives("the outcome of an incident waits in the outbox", |reply| {
+    let _ = reply.expect_result("the outcome of an incident waits in the outbox", |reply| {
         step(reply, "remember")["outcome"] == "deferred" && step(reply, "remember")["source"] == "outbox"
     });
     let labels = [("peer", "memory"), ("tool", "import_memories"), ("outcome", "slow")];
@@ -113,7 +113,7 @@ async fn defer_outcome(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &st
         let attempts = stage.metric(orchestrator, metric::PEER_CALLS_TOTAL, &labels).await.ok()?;
         (attempts >= 1.0).then_some(())
     };
-    stage.until("the outbox tried to deliver to a memory service that does not answer", RECOVERY, attempted).await;
+    stage.wait_until("the outbox tried to deliver to a memory service that does not answer", RECOVERY, attempted).await;
 }
 
 /// Expects that an outcome is stored once, however often it was sent. A duplicate would be counted, because each report names its execution.
@@ -122,7 +122,7 @@ async fn expect_delivered_once(stage: &Stage<'_>, ann: &mut Actor<'_>) {
         let reply = ann.call("memory_stats", json!({})).await;
         reply["workspace"].as_u64().filter(|count| *count > 0)
     };
-    let reports = stage.until("the outcome is delivered", RECOVERY, count).await;
+    let reports = stage.wait_until("the outcome is delivered", RECOVERY, count).await;
     stage.expect(
         "the outcome is stored once, however often it was sent",
         reports == Some(1),

@@ -36,8 +36,8 @@ const LOG_DEADLINE: Duration = Duration::from_secs(20);
 async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let start = marks(stage).await?;
-    let note = json!({ "content": ann.private("Releases of billing wait for the quokka") });
-    let _ = ann.call("store_memory", note).await.ok("a memory is stored that the workflow uses").or_stop()?;
+    let note = json!({ "content": ann.private_content("Releases of billing wait for the quokka") });
+    let _ = ann.call("store_memory", note).await.expect_ok("a memory is stored that the workflow uses").or_stop()?;
     // The highest bit is set, because a trace of zeros is invalid.
     let own_trace = format!("{:032x}", u128::from(stage.seed()) | 1 << 127);
     // A span of zeros is invalid.
@@ -84,7 +84,7 @@ async fn workflow(
         call = call.header(headers::TRACEPARENT, parent);
     }
     let complete = |reply: &Value| reply["status"] == "completed" && reply.to_string().contains("quokka");
-    let ran = ann.send(call).await.gives(&format!("a workflow {how} uses all services"), complete).or_stop()?;
+    let ran = ann.send(call).await.expect_result(&format!("a workflow {how} uses all services"), complete).or_stop()?;
     let logged = async || {
         let lines = since(stage, &marks).await.ok()?;
         let lines: Vec<_> = lines.into_iter().filter(|(_, line)| line["executionId"] == ran["executionId"]).collect();
@@ -92,7 +92,7 @@ async fn workflow(
         CALLS.iter().all(|(service, tools)| tools.iter().all(|tool| called(*service, tool))).then_some(lines)
     };
     let lines = stage
-        .until(&format!("each call of a workflow {how} is logged under its execution"), LOG_DEADLINE, logged)
+        .wait_until(&format!("each call of a workflow {how} is logged under its execution"), LOG_DEADLINE, logged)
         .await;
     lines.ok_or_else(|| {
         StepFailed("the calls of the workflow are not logged, so its trace cannot be checked".to_owned())

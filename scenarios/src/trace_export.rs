@@ -27,8 +27,8 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let collector = TraceCollector::start().await?;
     lifecycle::reconfigure_all(stage, &collector.settings()).await?;
     let mut ann = stage.user("ann", "acme");
-    let note = json!({ "content": ann.private("Releases of billing wait for the quokka") });
-    let _ = ann.call("store_memory", note).await.ok("a memory is stored that the workflow uses").or_stop()?;
+    let note = json!({ "content": ann.private_content("Releases of billing wait for the quokka") });
+    let _ = ann.call("store_memory", note).await.expect_ok("a memory is stored that the workflow uses").or_stop()?;
     // The highest bit is set, because a trace of zeros is invalid.
     let trace = format!("{:032x}", u128::from(stage.seed()) | 1 << 127);
     run_workflow(&mut ann, &trace).await?;
@@ -50,7 +50,7 @@ async fn run_workflow(ann: &mut Actor<'_>, trace: &str) -> Result<(), StepFailed
     });
     let call = ScenarioRequest::tool("run_workflow", arguments).header(headers::TRACEPARENT, &parent_of(trace));
     let complete = |reply: &Value| reply["status"] == "completed" && reply.to_string().contains("quokka");
-    ann.send(call).await.gives("a workflow uses all services", complete).or_stop().map(drop)
+    ann.send(call).await.expect_result("a workflow uses all services", complete).or_stop().map(drop)
 }
 
 /// Waits until every call of the workflow is a span of the trace. Returns the spans.
@@ -63,7 +63,7 @@ async fn arrived(stage: &Stage<'_>, collector: &TraceCollector, trace: &str) -> 
         };
         CALLS.iter().all(|(service, tools)| tools.iter().all(|tool| has(*service, tool))).then_some(spans)
     };
-    stage.until("each call of the workflow is a span of the caller's trace", SPANS_DEADLINE, complete).await
+    stage.wait_until("each call of the workflow is a span of the caller's trace", SPANS_DEADLINE, complete).await
 }
 
 fn expect_connected(stage: &Stage<'_>, spans: &[Span]) {
@@ -86,7 +86,7 @@ fn expect_connected(stage: &Stage<'_>, spans: &[Span]) {
 async fn refuse(ann: &mut Actor<'_>, trace: &str) {
     let statement = json!({ "action": "database", "intent": "drop the wombat", "text": "DROP TABLE numbat;" });
     let blocked = ScenarioRequest::tool("check_guardrails", statement).header(headers::TRACEPARENT, &parent_of(trace));
-    let _ = ann.send(blocked).await.gives("a statement is blocked", |reply| reply["verdict"] == "block");
+    let _ = ann.send(blocked).await.expect_result("a statement is blocked", |reply| reply["verdict"] == "block");
     let tagged = json!({ "content": "the quokka waits", "tags": ["org:wombat"] });
     let rejected = ScenarioRequest::tool("store_memory", tagged).header(headers::TRACEPARENT, &parent_of(trace));
     let _ = ann.send(rejected).await;
@@ -101,7 +101,7 @@ async fn expect_no_content(stage: &Stage<'_>, collector: &TraceCollector, trace:
         };
         (has("tools/call check_guardrails") && has("tools/call store_memory")).then_some(())
     };
-    stage.until("each refused call is a span of the caller's trace", SPANS_DEADLINE, refused).await;
+    stage.wait_until("each refused call is a span of the caller's trace", SPANS_DEADLINE, refused).await;
     let spans = collector.all_spans();
     let reveals = |span: &&Span| SECRET_WORDS.iter().any(|word| span.text.contains(word));
     let revealing: Vec<&Span> = spans.iter().filter(reveals).collect();

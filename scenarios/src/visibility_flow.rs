@@ -46,17 +46,19 @@ async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let mut boss = stage.user("boss", "acme").with_scopes(&[Scope::AgentsRun, Scope::Admin]);
     for (number, case) in CASES.iter().enumerate() {
         let word = format!("zorblatt{}x{number}", stage.seed());
-        let content = ann.private(&case.private.replace("WORD", &word));
+        let content = ann.private_content(&case.private.replace("WORD", &word));
         let note = json!({ "content": content, "tags": [case.tag], "visibility": "private" });
-        let private = ann.call("store_memory", note).await.ok("a private memory is stored").or_stop()?.text("id");
+        let private =
+            ann.call("store_memory", note).await.expect_ok("a private memory is stored").or_stop()?.text("id");
         let done = run(&mut ann, case).await;
-        let done = done.gives(&format!("the agent `{}` reads the private memory of its user", case.agent), |reply| {
-            reads(reply, &private) && step(reply, "remember")["outcome"] == "ok"
-        });
+        let done = done
+            .expect_result(&format!("the agent `{}` reads the private memory of its user", case.agent), |reply| {
+                reads(reply, &private) && step(reply, "remember")["outcome"] == "ok"
+            });
         let done = done.or_stop()?;
         expect_nothing(stage, &mut bob, case, &word).await;
         let seen = boss.call("get_execution", json!({ "executionId": done["executionId"] })).await;
-        let _ = seen.gives("an administrator sees the run and nothing of the private memory", |reply| {
+        let _ = seen.expect_result("an administrator sees the run and nothing of the private memory", |reply| {
             reply["executionId"] == done["executionId"] && !reply.to_string().contains(&word)
         });
     }
@@ -76,7 +78,7 @@ fn reads(execution: &Value, memory: &str) -> bool {
 async fn expect_nothing(stage: &Stage<'_>, bob: &mut Actor<'_>, case: &Case, word: &str) {
     let agent = case.agent;
     let found = bob.call("search_memory", json!({ "query": word })).await;
-    let _ = found.gives(&format!("a search of a colleague finds nothing private after `{agent}`"), |reply| {
+    let _ = found.expect_result(&format!("a search of a colleague finds nothing private after `{agent}`"), |reply| {
         reply["hits"].as_array().is_some_and(|hits| !hits.iter().any(|hit| hit.to_string().contains(word)))
     });
     let listed = bob.call("list_memories", json!({ "limit": 100 })).await;

@@ -1,7 +1,7 @@
 //! Every scenario on its own stack: processes, or containers with the feature `docker-tests`.
 #![expect(clippy::unwrap_used, reason = "a failed setup fails the test")]
 
-use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::drive::{Plan, PlanRequest, RunPurpose};
 use harness_core::judge::JudgeMemory;
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Topology;
@@ -38,7 +38,7 @@ fn harness() -> PathBuf {
 }
 
 fn backend(scenario: &scenarios::Scenario) -> Backend {
-    let on_containers = cfg!(feature = "docker-tests") && scenario.places != scenarios::SupportedBackends::OwnProcesses;
+    let on_containers = cfg!(feature = "docker-tests") && scenario.backends != scenarios::SupportedBackends::OwnProcesses;
     if on_containers { Backend::Docker } else { Backend::Process }
 }
 
@@ -73,7 +73,7 @@ fn wish(scenario: &scenarios::Scenario, store: fn(Topology) -> Topology) -> Plan
         seed: None,
         backend: backend(scenario),
         topology: store((scenario.topology)()),
-        subject: Subject::Scenario(scenario.script()),
+        subject: RunPurpose::Scenario(scenario.script()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The I/O of one connection: its two sockets and the clock. All decisions are made by the link, which is pure.
 
-use crate::lane::{Direction, Next};
+use crate::direction_queue::{Direction, Next};
 use crate::link::Link;
 use crate::rules::Rules;
 use crate::toxic::Ending;
@@ -17,7 +17,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
-/// Maximum size of a read. It equals `MAX_WAITING_BYTES`, so that an empty lane has room for a whole read.
+/// Maximum size of a read. It equals `MAX_WAITING_BYTES`, so that an empty queue has room for a whole read.
 const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
@@ -92,21 +92,21 @@ impl Pump<'_> {
                 Interrupt::Ended(ending) => return ending,
                 Interrupt::RulesChanged => {
                     receiver.mark_unchanged();
-                    self.adopt_newest(link);
+                    self.set_newest_rules(link);
                 }
             }
         }
     }
 
     /// Applies the rules of the edge if they have changed.
-    fn adopt_newest(&mut self, link: &mut Link) {
+    fn set_newest_rules(&mut self, link: &mut Link) {
         // An error means that the edge is gone, which closes its rules before.
         if self.newest.has_changed().unwrap_or(false) {
             let rules = Arc::clone(&self.newest.borrow_and_update());
             if rules.closed {
                 link.cut(Ending::Reset);
             }
-            link.adopt(rules);
+            link.set_rules(rules);
         }
     }
 
@@ -184,7 +184,7 @@ impl Pump<'_> {
             let read = Pin::new(&mut self.readers[direction.index()]).poll_read(context, &mut buffer);
             if read.is_ready() {
                 // After the read: what was sent after a change of the rules must never be decided by the rules before it.
-                self.adopt_newest(link);
+                self.set_newest_rules(link);
             }
             match read {
                 Poll::Pending => return false,

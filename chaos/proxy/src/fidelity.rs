@@ -3,7 +3,7 @@
 
 mod breaking;
 mod chance;
-mod ends;
+mod endpoints;
 mod timing;
 
 use serde::Serialize;

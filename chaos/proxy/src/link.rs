@@ -6,8 +6,8 @@ mod decide;
 mod follow;
 mod pass;
 
+use crate::direction_queue::{Direction, DirectionQueue, EntryContent, Next, QueueEntry};
 use crate::draw::EdgeRandom;
-use crate::lane::{Direction, Lane, Load, Next, Parcel};
 use crate::operation::Operation;
 use crate::rules::Rules;
 use crate::tally::Counters;
@@ -33,13 +33,13 @@ pub(crate) struct Edge {
 
 /// A message that is held back, from its first byte.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldMessage {
     raw: BytesMut,
     content: BytesMut,
 }
 
 /// The number of bytes that a rule has let pass in one direction.
-struct Passed {
+struct PassedBytes {
     rule: u64,
     direction: Direction,
     /// The operation whose bytes are counted; 0 if the bytes of the whole connection are.
@@ -51,18 +51,18 @@ pub(crate) struct Link {
     edge: Arc<Edge>,
     number: u64,
     rules: Arc<Rules>,
-    lanes: [Lane; 2],
+    queues: [DirectionQueue; 2],
     follower: Follower,
-    held: [Option<Held>; 2],
-    /// Operations without a complete reply, oldest first. For unknown protocols only the current turn.
+    held: [Option<HeldMessage>; 2],
+    /// Operations without a complete reply, oldest first. For unknown protocols only the current exchange.
     operations: VecDeque<Operation>,
     last_operation: u64,
     last_direction: Option<Direction>,
     /// Rules that have already counted the connection as hit.
-    hit_by: Vec<u64>,
-    passed: Vec<Passed>,
+    counted_rules: Vec<u64>,
+    passed: Vec<PassedBytes>,
     /// Rules that took bytes out of the stream.
-    lost_to: Vec<u64>,
+    rules_that_lost_bytes: Vec<u64>,
     ending: Option<Ending>,
 }
 
@@ -72,15 +72,15 @@ impl Link {
             edge,
             number,
             rules,
-            lanes: [Lane::new(Direction::Up), Lane::new(Direction::Down)],
+            queues: [DirectionQueue::new(Direction::Up), DirectionQueue::new(Direction::Down)],
             follower: Follower::Undecided,
             held: [None, None],
             operations: VecDeque::new(),
             last_operation: 0,
             last_direction: None,
-            hit_by: Vec::new(),
+            counted_rules: Vec::new(),
             passed: Vec::new(),
-            lost_to: Vec::new(),
+            rules_that_lost_bytes: Vec::new(),
             ending: None,
         };
         link.end_if_ruled();
@@ -89,13 +89,13 @@ impl Link {
 
     /// Returns how the connection must end now; `None` if it stays open.
     pub(crate) fn ending(&self) -> Option<Ending> {
-        let finished = self.lanes.iter().all(|lane| lane.done);
-        self.ending.or_else(|| finished.then_some(self.ending_of_finished_lanes()))
+        let finished = self.queues.iter().all(|queue| queue.done);
+        self.ending.or_else(|| finished.then_some(self.ending_of_finished_queues()))
     }
 
-    fn ending_of_finished_lanes(&self) -> Ending {
+    fn ending_of_finished_queues(&self) -> Ending {
         // Bytes for a closed destination were discarded, and only RST reports that to their sender.
-        if self.lanes.iter().any(|lane| lane.dead) { Ending::Reset } else { Ending::Close }
+        if self.queues.iter().any(|queue| queue.dead) { Ending::Reset } else { Ending::Close }
     }
 
     /// Returns true if the source of this direction may be read.
@@ -105,23 +105,23 @@ impl Link {
             Follower::Undecided | Follower::Redis(..) | Follower::Unfollowed => true,
         };
         // The upstream is always read, because only a reply can make room.
-        (has_room || direction == Direction::Down) && self.lanes[direction.index()].wants_input(&self.rules)
+        (has_room || direction == Direction::Down) && self.queues[direction.index()].wants_input(&self.rules)
     }
 
     pub(crate) fn next(&self, direction: Direction, now: Instant) -> Next<'_> {
-        self.lanes[direction.index()].next(now)
+        self.queues[direction.index()].next(now)
     }
 
     pub(crate) fn due(&self, direction: Direction) -> Option<Instant> {
-        self.lanes[direction.index()].due()
+        self.queues[direction.index()].due()
     }
 
     pub(crate) fn wrote(&mut self, direction: Direction, count: usize) {
-        self.lanes[direction.index()].wrote(count);
+        self.queues[direction.index()].wrote(count);
     }
 
     pub(crate) fn passed_end(&mut self, direction: Direction) {
-        self.lanes[direction.index()].sent_end();
+        self.queues[direction.index()].sent_end();
     }
 
     pub(crate) fn cut(&mut self, ending: Ending) {
@@ -129,12 +129,12 @@ impl Link {
     }
 
     pub(crate) fn destination_closed(&mut self, direction: Direction) {
-        self.lanes[direction.index()].kill();
+        self.queues[direction.index()].kill();
     }
 
     /// Queues the rest of bytes that were forwarded directly, because the destination did not accept all of them.
     pub(crate) fn queue_unwritten(&mut self, direction: Direction, bytes: Bytes, now: Instant) {
-        self.lanes[direction.index()].push(Parcel::new(Load::Bytes(bytes), now), &self.rules);
+        self.queues[direction.index()].push(QueueEntry::new(EntryContent::Bytes(bytes), now), &self.rules);
     }
 
     /// Takes the end of a source: in order (FIN) or with an error, which resets the connection.
@@ -153,23 +153,23 @@ impl Link {
         if ends_reply {
             self.finish_operation(now);
         }
-        let lane = &mut self.lanes[direction.index()];
-        lane.source_ended = true;
+        let queue = &mut self.queues[direction.index()];
+        queue.source_ended = true;
         // The end is queued behind the bytes, so that a delay or a hang holds it back as well.
-        let load = if in_order { Load::End } else { Load::Cut(Ending::Reset) };
-        lane.push(Parcel::new(load, now), &self.rules);
+        let content = if in_order { EntryContent::End } else { EntryContent::Cut(Ending::Reset) };
+        queue.push(QueueEntry::new(content, now), &self.rules);
         self.count_end(direction);
     }
 
     /// Applies changed rules, also to the bytes that are already waiting.
-    pub(crate) fn adopt(&mut self, rules: Arc<Rules>) {
+    pub(crate) fn set_rules(&mut self, rules: Arc<Rules>) {
         self.rules = rules;
         self.passed.retain(|passed| self.rules.has(passed.rule));
         // The bytes that the removed rule took are missing, so the rest of the stream would be wrong.
-        if self.lost_to.iter().any(|id| !self.rules.has(*id)) {
+        if self.rules_that_lost_bytes.iter().any(|id| !self.rules.has(*id)) {
             self.cut(Ending::Reset);
         }
-        self.lanes.iter_mut().for_each(|lane| lane.reschedule(&self.rules));
+        self.queues.iter_mut().for_each(|queue| queue.reschedule(&self.rules));
         self.end_if_ruled();
     }
 

@@ -1,4 +1,4 @@
-//! One operation on a connection: an HTTP request or a Redis command with its reply, or a turn of an unknown protocol. It holds the parsed
+//! One operation on a connection: an HTTP request or a Redis command with its reply, or an exchange of an unknown protocol. It holds the parsed
 //! request, the rules that were drawn for it, and the rules that have hit it.
 
 use crate::draw::AttemptId;
@@ -30,7 +30,7 @@ pub(crate) struct Operation {
     /// Conditional rules that act on it.
     pub(crate) drawn: Vec<u64>,
     /// Rules that have counted it as hit.
-    pub(crate) hit_by: Vec<u64>,
+    pub(crate) counted_rules: Vec<u64>,
     pub(crate) reply: ReplyPlan,
     /// The request was sent to the upstream.
     pub(crate) passed_on: bool,
@@ -56,8 +56,8 @@ struct Record {
 }
 
 impl Operation {
-    /// Returns a turn of a protocol that cannot be followed.
-    pub(crate) fn turn(number: u64) -> Self {
+    /// Returns an exchange of a protocol that cannot be followed.
+    pub(crate) fn unparsed(number: u64) -> Self {
         Self { number, passed_on: true, ..Self::default() }
     }
 

@@ -4,7 +4,7 @@
 //! An unconditional rule acts on every byte from the moment it is added, also on open connections. A rule is conditional if it has a share below 1
 //! or a filter, or if its toxic needs HTTP or Redis. Once the whole request of an operation has arrived, the proxy decides from the seed and the
 //! request whether the rule acts on the operation. An operation is an HTTP request, a Redis command or, in an unknown protocol, everything that a
-//! client sends until the upstream replies (a turn).
+//! client sends until the upstream replies (an exchange).
 
 use crate::tally::{HitCounters, Hits};
 use crate::toxic::Toxic;
@@ -19,7 +19,7 @@ pub const MAX_RULES: usize = 64;
 /// The direction of the bytes that a rule acts on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Towards {
+pub enum RuleDirection {
     /// From clients to the upstream.
     Upstream,
     /// From the upstream to clients.
@@ -28,7 +28,7 @@ pub enum Towards {
     Both,
 }
 
-/// A filter on requests. An empty field matches every request. A Redis command has no path, and a turn of an unknown protocol has only content.
+/// A filter on requests. An empty field matches every request. A Redis command has no path, and an exchange of an unknown protocol has only content.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RequestFilter {
@@ -61,7 +61,7 @@ pub struct Rule {
     pub toxic: Toxic,
     /// Ignored by `reset` and by toxics that need a protocol.
     #[serde(default)]
-    pub towards: Towards,
+    pub towards: RuleDirection,
     /// Share of the operations, from 0 to 1.
     #[serde(default = "all")]
     pub share: f64,
@@ -76,11 +76,11 @@ const fn all() -> f64 {
 impl Rule {
     /// Returns a rule that acts on all traffic in both directions.
     pub fn new(toxic: Toxic) -> Self {
-        Self { toxic, towards: Towards::Both, share: all(), only: RequestFilter::default() }
+        Self { toxic, towards: RuleDirection::Both, share: all(), only: RequestFilter::default() }
     }
 
     #[must_use]
-    pub fn towards(self, towards: Towards) -> Self {
+    pub fn towards(self, towards: RuleDirection) -> Self {
         Self { towards, ..self }
     }
 

@@ -10,7 +10,7 @@ use chaos_proxy::toxic::{
     ALL, Abort, Bandwidth, Blackhole, Corrupt, Delay, Ending, Hang, Kind, Latency, Malform, Moment, Reset, Shape,
     Slice, SlowClose, Status, Truncate,
 };
-use chaos_proxy::{Guard, Options, Proxy, RequestFilter, Rule, Towards, Toxic};
+use chaos_proxy::{Guard, Options, Proxy, RequestFilter, Rule, RuleDirection, Toxic};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wire::{Client, PATIENCE, Upstream, echo, http, noise, start};
@@ -65,7 +65,7 @@ async fn latency_reaches_each_message_of_an_open_connection_and_ends_with_its_ru
     let (proxy, mut client) = edge(&upstream).await;
     ping(&mut client).await;
     let guard = proxy
-        .add(Rule::new(Toxic::Latency(Latency { delay: ms(40), jitter: ms(10) })).towards(Towards::Client))
+        .add(Rule::new(Toxic::Latency(Latency { delay: ms(40), jitter: ms(10) })).towards(RuleDirection::Client))
         .unwrap();
     for _ in 0..5 {
         ping(&mut client).await;
@@ -116,7 +116,7 @@ async fn a_request_that_is_sent_after_a_change_gets_the_new_rules() {
 async fn a_long_reply_is_delayed_and_delivered_as_a_whole() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let rule = Rule::new(Toxic::Latency(Latency { delay: NEVER, jitter: ms(0) })).towards(Towards::Client);
+    let rule = Rule::new(Toxic::Latency(Latency { delay: NEVER, jitter: ms(0) })).towards(RuleDirection::Client);
     let guard = proxy.add(rule).unwrap();
     let sent = noise(1 << 20);
     client.send(&sent).await;
@@ -133,7 +133,7 @@ async fn a_long_reply_is_delayed_and_delivered_as_a_whole() {
 async fn a_limited_rate_delays_bytes_and_loses_none() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let rule = Rule::new(Toxic::Bandwidth(Bandwidth { bytes_per_second: 1 })).towards(Towards::Client);
+    let rule = Rule::new(Toxic::Bandwidth(Bandwidth { bytes_per_second: 1 })).towards(RuleDirection::Client);
     let guard = proxy.add(rule).unwrap();
     let sent = noise(100_000);
     client.send(&sent).await;
@@ -193,7 +193,7 @@ async fn a_hang_loses_nothing_and_ends_with_its_rule() {
     let upstream = http().await;
     let (proxy, mut client) = edge(&upstream).await;
     ping(&mut client).await;
-    let guard = proxy.add(Rule::new(Toxic::Hang(Hang {})).towards(Towards::Client)).unwrap();
+    let guard = proxy.add(Rule::new(Toxic::Hang(Hang {})).towards(RuleDirection::Client)).unwrap();
     client.send(b"GET /held HTTP/1.1\r\n\r\n").await;
     client.socket.shutdown().await.unwrap();
     assert!(proxy.tap().wait_for(PATIENCE, |log| log.iter().any(|exchange| exchange.path == "/held")).await);
@@ -212,7 +212,7 @@ async fn bytes_lost_to_a_blackhole_never_arrive_and_their_connection_ends_with_t
     let mut quiet = Client::to(proxy.address()).await;
     ping(&mut client).await;
     ping(&mut quiet).await;
-    let guard = proxy.add(Rule::new(Toxic::Blackhole(Blackhole {})).towards(Towards::Upstream)).unwrap();
+    let guard = proxy.add(Rule::new(Toxic::Blackhole(Blackhole {})).towards(RuleDirection::Upstream)).unwrap();
     client.send(b"GET /gone HTTP/1.1\r\n\r\n").await;
     while guard.hits().bytes == 0 {
         tokio::task::yield_now().await;
@@ -227,7 +227,7 @@ async fn bytes_lost_to_a_blackhole_never_arrive_and_their_connection_ends_with_t
 async fn a_slow_close_delays_the_end_and_not_the_bytes() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let guard = proxy.add(Rule::new(Toxic::SlowClose(SlowClose { delay: NEVER })).towards(Towards::Client)).unwrap();
+    let guard = proxy.add(Rule::new(Toxic::SlowClose(SlowClose { delay: NEVER })).towards(RuleDirection::Client)).unwrap();
     client.send(b"hello").await;
     let mut got = [0; 5];
     client.socket.read_exact(&mut got).await.unwrap();
@@ -245,7 +245,7 @@ async fn a_slow_close_delays_the_end_and_not_the_bytes() {
 async fn slices_arrive_one_by_one_and_complete() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let _guard = proxy.add(Rule::new(Toxic::Slice(Slice { size: 3, gap: ms(20) })).towards(Towards::Client)).unwrap();
+    let _guard = proxy.add(Rule::new(Toxic::Slice(Slice { size: 3, gap: ms(20) })).towards(RuleDirection::Client)).unwrap();
     client.send(b"0123456789").await;
     let mut buffer = [0; 64];
     let first = client.socket.read(&mut buffer).await.unwrap();
@@ -265,7 +265,7 @@ async fn a_truncated_connection_carries_exactly_the_configured_number_of_bytes()
         .await;
         let proxy = Proxy::start("memory", upstream.address).await.unwrap();
         let guard =
-            proxy.add(Rule::new(Toxic::Truncate(Truncate { bytes: 1_000, ending })).towards(Towards::Client)).unwrap();
+            proxy.add(Rule::new(Toxic::Truncate(Truncate { bytes: 1_000, ending })).towards(RuleDirection::Client)).unwrap();
         let mut client = Client::to(proxy.address()).await;
         let (rest, ended_in_order) = client.rest().await;
         assert_eq!(ended_in_order, in_order);
@@ -279,7 +279,7 @@ async fn a_truncated_connection_carries_exactly_the_configured_number_of_bytes()
 async fn corruption_changes_bytes_and_not_their_number() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let guard = proxy.add(Rule::new(Toxic::Corrupt(Corrupt { one_in: 50 })).towards(Towards::Client)).unwrap();
+    let guard = proxy.add(Rule::new(Toxic::Corrupt(Corrupt { one_in: 50 })).towards(RuleDirection::Client)).unwrap();
     let sent = noise(50_000);
     client.send(&sent).await;
     client.socket.shutdown().await.unwrap();

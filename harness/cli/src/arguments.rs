@@ -24,7 +24,7 @@ pub(crate) use client_config::{ClientConfigArguments, ClientName};
 pub(crate) use gate::{GateArguments, InitArguments, Profile};
 pub(crate) use harden::HardenArguments;
 pub(crate) use load::{Changes, LoadArguments, TargetArguments};
-pub(crate) use plan::{PlanArguments, Planned};
+pub(crate) use plan::{PlanArguments, PlanSubcommand};
 pub(crate) use record::RecordArguments;
 pub(crate) use runs::{CheckArguments, CompareArguments, RunArguments, RunsAction, RunsArguments};
 pub(crate) use scenario::ScenarioArguments;

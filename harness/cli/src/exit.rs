@@ -127,9 +127,9 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let exit = match &error {
             RunError::Stack(StackError::Interrupted) => Exit::Interrupted,
-            RunError::Misfit(_) | RunError::Plan(_) => Exit::Usage,
+            RunError::InvalidCalls(_) | RunError::Plan(_) => Exit::Usage,
             RunError::Stack(StackError::TargetOutOfReach { .. }) => Exit::Usage,
-            RunError::Access(error) if error.is_in_the_plan() => Exit::Usage,
+            RunError::Access(error) if error.is_plan_error() => Exit::Usage,
             RunError::Stack(_) | RunError::Access(_) | RunError::Limits(_) => Exit::Stack,
             // The run started, but its record is incomplete, so it proves nothing.
             RunError::Unrecorded { .. } | RunError::Record(_) => Exit::Unknown,

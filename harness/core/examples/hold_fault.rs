@@ -70,7 +70,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
     };
     let topology: Topology = serde_json::from_str(topology).map_err(|error| error.to_string())?;
     let fault: FaultKind = serde_json::from_str(fault).map_err(|error| error.to_string())?;
-    let given = match &fault {
+    let fixtures = match &fault {
         FaultKind::FileChanged(fault) => {
             vec![Fixture::File { service: fault.service, name: fault.file.clone(), text: RULES.to_owned() }]
         }
@@ -86,7 +86,7 @@ async fn hold(arguments: &[String]) -> Result<(), String> {
         secret: "a-key-of-the-stack-tests-0123456789abcdef".to_owned(),
         executable: std::env::current_exe().map_err(|error| error.to_string())?,
         detached: stack == "stays",
-        given,
+        fixtures,
         image_tag: IMAGE_TAG.to_owned(),
         seed: 0,
     };

@@ -14,9 +14,9 @@ pub mod traffic;
 
 mod canary;
 mod effect;
-mod subject;
+mod run_purpose;
 
-pub use subject::{Plan, PlanRequest, Subject};
+pub use run_purpose::{Plan, PlanRequest, RunPurpose};
 
 use self::target::TargetAccess;
 use crate::plan::workload::Workload;

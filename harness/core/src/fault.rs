@@ -21,7 +21,7 @@ mod squeeze;
 mod stop;
 
 pub use self::redis::{Redis, RedisState};
-pub use active::{Active, Healed};
+pub use active::{ActiveFault, Healed};
 pub use cpu_squeeze::CpuSqueeze;
 pub use database_locked::DatabaseLocked;
 pub use disk_full::DiskFull;
@@ -45,7 +45,7 @@ use std::time::Duration;
 
 /// A fault of an experiment, and when it is injected and healed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FaultOrder {
+pub struct ScheduledFault {
     pub fault: FaultKind,
     /// Time from the beginning of the fault phase to the first injection.
     pub after: Duration,
@@ -122,8 +122,8 @@ impl FaultKind {
     }
 
     /// Returns both ends of the edge on which the fault needs a proxy; `None` if it needs none.
-    pub fn way(&self) -> Option<(&str, &str)> {
-        self.get().way()
+    pub fn edge(&self) -> Option<(&str, &str)> {
+        self.get().edge()
     }
 
     /// Returns one line for each problem of the fault on this topology and backend. The result does not depend
@@ -157,7 +157,7 @@ mod tests {
         FaultKind::Network(Network { from: from.to_owned(), to: to.to_owned(), rule: Rule::new(toxic) })
     }
 
-    fn way(from: &str, to: &str) -> FaultKind {
+    fn edge(from: &str, to: &str) -> FaultKind {
         on_way(from, to, Toxic::Hang(Hang {}))
     }
 
@@ -170,7 +170,7 @@ mod tests {
         assert_eq!((kill("redis").name().as_str(), kill("redis").parts()), ("kill redis", vec!["redis"]));
         let hang = way("memory", "redis");
         assert_eq!((hang.kind(), hang.target().as_str(), hang.parts().len()), ("hang", "memory to redis", 0));
-        assert_eq!(hang.way(), Some(("memory", "redis")));
+        assert_eq!(hang.edge(), Some(("memory", "redis")));
         assert_eq!(FaultKind::Redis(Redis { state: RedisState::Oom }).name(), "oom redis");
     }
 
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn limits_are_two_faults_of_each_service() {
-        let limited = Topology::memory().limited(Limits { cpu_percent: 25, memory_mib: 512 });
+        let limited = Topology::memory().with_limits(Limits { cpu_percent: 25, memory_mib: 512 });
         let names: Vec<String> =
             limited.parts.iter().flat_map(FaultKind::of_limits).map(|fault| fault.name()).collect();
         assert_eq!(names, ["memory_squeeze memory", "cpu_squeeze memory"]);

@@ -11,7 +11,7 @@ pub use evidence::EVIDENCE_CHECK;
 pub use memory::JudgeMemory;
 pub use recorded::{JudgeError, Recorded};
 
-use crate::drive::Subject;
+use crate::drive::RunPurpose;
 use crate::drive::experiment::Experiment;
 use crate::drive::scenario::ScenarioReport;
 use crate::drive::traffic::operations::service_of;
@@ -50,26 +50,26 @@ pub fn judge(recorded: &Recorded) -> Result<Judgement, JudgeError> {
 fn conclude(recorded: &Recorded) -> Judgement {
     let interrupted = match &recorded.plan.subject {
         // A load whose driver wrote no report was cut off.
-        Subject::Load(_) => recorded.driver.as_ref().is_none_or(|driver| driver.interrupted),
-        Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_) => {
+        RunPurpose::Load(_) => recorded.driver.as_ref().is_none_or(|driver| driver.interrupted),
+        RunPurpose::Scenario(_) | RunPurpose::Experiment(_) | RunPurpose::Hardening(_) => {
             recorded.scenario.as_ref().is_some_and(ScenarioReport::was_interrupted)
         }
     };
     let mut findings = vec![evidence::finding(recorded)];
     match &recorded.plan.subject {
         // The calls of probes are wrong on purpose, so that the checks of honest calls would blame them.
-        Subject::Hardening(hardening) => findings.extend(hardening::findings(hardening, &recorded.hardening)),
+        RunPurpose::Hardening(hardening) => findings.extend(hardening::findings(hardening, &recorded.hardening)),
         // Of a history that was not read, every check would say that nothing was done.
-        Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) if recorded.oversize.is_some() => {}
-        Subject::Load(workload) if workload.is_on_target() => {
+        RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Experiment(_) if recorded.oversize.is_some() => {}
+        RunPurpose::Load(workload) if workload.is_on_target() => {
             let judged = judge_history(&recorded.history, &criteria(recorded));
             findings.extend(target::corrected(TargetCalls::of_load(workload), &recorded.history, judged));
         }
-        Subject::Experiment(experiment) if experiment.is_on_target() => {
+        RunPurpose::Experiment(experiment) if experiment.is_on_target() => {
             let judged = judge_history(&recorded.history, &criteria(recorded));
             findings.extend(target::corrected(target_calls(recorded, experiment), &recorded.history, judged));
         }
-        Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => {
+        RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Experiment(_) => {
             findings.extend(judge_history(&recorded.history, &criteria(recorded)));
         }
     }
@@ -80,8 +80,8 @@ fn conclude(recorded: &Recorded) -> Judgement {
 pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
     let quotas = || recorded.scenario.as_ref().map(|report| report.quotas.clone()).unwrap_or_default();
     match &recorded.plan.subject {
-        Subject::Load(workload) => load_criteria(workload),
-        Subject::Experiment(experiment) => Criteria {
+        RunPurpose::Load(workload) => load_criteria(workload),
+        RunPurpose::Experiment(experiment) => Criteria {
             quotas: quotas(),
             declared: recorded.scenario.as_ref().map(|report| report.declared.clone()).unwrap_or_default(),
             experiment: Some(experiment.promises.clone()),
@@ -90,8 +90,8 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
             expectations: experiment.remembered.map(|_| recorded.expectations.clone()),
             ..Criteria::default()
         },
-        Subject::Hardening(_) => Criteria::default(),
-        Subject::Scenario(script) => Criteria {
+        RunPurpose::Hardening(_) => Criteria::default(),
+        RunPurpose::Scenario(script) => Criteria {
             quotas: quotas(),
             expectations: Some(recorded.expectations.clone()),
             required: script.required.clone(),

@@ -1,10 +1,8 @@
 //! The reports of a run: one summary, and one source file for each format in which it is rendered.
 
-mod because;
 mod chart;
 pub mod compare;
 mod figures;
-mod fill;
 mod fix;
 pub mod gate;
 mod hardening;
@@ -14,9 +12,11 @@ mod markdown;
 mod sarif;
 pub mod summary;
 mod tally;
+mod template;
 pub mod terminal;
 mod thresholds;
 pub mod trial;
+mod verdict_reason;
 mod words;
 
 use crate::judge::{JudgeError, Judgement, Recorded};

@@ -15,7 +15,7 @@ pub use load::DRIVE_SUBCOMMAND;
 use crate::drive::hardening::HardeningCheck;
 use crate::drive::scenario::{Scenario, Stage, StageRequest};
 use crate::drive::target::AccessError;
-use crate::drive::{Plan, Subject};
+use crate::drive::{Plan, RunPurpose};
 use crate::fault::FaultError;
 use crate::judge::{JudgeMemory, Judgement, Recorded, judge};
 use crate::observe;
@@ -79,7 +79,7 @@ pub enum RunError {
     Plan(#[from] PlanError),
     /// The operations of a profile do not fit the tools of the target.
     #[error("the operations do not fit the target{}", problem_lines(.0))]
-    Misfit(Vec<Problem>),
+    InvalidCalls(Vec<Problem>),
     /// The plan comes from a program with other scenarios.
     #[error("there is no scenario `{0}`\nhint: `harness scenario --list` lists them")]
     NoScenario(String),
@@ -182,10 +182,10 @@ fn stack_request(request: &RunRequest, run_dir: &Path) -> StackRequest {
         secret: request.secret.clone(),
         executable: request.executable.clone(),
         detached: false,
-        given: match &request.plan.subject {
-            Subject::Experiment(experiment) => experiment.given.iter().map(Fixture::from).collect(),
-            Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => {
-                request.scenario.map(|scenario| (scenario.given)()).unwrap_or_default()
+        fixtures: match &request.plan.subject {
+            RunPurpose::Experiment(experiment) => experiment.given.iter().map(Fixture::from).collect(),
+            RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Hardening(_) => {
+                request.scenario.map(|scenario| (scenario.fixtures)()).unwrap_or_default()
             }
         },
         image_tag: IMAGE_TAG.to_owned(),
@@ -206,12 +206,12 @@ async fn drive(
     record(run_dir, run_dir::SURROUNDINGS, &surroundings)?;
     observe::metrics(run_dir, &stack.parts(), "before").await;
     let driven = match &request.plan.subject {
-        Subject::Load(workload) => load::drive(request, workload, run_dir, stack, view, cancel).await,
-        Subject::Experiment(experiment) => {
+        RunPurpose::Load(workload) => load::drive(request, workload, run_dir, stack, view, cancel).await,
+        RunPurpose::Experiment(experiment) => {
             Box::pin(chaos::run(request, experiment, run_dir, stack, view, cancel)).await
         }
-        Subject::Scenario(script) => script::play(request, script, run_dir, stack, view, cancel).await,
-        Subject::Hardening(plan) => hardening::check(request, plan, run_dir, stack, view, cancel).await,
+        RunPurpose::Scenario(script) => script::play(request, script, run_dir, stack, view, cancel).await,
+        RunPurpose::Hardening(plan) => hardening::check(request, plan, run_dir, stack, view, cancel).await,
     };
     observe::metrics(run_dir, &stack.parts(), "after").await;
     driven
@@ -249,8 +249,8 @@ fn identity(plan: &Plan) -> String {
         // A store that outlives the run may have the records of an earlier run with the same seed.
         _ if plan.backend.is_external() => plan.run_id.clone(),
         // The contents of an experiment must be the same in every run with its seed, because the fault proxy draws from what it forwards.
-        Subject::Experiment(experiment) => format!("{} {}", plan.seed, experiment.name),
-        Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => plan.run_id.clone(),
+        RunPurpose::Experiment(experiment) => format!("{} {}", plan.seed, experiment.name),
+        RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Hardening(_) => plan.run_id.clone(),
     }
 }
 
@@ -258,7 +258,7 @@ fn identity(plan: &Plan) -> String {
 mod tests {
     use super::{beginning, identity};
     use crate::drive::experiment;
-    use crate::drive::{Plan, PlanRequest, Subject};
+    use crate::drive::{Plan, PlanRequest, RunPurpose};
     use crate::plan::Backend;
     use crate::plan::reach::Reach;
     use crate::plan::target::{Start, Target};
@@ -291,7 +291,7 @@ mod tests {
             seed: Some(seed),
             backend,
             topology: experiment.topology.clone(),
-            subject: Subject::Experiment(Box::new(experiment)),
+            subject: RunPurpose::Experiment(Box::new(experiment)),
         })
         .unwrap()
     }

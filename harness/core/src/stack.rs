@@ -11,7 +11,6 @@ pub mod undo;
 pub mod undo_log;
 pub mod view;
 
-pub(crate) mod again;
 mod control;
 mod docker;
 mod edge_proxy;
@@ -21,6 +20,7 @@ mod fixture;
 mod ports;
 mod postgres;
 mod ready;
+pub(crate) mod restart_part;
 mod runtime;
 mod target;
 mod tls_tunnel;
@@ -32,7 +32,7 @@ pub use fixture::Fixture;
 pub use ready::log_tail;
 
 use crate::plan::Backend;
-use crate::plan::reach::Reached;
+use crate::plan::reach::ResolvedHost;
 use crate::plan::run_dir;
 use crate::plan::target::TARGET;
 use crate::plan::topology::{CLIENT, EdgeMode, Part, PartKind, Topology};
@@ -74,7 +74,7 @@ pub struct StackRequest {
     /// True if the stack stays running when the harness ends.
     pub detached: bool,
     /// Files and databases that are provided to the services before they start.
-    pub given: Vec<Fixture>,
+    pub fixtures: Vec<Fixture>,
     /// Tag of the services' images; used by the docker backend only.
     pub image_tag: String,
     /// Seed of the run, for the random choices of the proxies.
@@ -189,7 +189,7 @@ impl Stack {
             return Ok(stack);
         }
         let started = async {
-            fixture::write_files(&request.dir, &request.topology, &request.given)?;
+            fixture::write_files(&request.dir, &request.topology, &request.fixtures)?;
             stack.start_waves(view).await
         };
         match started.await {
@@ -256,18 +256,20 @@ impl Stack {
         // Only the clients are delayed, because the delay tests the thresholds of the gate, which bound what clients
         // measure.
         let slow_ms = if from == CLIENT { self.request.topology.part(to).and_then(|part| part.slow_ms) } else { None };
-        let (far, seed) = (self.far(to, &url)?, self.request.seed);
-        self.proxies.put(ProxiedEdge { from, to, url: &url, far, tapped, listen, slow_ms, seed }).await
+        let (target_address, seed) = (self.target_address(to, &url)?, self.request.seed);
+        self.proxies.put(ProxiedEdge { from, to, url: &url, target_address, tapped, listen, slow_ms, seed }).await
     }
 
     /// Returns the address of a target, which was resolved once at the start; `None` for a part of this product, whose URL has the address.
-    fn far(&self, to: &str, url: &str) -> Result<Option<TargetAddress>, StackError> {
-        let Some((target, reached)) = self.request.backend.target().zip(self.reached()).filter(|_| to == TARGET) else {
+    fn target_address(&self, to: &str, url: &str) -> Result<Option<TargetAddress>, StackError> {
+        let Some((target, resolved_host)) =
+            self.request.backend.target().zip(self.resolved_host()).filter(|_| to == TARGET)
+        else {
             return Ok(None);
         };
         let trust = url.starts_with("https://").then(|| Trust::load(target.ca_file.as_deref())).transpose();
         let trust = trust.map_err(|error| StackError::start(to, error))?;
-        Ok(Some(TargetAddress { host: reached.host, addresses: reached.addresses, trust }))
+        Ok(Some(TargetAddress { host: resolved_host.host, addresses: resolved_host.addresses, trust }))
     }
 
     /// Puts a proxy between the clients and a part if the topology has one there.
@@ -310,8 +312,8 @@ impl Stack {
     }
 
     /// Returns the addresses of the target, which were resolved once; `None` if the stack is one of this product.
-    pub fn reached(&self) -> Option<Reached> {
-        self.runtime.reached()
+    pub fn resolved_host(&self) -> Option<ResolvedHost> {
+        self.runtime.resolved_host()
     }
 
     /// Returns the MCP endpoints by part name. If a proxy is between the clients and a part, the endpoint is the

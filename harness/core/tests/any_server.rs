@@ -7,7 +7,7 @@ mod authority;
 mod sample_server;
 
 use authority::ServerFiles;
-use harness_core::drive::client::{Client, ClientOptions, Endpoint, Protocol, contact};
+use harness_core::drive::client::{Client, ClientOptions, Endpoint, Protocol, check_connection};
 use harness_core::plan::trust::Trust;
 use harness_history::Outcome;
 use sample_server::SampleServer;
@@ -106,7 +106,7 @@ async fn a_hundred_users_are_healthy_over_tls() {
 async fn a_first_contact_lists_the_tools_of_each_server() {
     for mode in ["sessions", "stateless", "modern"] {
         let server = SampleServer::start(&[mode]).await;
-        let made = contact(&Arc::new(server.url.parse().unwrap()), None, options()).await.unwrap();
+        let made = check_connection(&Arc::new(server.url.parse().unwrap()), None, options()).await.unwrap();
         let names: Vec<_> = made.tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["put", "get", "look_up", "echo"], "{mode}");
         let server = made.handshake.server.unwrap();

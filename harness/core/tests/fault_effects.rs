@@ -159,7 +159,7 @@ async fn on_a_full_disk_writes_fail_as_storage_full_and_reads_succeed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fault_hits_the_real_service_behind_a_broken_one() {
-    let lying = Topology::memory().without_redis().lying(mcp_contracts::Service::Memory, "quota-not-counted");
+    let lying = Topology::memory().without_redis().with_lie(mcp_contracts::Service::Memory, "quota-not-counted");
     let (dir, stack) = stack_of(lying).await;
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "memory");
@@ -192,8 +192,8 @@ async fn a_changed_rule_file_is_in_force_until_it_is_restored() {
     let dir = tempfile::tempdir().unwrap();
     let mut guardrails = Topology::full().without_redis();
     guardrails.parts.retain(|part| part.name == "guardrails");
-    let given = experiment.given.iter().map(Fixture::from).collect();
-    let request = StackRequest { given, ..stack::request(dir.path(), Backend::Process, guardrails) };
+    let fixtures = experiment.given.iter().map(Fixture::from).collect();
+    let request = StackRequest { fixtures, ..stack::request(dir.path(), Backend::Process, guardrails) };
     let stack = start(&request).await.unwrap();
     let injector = Injector::new(&stack, dir.path());
     let mut client = client(&stack, "guardrails");

@@ -77,7 +77,7 @@ async fn a_stack_whose_parts_have_ended_can_be_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let stack = start(&request(dir.path(), Backend::Process, Topology::memory().without_redis())).await.unwrap();
     stack.kill("memory").await.unwrap();
-    assert!(stack.tapped("memory", "redis").is_none());
+    assert!(stack.tapped_exchanges("memory", "redis").is_none());
     assert!(stack.kill("nothing").await.unwrap_err().to_string().contains("no such part"));
     stack.stop().await.unwrap();
 }

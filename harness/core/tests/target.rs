@@ -202,6 +202,6 @@ async fn a_certificate_of_another_authority_is_no_connection() {
     assert_ne!(put(&mut client(&stack)).await, Outcome::Ok);
     // The first contact goes around the proxy, so that it can tell a wrong certificate from a server that is down.
     let error = TargetAccess::of(&stack).unwrap().tools(ClientOptions::default()).await.unwrap_err();
-    assert!(error.is_in_the_plan() && error.to_string().contains("--ca-file"), "{error}");
+    assert!(error.is_plan_error() && error.to_string().contains("--ca-file"), "{error}");
     stack.stop().await.unwrap();
 }

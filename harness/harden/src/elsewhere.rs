@@ -68,7 +68,7 @@ const REMEDIES: &[(&str, &str)] = &[
 
 /// Returns the texts of a check for a run, with files and a remedy of the stack that is under test. The folder of its sources is optional.
 pub fn texts(check: &HardeningCheck, backend: &Backend, repository: Option<&Path>) -> CheckTexts {
-    let texts = check.card_for(backend, repository);
+    let texts = check.texts_for(backend, repository);
     if backend.target().is_none() {
         return texts;
     }
@@ -107,7 +107,7 @@ mod tests {
                 }
             }
             assert!(elsewhere.remedy.ends_with('.'), "{}", check.id);
-            assert_eq!(texts(check, &Backend::Process, None), check.card(), "{}", check.id);
+            assert_eq!(texts(check, &Backend::Process, None), check.texts(), "{}", check.id);
         }
         let unknown: Vec<&str> = REMEDIES.iter().map(|(id, _)| *id).filter(|id| crate::find(id).is_none()).collect();
         assert_eq!(unknown, Vec::<&str>::new());

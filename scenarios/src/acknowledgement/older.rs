@@ -13,7 +13,7 @@ pub(super) async fn acknowledge<'s>(
 ) -> Result<(Reply<'s>, Reply<'s>), StepFailed> {
     let name = route.name;
     let stopped = ann.send(ScenarioRequest::tool(route.tool, request(route, "customers")).legacy()).await;
-    let stopped = stopped.gives(&format!("{name}: an older client gets the rule and a token"), |reply| {
+    let stopped = stopped.expect_result(&format!("{name}: an older client gets the rule and a token"), |reply| {
         (route.stopped)(reply) && reply["rules"][0]["id"] == RULE && reply["verdictToken"].is_string()
     });
     let stopped = stopped.or_stop()?;
@@ -23,13 +23,14 @@ pub(super) async fn acknowledge<'s>(
     };
     for (who, actor) in others {
         let reply = actor.send(acknowledge()).await;
-        let _ = reply.refuses(&format!("{name}: {who} cannot acknowledge the token"), ErrorCode::VerdictInvalid);
+        let _ = reply.expect_error(&format!("{name}: {who} cannot acknowledge the token"), ErrorCode::VerdictInvalid);
     }
     let acknowledged = ann.send(acknowledge()).await;
-    let acknowledged =
-        acknowledged.gives(&format!("{name}: the caller can acknowledge the token"), DIRECT.proceeds).or_stop()?;
+    let acknowledged = acknowledged
+        .expect_result(&format!("{name}: the caller can acknowledge the token"), DIRECT.proceeds)
+        .or_stop()?;
     let again = ann.send(acknowledge()).await;
-    let _ = again.refuses(&format!("{name}: the token can be acknowledged only once"), ErrorCode::VerdictUsed);
+    let _ = again.expect_error(&format!("{name}: the token can be acknowledged only once"), ErrorCode::VerdictUsed);
     Ok((stopped, acknowledged))
 }
 
@@ -47,15 +48,15 @@ pub(super) async fn resume(
         ScenarioRequest::tool("run_workflow", request).legacy()
     };
     let other = ann.send(run("orders")).await;
-    let _ = other.refuses("the token of a workflow is not valid for another workflow", ErrorCode::VerdictInvalid);
+    let _ = other.expect_error("the token of a workflow is not valid for another workflow", ErrorCode::VerdictInvalid);
     for (who, actor) in others {
         let reply = actor.send(run("customers")).await;
-        let _ = reply.refuses(&format!("{who} cannot resume the workflow"), ErrorCode::VerdictInvalid);
+        let _ = reply.expect_error(&format!("{who} cannot resume the workflow"), ErrorCode::VerdictInvalid);
     }
     let done = ann.send(run("customers")).await;
-    let _ = done.gives("the caller resumes the same execution", |reply| {
+    let _ = done.expect_result("the caller resumes the same execution", |reply| {
         (WORKFLOW.proceeds)(reply) && reply["executionId"] == stopped["executionId"]
     });
     let again = ann.send(run("customers")).await;
-    let _ = again.refuses("the workflow cannot be resumed twice", ErrorCode::VerdictUsed);
+    let _ = again.expect_error("the workflow cannot be resumed twice", ErrorCode::VerdictUsed);
 }

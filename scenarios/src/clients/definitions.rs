@@ -17,9 +17,12 @@ pub(super) async fn check(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(), 
     for service in Service::ALL {
         let name = service.name();
         let ask = ScenarioRequest::method(service, "tools/list", json!({}));
-        let older =
-            ann.send(ask.clone().legacy()).await.ok(&format!("{name} lists its tools to an older client")).or_stop()?;
-        let listed = ann.send(ask).await.ok(&format!("{name} lists its tools")).or_stop()?;
+        let older = ann
+            .send(ask.clone().legacy())
+            .await
+            .expect_ok(&format!("{name} lists its tools to an older client"))
+            .or_stop()?;
+        let listed = ann.send(ask).await.expect_ok(&format!("{name} lists its tools")).or_stop()?;
         let same = older["tools"] == listed["tools"];
         stage.expect(
             &format!("{name} lists the same tools in both eras"),

@@ -18,7 +18,7 @@ pub(super) async fn play(stage: &Stage<'_>, known: &str, wrong: &str) -> Result<
     }
     for incident in INCIDENTS {
         let reply = run(&mut ann, "rca", "answer", incident).await;
-        let _ = reply.gives(&format!("the outcome of {incident} waits in the outbox"), |reply| {
+        let _ = reply.expect_result(&format!("the outcome of {incident} waits in the outbox"), |reply| {
             step(reply, "remember")["outcome"] == "deferred"
         });
     }
@@ -63,13 +63,13 @@ async fn expect_kept(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrators: &[St
         }
         None
     };
-    let part = stage.until("memory denies a delivery that is signed with an unknown key", RECOVERY, denied).await;
+    let part = stage.wait_until("memory denies a delivery that is signed with an unknown key", RECOVERY, denied).await;
     if let Some(part) = part {
         let reported = async || fallbacks(stage, part).await.contains(&"memory".to_owned()).then_some(());
-        stage.until("the orchestrator reports memory and stays ready", RECOVERY, reported).await;
+        stage.wait_until("the orchestrator reports memory and stays ready", RECOVERY, reported).await;
     }
     let reply = run(ann, "general", "edit", "checkout").await;
-    let _ = reply.gives("an action that guardrails did not check is blocked", |reply| {
+    let _ = reply.expect_result("an action that guardrails did not check is blocked", |reply| {
         reply["status"] == "blocked" && reply["retryable"] == true && reply["artefact"].is_null()
     });
 }
@@ -84,7 +84,7 @@ async fn expect_delivered_once(
         let reply = ann.call("memory_stats", json!({})).await;
         (reply["workspace"] == INCIDENTS.len()).then_some(())
     };
-    stage.until("every outcome that waited is in memory, once", RECOVERY, arrived).await;
+    stage.wait_until("every outcome that waited is in memory, once", RECOVERY, arrived).await;
     let mut dropped = 0.0;
     for part in orchestrators {
         dropped += stage.metric(part, metric::OUTBOX_DROPPED_TOTAL, &[]).await?;
@@ -94,6 +94,6 @@ async fn expect_delivered_once(
         let reply = run(ann, "general", "answer", "checkout").await;
         crate::lifecycle::is_complete(reply.value()).then_some(())
     };
-    stage.until("workflows use no fallback when the peers know the key", RECOVERY, complete).await;
+    stage.wait_until("workflows use no fallback when the peers know the key", RECOVERY, complete).await;
     Ok(())
 }

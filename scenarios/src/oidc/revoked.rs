@@ -34,7 +34,7 @@ pub(super) async fn play(stage: &Stage<'_>, key: &SigningKey, ann: &Actor<'_>) -
             (status(stage, service, &token).await == Some(200)).then_some(())
         };
         let expected = format!("{} accepts a token that was issued after the revocation", service.name());
-        stage.until(&expected, RECOVERY, accepted).await;
+        stage.wait_until(&expected, RECOVERY, accepted).await;
     }
     Ok(())
 }
@@ -44,7 +44,7 @@ async fn revoke(stage: &Stage<'_>, arguments: &[&str]) -> Result<(), StepFailed>
     let Some(part) = stage.instances(Service::Guardrails).into_iter().next() else {
         return Err(StepFailed("there are no guardrails in the stack".to_owned()));
     };
-    let ended = stage.program(&part, arguments, DEADLINE).await?;
+    let ended = stage.run_program(&part, arguments, DEADLINE).await?;
     stage.expect(&format!("`{}` succeeds", arguments.join(" ")), ended.code == Some(0), format!("{ended:?}"), &[]);
     Ok(())
 }

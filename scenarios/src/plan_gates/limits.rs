@@ -15,11 +15,12 @@ pub(super) async fn first_calls(stage: &Stage<'_>, ann: &mut Actor<'_>, calls: u
         ("select_pattern", json!({ "intent": "nothing" })),
         ("list_executions", json!({})),
     ] {
-        let reply = ann.call(tool, arguments).await.ok(&format!("`{tool}` can be called on `{plan}`"));
+        let reply = ann.call(tool, arguments).await.expect_ok(&format!("`{tool}` can be called on `{plan}`"));
         let limit = |text: &str| text == calls.to_string();
-        let reply = reply.has_header(&format!("the limit is {calls} calls per day"), headers::RATELIMIT_LIMIT, limit);
+        let reply =
+            reply.expect_header(&format!("the limit is {calls} calls per day"), headers::RATELIMIT_LIMIT, limit);
         let remaining = |text: &str| text == (calls - 1).to_string();
-        let _ = reply.has_header("one call fewer remains", headers::RATELIMIT_REMAINING, remaining);
+        let _ = reply.expect_header("one call fewer remains", headers::RATELIMIT_REMAINING, remaining);
     }
     let (status, page) = ann.page(Service::Orchestrator, QUOTA_PATH).await;
     let services = list(&page["services"]);
@@ -39,7 +40,7 @@ pub(super) async fn first_calls(stage: &Stage<'_>, ann: &mut Actor<'_>, calls: u
 /// Uses up the free plan of an organisation, then upgrades the organisation.
 pub(super) async fn use_up(stage: &Stage<'_>, free: u64, pro: u64) -> Result<(), StepFailed> {
     let (mut ann, mut paying) =
-        (stage.user("ann", "growing").on(Plan::Free), stage.user("ann", "growing").on(Plan::Pro));
+        (stage.user("ann", "growing").on_plan(Plan::Free), stage.user("ann", "growing").on_plan(Plan::Pro));
     stage.promise_limit(ann.organisation(), &["memory_stats"], free, None);
     let mut admitted = 0;
     let rejected = loop {
@@ -55,13 +56,14 @@ pub(super) async fn use_up(stage: &Stage<'_>, free: u64, pro: u64) -> Result<(),
         format!("{admitted} admitted"),
         &[rejected.op()],
     );
-    let rejected = rejected.has_status("the next call is rejected with 429", 429);
-    let _ = rejected.has_rpc_error("its error code is that of a used-up quota", rpc::QUOTA_EXCEEDED);
+    let rejected = rejected.expect_status("the next call is rejected with 429", 429);
+    let _ = rejected.expect_rpc_error("its error code is that of a used-up quota", rpc::QUOTA_EXCEEDED);
     let elsewhere = ann.call("scan_text", json!({ "text": "nothing" })).await;
-    let _ = elsewhere.ok("another service has its own limit");
-    let paid = paying.call("list_memories", json!({})).await.ok("after the upgrade calls are admitted again");
+    let _ = elsewhere.expect_ok("another service has its own limit");
+    let paid = paying.call("list_memories", json!({})).await.expect_ok("after the upgrade calls are admitted again");
     let remaining = (pro - free - 1).to_string();
-    let _ = paid
-        .has_header("calls made on the free plan stay counted", headers::RATELIMIT_REMAINING, |text| text == remaining);
+    let _ = paid.expect_header("calls made on the free plan stay counted", headers::RATELIMIT_REMAINING, |text| {
+        text == remaining
+    });
     Ok(())
 }

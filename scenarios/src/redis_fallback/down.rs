@@ -15,8 +15,8 @@ pub(super) async fn local(stage: &Stage<'_>, actor: &mut Actor<'_>, part: &str, 
     let details = format!("{admitted} admitted, its share is {share}");
     let expected = format!("`{part}` admits exactly its share without Redis");
     stage.expect(&expected, admitted == share, details, &[reply.op()]);
-    let reply = reply.has_status("the next call is rejected with 429", 429);
-    let _ = reply.has_header("its header shows the fallback", headers::RATELIMIT_MODE, |mode| mode == "fallback");
+    let reply = reply.expect_status("the next call is rejected with 429", 429);
+    let _ = reply.expect_header("its header shows the fallback", headers::RATELIMIT_MODE, |mode| mode == "fallback");
 }
 
 pub(super) async fn unverified(stage: &Stage<'_>, part: &str, calls: u64) -> Result<(), StepFailed> {
@@ -31,9 +31,9 @@ pub(super) async fn unverified(stage: &Stage<'_>, part: &str, calls: u64) -> Res
 /// Expects of the fallback `closed` that no call is admitted, and that each rejection has the time to wait.
 pub(super) async fn closed(stage: &Stage<'_>, gus: &mut Actor<'_>) -> Result<(), StepFailed> {
     for _ in 0..3 {
-        let reply = check(gus).await.has_status("the service with the fallback `closed` returns 503", 503);
+        let reply = check(gus).await.expect_status("the service with the fallback `closed` returns 503", 503);
         let soon = |text: &str| text.parse::<u64>().is_ok_and(|seconds| (1..=60).contains(&seconds));
-        let _ = reply.has_header("its header shows the time to wait", "retry-after", soon);
+        let _ = reply.expect_header("its header shows the time to wait", "retry-after", soon);
     }
     let refused = stage.metric("guardrails", metric::QUOTA_DECISIONS_TOTAL, &[("decision", "refused")]).await?;
     let unverified = stage.metric("guardrails", metric::RATE_LIMIT_UNVERIFIED_TOTAL, &[]).await?;

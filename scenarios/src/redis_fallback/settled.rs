@@ -26,7 +26,7 @@ pub(super) async fn expect_settled(
         details,
         &[reply.op()],
     );
-    let _ = reply.has_status("the next call is rejected with 429", 429);
+    let _ = reply.expect_status("the next call is rejected with 429", 429);
     let again = check(gus).await;
     let details = format!("{:?} by {:?}", again.outcome(), again.header(headers::RATELIMIT_MODE));
     stage.expect(
@@ -35,8 +35,8 @@ pub(super) async fn expect_settled(
         details,
         &[again.op()],
     );
-    let over = select(pia).await.has_status("an organisation above its limit is rejected with 429", 429);
-    let _ = over.has_header("its header shows Redis", headers::RATELIMIT_MODE, |mode| mode == "redis");
+    let over = select(pia).await.expect_status("an organisation above its limit is rejected with 429", 429);
+    let _ = over.expect_header("its header shows Redis", headers::RATELIMIT_MODE, |mode| mode == "redis");
     for (part, past) in [("memory-1", 0), ("memory-2", 0), ("guardrails", 0), ("patterns", BEFORE + UNLIMITED - DAILY)]
     {
         let counted = stage.metric(part, metric::RATE_LIMIT_BYPASS_TOTAL, &[]).await?;

@@ -29,9 +29,11 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let part = &stage.instances(Service::Patterns)[0];
     let first = ann.send(detail("own-one")).await;
-    let _ = first.gives("the pattern of the initial file can be read", |result| title(result) == "One").or_stop()?;
+    let _ = first
+        .expect_result("the pattern of the initial file can be read", |result| title(result) == "One")
+        .or_stop()?;
     let none = ann.send(detail("own-two")).await;
-    let _ = none.refuses("a pattern without a file cannot be read", ErrorCode::NotFound);
+    let _ = none.expect_error("a pattern without a file cannot be read", ErrorCode::NotFound);
 
     stage.write_file(Service::Patterns, FILE, &pattern("own-two", "Two", "beginner"))?;
     until(stage, &mut ann, "a new pattern takes effect", Some("Two")).await?;
@@ -39,7 +41,7 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     stage.write_file(Service::Patterns, FILE, &pattern("own-two", "Three", "wizard"))?;
     expect_last_valid(stage, Service::Patterns, "catalog", true).await?;
     let still = ann.send(detail("own-two")).await;
-    let _ = still.gives("the last valid catalogue stays in use", |result| title(result) == "Two");
+    let _ = still.expect_result("the last valid catalogue stays in use", |result| title(result) == "Two");
     expect_logged(stage, Service::Patterns, mark, LEVEL_LINE, "wizard").await;
     let refused = stage.metric(part, metric::PATTERN_CATALOG_RELOADS_TOTAL, &[("outcome", "refused")]).await?;
     stage.expect("the rejected change is counted once", (refused - 1.0).abs() < 0.5, refused, &[]);
@@ -50,7 +52,7 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     stage.remove_file(Service::Patterns, FILE)?;
     until(stage, &mut ann, "removing the file removes its pattern", None).await?;
     let again = ann.send(detail("own-one")).await;
-    let _ = again.gives("the pattern of the initial file remains", |result| title(result) == "One");
+    let _ = again.expect_result("the pattern of the initial file remains", |result| title(result) == "One");
     Ok(())
 }
 
@@ -79,6 +81,6 @@ async fn until<'s>(
         };
         holds.then_some(())
     };
-    let reloaded = stage.until(expected, RELOAD_DEADLINE, reloaded).await;
+    let reloaded = stage.wait_until(expected, RELOAD_DEADLINE, reloaded).await;
     reloaded.ok_or_else(|| StepFailed("the catalogue has not changed".to_owned()))
 }

@@ -26,9 +26,10 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     let mut ann = stage.user("ann", "acme");
     let part = &stage.instances(Service::Guardrails)[0];
     let first = check(&mut ann, "kumquat").await;
-    let first = first.gives("the rule of the initial file applies", |reply| blocks(reply, "OWN-001")).or_stop()?;
+    let first =
+        first.expect_result("the rule of the initial file applies", |reply| blocks(reply, "OWN-001")).or_stop()?;
     let none = check(&mut ann, "mangosteen").await;
-    let _ = none.gives("a request that no rule applies to is allowed", |reply| {
+    let _ = none.expect_result("a request that no rule applies to is allowed", |reply| {
         reply["verdict"] == "allow" && reply["rules"] == json!([])
     });
 
@@ -39,7 +40,7 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     stage.write_file(Service::Guardrails, FILE, &rule("OWN-002", "mangosteen", "catastrophic"))?;
     expect_last_valid(stage, Service::Guardrails, "rules", true).await?;
     let still = check(&mut ann, "mangosteen").await;
-    let _ = still.gives("the last valid rules stay in force", |reply| {
+    let _ = still.expect_result("the last valid rules stay in force", |reply| {
         blocks(reply, "OWN-002") && reply["rulesVersion"] == version && version != first["rulesVersion"]
     });
     expect_logged(stage, Service::Guardrails, mark, SEVERITY_LINE, "catastrophic").await;
@@ -54,7 +55,7 @@ pub(super) async fn play<'s>(stage: &'s Stage<'s>) -> Result<(), StepFailed> {
     let gone = |reply: &Value| reply["verdict"] == "allow" && reply["rules"] == json!([]);
     until(stage, &mut ann, "removing the file removes its rule", "mangosteen", gone).await?;
     let again = check(&mut ann, "kumquat").await;
-    let _ = again.gives("the rule of the initial file remains", |reply| {
+    let _ = again.expect_result("the rule of the initial file remains", |reply| {
         blocks(reply, "OWN-001") && reply["rulesVersion"] == first["rulesVersion"]
     });
     of_one_organisation(stage, &mut ann).await
@@ -70,16 +71,18 @@ async fn of_one_organisation<'s>(stage: &'s Stage<'s>, ann: &mut Actor<'s>) -> R
     until(stage, &mut zoe, "an organisation's own rule takes effect", "durian", |reply| blocks(reply, "ZETA-001"))
         .await?;
     let severity = check(&mut zoe, "kumquat").await;
-    let _ = severity.gives("its own severity takes effect", |reply| reply["verdict"] == "acknowledge");
+    let _ = severity.expect_result("its own severity takes effect", |reply| reply["verdict"] == "acknowledge");
     let others = check(ann, "durian").await;
-    let _ = others.gives("the rule does not apply to another organisation", |reply| reply["rules"] == json!([]));
+    let _ =
+        others.expect_result("the rule does not apply to another organisation", |reply| reply["rules"] == json!([]));
     let others = check(ann, "kumquat").await;
-    let _ = others.gives("the severity for another organisation is unchanged", |reply| blocks(reply, "OWN-001"));
+    let _ =
+        others.expect_result("the severity for another organisation is unchanged", |reply| blocks(reply, "OWN-001"));
     for (who, actor, expected) in
         [("shows it to the organisation", &mut zoe, true), ("hides it from others", ann, false)]
     {
         let rules = actor.send(ScenarioRequest::resource(Service::Guardrails, guardrails::RULES_URI)).await;
-        let _ = rules.gives(&format!("the list of rules {who}"), |result| {
+        let _ = rules.expect_result(&format!("the list of rules {who}"), |result| {
             let text = result["contents"][0]["text"].as_str().unwrap_or_default();
             text.contains("OWN-001") && text.contains("ZETA-001") == expected
         });
@@ -107,7 +110,8 @@ async fn until<'s>(
     word: &str,
     holds: impl Fn(&Value) -> bool,
 ) -> Result<(), StepFailed> {
-    let reloaded =
-        stage.until(expected, RELOAD_DEADLINE, async || holds(check(actor, word).await.value()).then_some(())).await;
+    let reloaded = stage
+        .wait_until(expected, RELOAD_DEADLINE, async || holds(check(actor, word).await.value()).then_some(()))
+        .await;
     reloaded.ok_or_else(|| StepFailed(format!("the answer to a check of `{word}` has not changed")))
 }

@@ -21,10 +21,11 @@ pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &
                  log_usage skipped, remember deferred";
     let without = |reply: &Value| reply["status"] == "degraded" && reply["reasons"] == reasons && trail(reply) == alone;
     let reply = run(ann, "answer").await;
-    let reply = reply.gives("without all three peers a workflow still answers, and is blocked by the check", |reply| {
-        let unchecked = reply["reasons"] == json!(["guardrail_unavailable"]);
-        reply["status"] == "blocked" && reply["retryable"] == true && unchecked && trail(reply) == UNCHECKED
-    });
+    let reply =
+        reply.expect_result("without all three peers a workflow still answers, and is blocked by the check", |reply| {
+            let unchecked = reply["reasons"] == json!(["guardrail_unavailable"]);
+            reply["status"] == "blocked" && reply["retryable"] == true && unchecked && trail(reply) == UNCHECKED
+        });
     let names = PEERS.map(|(_, name, ..)| name);
     expect_waited(reply, "its check waited once", &names[..1]);
     let skipped = async || {
@@ -35,7 +36,9 @@ pub(super) async fn play(stage: &Stage<'_>, ann: &mut Actor<'_>, orchestrator: &
         });
         (at_once && without(reply.value())).then_some(())
     };
-    stage.until("after a few timeouts the circuit breakers are open and no peer is called", ALL_OPEN, skipped).await;
+    stage
+        .wait_until("after a few timeouts the circuit breakers are open and no peer is called", ALL_OPEN, skipped)
+        .await;
     for part in &parts {
         stage.resume(part).await?;
     }

@@ -23,8 +23,9 @@ async fn history(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), StepFai
     let usage = |number: u64, outcome: &str| json!({ "patternId": id, "outcome": outcome, "executionId": format!("run-{number}") });
     for number in 1..=TIMES {
         let logged = ann.call("log_pattern_usage", usage(number, "rejected")).await;
-        let _ =
-            logged.gives("a user rejects a pattern", |reply| reply["uses"] == number && reply["acceptanceRate"] == 0.0);
+        let _ = logged.expect_result("a user rejects a pattern", |reply| {
+            reply["uses"] == number && reply["acceptanceRate"] == 0.0
+        });
     }
     let history = |reply: &Value| {
         let all = reply["patterns"].as_array().into_iter().flatten();
@@ -33,13 +34,14 @@ async fn history(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), StepFai
             .and_then(|pattern| pattern["scoreParts"]["successHistory"].as_f64())
     };
     let here = ann.call("select_pattern", query.clone()).await;
-    let _ = here.gives("the rejections lower its score in that organisation", |reply| {
+    let _ = here.expect_result("the rejections lower its score in that organisation", |reply| {
         history(reply).is_some_and(|part| part < 0.0)
     });
     let there = zoe.call("select_pattern", query).await;
-    let _ = there.gives("the rejections change nothing for another organisation", |reply| reply == before.value());
+    let _ =
+        there.expect_result("the rejections change nothing for another organisation", |reply| reply == before.value());
     let first = zoe.call("log_pattern_usage", usage(1, "accepted")).await;
-    let _ = first.gives(
+    let _ = first.expect_result(
         "the first use in another organisation is counted as its first, even under the same execution id",
         |reply| reply["recorded"] == true && reply["uses"] == 1 && reply["acceptanceRate"] == 1.0,
     );
@@ -51,7 +53,7 @@ async fn calls(stage: &Stage<'_>, ann: &mut Actor<'_>, zoe: &mut Actor<'_>) {
     let before = (page(ann).await, page(zoe).await);
     let mut ops = Vec::new();
     for _ in 0..TIMES {
-        ops.push(ann.call("list_executions", json!({})).await.ok("a user calls the orchestrator").op());
+        ops.push(ann.call("list_executions", json!({})).await.expect_ok("a user calls the orchestrator").op());
     }
     let after = (page(ann).await, page(zoe).await);
     let own = (&after.0["orgId"], &after.1["orgId"]) == (&json!(ann.organisation()), &json!(zoe.organisation()));

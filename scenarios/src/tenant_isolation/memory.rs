@@ -24,16 +24,16 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     }
     let by_id = json!({ "id": shared });
     let read = bob.call("get_memory", by_id.clone()).await;
-    let _ = read.gives("a colleague can read a shared memory", |reply| reply["id"] == shared);
+    let _ = read.expect_result("a colleague can read a shared memory", |reply| reply["id"] == shared);
     let _ = bob
         .call("delete_memory", by_id)
         .await
-        .refuses("a colleague cannot delete a shared memory", ErrorCode::InsufficientScope);
+        .expect_error("a colleague cannot delete a shared memory", ErrorCode::InsufficientScope);
 
     let forged = json!({ "content": "mine", "tags": [format!("org:{}", ann.organisation())] });
-    let _ = zoe.call("store_memory", forged).await.refuses("a forged tag is rejected", ErrorCode::ReservedTag);
+    let _ = zoe.call("store_memory", forged).await.expect_error("a forged tag is rejected", ErrorCode::ReservedTag);
     let own = ann.call("get_memory", json!({ "id": private })).await;
-    let _ = own.gives("the memory is unchanged for its owner", |reply| reply["version"] == 1);
+    let _ = own.expect_result("the memory is unchanged for its owner", |reply| reply["version"] == 1);
     Ok(())
 }
 
@@ -41,14 +41,15 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 /// memory in each. These are the first memories of both organisations, so that the expected counts are certain.
 async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), StepFailed> {
     let note = |content: String| json!({ "memories": [{ "content": content, "idempotencyKey": "note-1" }] });
-    let (first, second) = (note(ann.private("Backups run at four")), note(zoe.private("Backups of zeta run at five")));
+    let (first, second) =
+        (note(ann.private_content("Backups run at four")), note(zoe.private_content("Backups of zeta run at five")));
     let first = ann.call("import_memories", first).await.or_stop()?;
     let second = zoe.call("import_memories", second).await;
-    let second = second.gives("an idempotency key of another organisation is free", |reply| {
+    let second = second.expect_result("an idempotency key of another organisation is free", |reply| {
         reply["created"] == 1 && reply["ids"][0].is_string() && reply["ids"][0] != first["ids"][0]
     });
     let stats = zoe.call("memory_stats", json!({})).await;
-    let _ = stats.gives("the statistics of another organisation count only its own memories", |reply| {
+    let _ = stats.expect_result("the statistics of another organisation count only its own memories", |reply| {
         reply["private"] == 1 && reply["workspace"] == 0
     });
     let _ = second.or_stop()?;
@@ -56,10 +57,10 @@ async fn repeated_key(ann: &mut Actor<'_>, zoe: &mut Actor<'_>) -> Result<(), St
 }
 
 async fn store(actor: &mut Actor<'_>, text: &str, shared: bool) -> Result<Value, StepFailed> {
-    let content = if shared { actor.shared(text) } else { actor.private(text) };
+    let content = if shared { actor.shared_content(text) } else { actor.private_content(text) };
     let visibility = if shared { "workspace" } else { "private" };
     let note = json!({ "content": content, "tags": ["deploy"], "visibility": visibility });
-    let stored = actor.call("store_memory", note).await.ok("a memory is stored").or_stop()?;
+    let stored = actor.call("store_memory", note).await.expect_ok("a memory is stored").or_stop()?;
     Ok(stored["id"].clone())
 }
 
@@ -71,7 +72,7 @@ async fn expect_hidden(stage: &Stage<'_>, who: &str, actor: &mut Actor<'_>, id: 
         [("read", "get_memory", &by_id), ("change", "update_memory", &change), ("delete", "delete_memory", &by_id)]
     {
         let reply = actor.call(tool, arguments.clone()).await;
-        let _ = reply.refuses(&format!("{who} cannot {what} the memory by its id"), ErrorCode::NotFound);
+        let _ = reply.expect_error(&format!("{who} cannot {what} the memory by its id"), ErrorCode::NotFound);
     }
     let omits = |reply: &Value| {
         let memories = reply["hits"].as_array().or(reply["memories"].as_array());
@@ -83,7 +84,7 @@ async fn expect_hidden(stage: &Stage<'_>, who: &str, actor: &mut Actor<'_>, id: 
         ("export", "export_memories", json!({})),
     ] {
         let reply = actor.call(tool, arguments).await;
-        let _ = reply.gives(&format!("the {what} of {who} does not return the memory"), omits);
+        let _ = reply.expect_result(&format!("the {what} of {who} does not return the memory"), omits);
     }
     let counted = actor.call("delete_by_tag", json!({ "tags": ["deploy"], "dryRun": true })).await;
     let listed = actor.call("list_memories", json!({ "tags": ["deploy"] })).await;

@@ -12,30 +12,31 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
 
     let harmless =
         json!({ "action": "answer", "intent": "explain why checkout was slow", "text": "p99 rose to 4.1 s" });
-    let allowed = ann.call("check_guardrails", harmless.clone()).await.ok("a harmless request is allowed").or_stop()?;
+    let allowed =
+        ann.call("check_guardrails", harmless.clone()).await.expect_ok("a harmless request is allowed").or_stop()?;
     expect_only_owner_uses(&mut ann, &mut zoe, &pattern, &harmless, &allowed, "an allowed verdict").await;
 
     let risky = json!({ "action": "edit", "intent": "rename a column", "text": "ALTER TABLE users RENAME COLUMN name TO full_name;" });
     let checked = ann.call("check_guardrails", risky.clone()).await;
     let checked = checked
-        .gives("a risky request requires an acknowledgement", |reply| reply["verdict"] == "acknowledge")
+        .expect_result("a risky request requires an acknowledgement", |reply| reply["verdict"] == "acknowledge")
         .or_stop()?;
     let acknowledgement =
         json!({ "verdictToken": checked["verdictToken"], "reason": "the old code does not run any more" });
     let foreign = zoe.call("acknowledge_guardrails", acknowledgement.clone()).await;
-    let _ = foreign.refuses("another organisation cannot acknowledge the request", ErrorCode::VerdictInvalid);
+    let _ = foreign.expect_error("another organisation cannot acknowledge the request", ErrorCode::VerdictInvalid);
     let acknowledged = ann
         .call("acknowledge_guardrails", acknowledgement)
         .await
-        .ok("the organisation of the verdict can still acknowledge the request")
+        .expect_ok("the organisation of the verdict can still acknowledge the request")
         .or_stop()?;
     let mut workflow = risky.clone();
     workflow["agent"] = json!("general");
     (workflow["verdictToken"], workflow["executionId"]) =
         (acknowledged["verdictToken"].clone(), acknowledged["executionId"].clone());
     let ran = zoe.call("run_workflow", workflow).await;
-    let _ =
-        ran.refuses("another organisation cannot run a workflow with the acknowledgement", ErrorCode::VerdictInvalid);
+    let _ = ran
+        .expect_error("another organisation cannot run a workflow with the acknowledgement", ErrorCode::VerdictInvalid);
     expect_only_owner_uses(&mut ann, &mut zoe, &pattern, &risky, &acknowledged, "an acknowledged verdict").await;
     Ok(())
 }
@@ -58,8 +59,10 @@ async fn expect_only_owner_uses(
         "verdictToken": verdict["verdictToken"], "variables": variables,
     });
     let foreign = zoe.call("inject_pattern", inject.clone()).await;
-    let _ = foreign.refuses(&format!("{what} injects nothing for another organisation"), ErrorCode::VerdictInvalid);
+    let _ =
+        foreign.expect_error(&format!("{what} injects nothing for another organisation"), ErrorCode::VerdictInvalid);
     let own = ann.call("inject_pattern", inject).await;
-    let _ = own
-        .gives(&format!("{what} still injects for its own organisation"), |reply| reply["patternId"] == pattern["id"]);
+    let _ = own.expect_result(&format!("{what} still injects for its own organisation"), |reply| {
+        reply["patternId"] == pattern["id"]
+    });
 }

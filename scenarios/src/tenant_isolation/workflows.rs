@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let (mut ann, mut zoe) = (stage.user("ann", "acme"), stage.user("zoe", "zeta"));
-    let note = json!({ "content": ann.private("Releases of billing wait for the quokka migration") });
-    let stored = ann.call("store_memory", note).await.ok("a user stores a memory").or_stop()?;
+    let note = json!({ "content": ann.private_content("Releases of billing wait for the quokka migration") });
+    let stored = ann.call("store_memory", note).await.expect_ok("a user stores a memory").or_stop()?;
     let workflow = json!({
         "agent": "general", "action": "answer", "intent": "say what releases of billing wait for", "text": "They waited on Monday.",
         "idempotencyKey": "release-1",
@@ -16,13 +16,13 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     // A rare word, so that a reply contains it only if the workflow used the memory.
     let uses_it = |reply: &Value| reply.to_string().contains("quokka");
     let ran = ann.call("run_workflow", workflow.clone()).await;
-    let ran = ran.gives("a workflow of that user uses it", |reply| {
+    let ran = ran.expect_result("a workflow of that user uses it", |reply| {
         let used = reply["memories"].as_array().into_iter().flatten().any(|memory| memory["id"] == stored["id"]);
         reply["status"] == "completed" && used && uses_it(reply)
     });
     let id = ran.or_stop()?["executionId"].clone();
     let other = zoe.call("run_workflow", workflow).await;
-    let _ = other.gives(
+    let _ = other.expect_result(
         "the same workflow with the same key in another organisation is a new one without that memory",
         |reply| reply["status"] == "completed" && reply["executionId"] != id && !uses_it(reply),
     );
@@ -31,9 +31,11 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), StepFailed> {
     let later = json!({ "agent": "general", "action": "answer", "intent": "say what zeta waits for", "text": "", "executionId": id });
     let continued = zoe.call("run_workflow", later).await;
     let _ = continued
-        .gives("continuing the execution of another organisation reveals nothing of it", |reply| !uses_it(reply));
+        .expect_result("continuing the execution of another organisation reveals nothing of it", |reply| {
+            !uses_it(reply)
+        });
     let own = ann.call("get_execution", json!({ "executionId": id })).await;
-    let _ = own.gives("the execution is unchanged afterwards", |reply| {
+    let _ = own.expect_result("the execution is unchanged afterwards", |reply| {
         reply["intent"] == "say what releases of billing wait for" && uses_it(reply)
     });
     Ok(())
@@ -56,8 +58,9 @@ async fn expect_visibility<'s>(
     };
     for (who, actor) in [("its user", &mut *ann), ("an admin of its organisation", &mut admin)] {
         let shown = actor.call("get_execution", by_id.clone()).await;
-        let _ = shown.gives(&format!("{who} can read the execution"), |reply| reply["executionId"] == *id);
-        let _ = actor.call("list_executions", json!({})).await.gives(&format!("the list of {who} has it"), listed);
+        let _ = shown.expect_result(&format!("{who} can read the execution"), |reply| reply["executionId"] == *id);
+        let _ =
+            actor.call("list_executions", json!({})).await.expect_result(&format!("the list of {who} has it"), listed);
     }
     for (who, actor) in [
         ("another organisation", &mut *zoe),
@@ -66,21 +69,21 @@ async fn expect_visibility<'s>(
         ("its user in another workspace", &mut elsewhere),
     ] {
         let shown = actor.call("get_execution", by_id.clone()).await;
-        let _ = shown.refuses(&format!("{who} cannot read the execution"), ErrorCode::NotFound);
+        let _ = shown.expect_error(&format!("{who} cannot read the execution"), ErrorCode::NotFound);
         let list = actor.call("list_executions", json!({ "limit": 100 })).await;
-        let _ = list.gives(&format!("the list of {who} does not have it"), |reply| {
+        let _ = list.expect_result(&format!("the list of {who} does not have it"), |reply| {
             reply["executions"].is_array() && !listed(reply)
         });
     }
     let second = json!({ "agent": "general", "action": "answer", "intent": "say good morning", "text": "" });
     let _ = ann.call("run_workflow", second).await.or_stop()?;
     let page = ann.call("list_executions", json!({ "limit": 1 })).await;
-    let page = page.gives("the list has a next page", |reply| reply["nextCursor"].is_string());
+    let page = page.expect_result("the list has a next page", |reply| reply["nextCursor"].is_string());
     let next = json!({ "limit": 1, "cursor": page["nextCursor"] });
     let _ = zoe
         .call("list_executions", next.clone())
         .await
-        .refuses("the cursor is rejected for another user", ErrorCode::BadCursor);
-    let _ = ann.call("list_executions", next).await.gives("the cursor works for its own user", listed);
+        .expect_error("the cursor is rejected for another user", ErrorCode::BadCursor);
+    let _ = ann.call("list_executions", next).await.expect_result("the cursor works for its own user", listed);
     Ok(())
 }

@@ -18,13 +18,14 @@ pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(
     forged["verdictToken"] = json!("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJudW1iYXQifQ.c2ln");
     let tagged = json!({ "content": "the quokka waits", "tags": ["org:wombat"] });
     let blocked = ann.send(ScenarioRequest::tool("check_guardrails", statement).execution(execution)).await;
-    let _ = blocked.gives("a statement is blocked", |reply| reply["verdict"] == "block");
+    let _ = blocked.expect_result("a statement is blocked", |reply| reply["verdict"] == "block");
     let rejected = ann.send(ScenarioRequest::tool("inject_pattern", forged).execution(execution)).await;
-    let _ = rejected.refuses("a forged verdict is rejected", ErrorCode::VerdictInvalid);
+    let _ = rejected.expect_error("a forged verdict is rejected", ErrorCode::VerdictInvalid);
     let rejected = ann.send(ScenarioRequest::tool("store_memory", tagged).execution(execution)).await;
-    let _ = rejected.refuses("a reserved tag is rejected", ErrorCode::ReservedTag);
+    let _ = rejected.expect_error("a reserved tag is rejected", ErrorCode::ReservedTag);
     let mut unsigned = stage.user("ann", "acme").with_token(Some("eyJhbGciOiJub25lIn0.eyJzdWIiOiJudW1iYXQifQ."));
-    let _ = unsigned.call("memory_stats", json!({})).await.has_status("a token without a signature is rejected", 401);
+    let _ =
+        unsigned.call("memory_stats", json!({})).await.expect_status("a token without a signature is rejected", 401);
     let logged = async || {
         let lines = since(stage, &marks).await.ok()?;
         let ended = |tool: &str, outcome: &str| {
@@ -37,7 +38,7 @@ pub(super) async fn refusals(stage: &Stage<'_>, ann: &mut Actor<'_>) -> Result<(
         let refused = lines.iter().any(|(of, line)| *of == Service::Memory && line["reason"].is_string());
         (refused && calls).then_some(())
     };
-    stage.until("each rejected call is in a log with its outcome", LOG_DEADLINE, logged).await;
+    stage.wait_until("each rejected call is in a log with its outcome", LOG_DEADLINE, logged).await;
     Ok(())
 }
 

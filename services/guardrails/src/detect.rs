@@ -34,9 +34,9 @@ pub struct Scanned {
 /// Looks for the wanted things and tells the first `limit` of them. Matches of one detection never overlap.
 pub fn scan(text: &str, wanted: &[Detection], limit: usize) -> Scanned {
     let mut found = Vec::new();
-    let subject = Subject::of(text);
+    let input = ScanInput::of(text);
     for detection in Detection::ALL.into_iter().filter(|detection| wanted.contains(detection)) {
-        found.extend(every(&subject, detection).into_sorted());
+        found.extend(every(&input, detection).into_sorted());
     }
     found.sort_by_key(|finding| (finding.start, finding.end));
     let truncated = found.len() > limit;
@@ -60,7 +60,7 @@ pub fn scan(text: &str, wanted: &[Detection], limit: usize) -> Scanned {
 /// Returns true if the text has at least one finding of this detection. Stops at the first.
 pub fn any(text: &str, wanted: Detection) -> bool {
     let mut findings = Findings::first(text, wanted);
-    look(&Subject::of(text), &mut findings);
+    run_detectors(&ScanInput::of(text), &mut findings);
     !findings.is_empty()
 }
 
@@ -86,51 +86,53 @@ pub fn tables() -> [(&'static str, &'static str); 6] {
 
 /// Every kind that a text contains, without its places.
 pub fn detections_in(text: &str) -> BTreeSet<(Detection, &'static str)> {
-    let subject = Subject::of(text);
+    let input = ScanInput::of(text);
     let kinds =
-        |detection| every(&subject, detection).into_sorted().into_iter().map(move |finding| (detection, finding.kind));
+        |detection| every(&input, detection).into_sorted().into_iter().map(move |finding| (detection, finding.kind));
     Detection::ALL.into_iter().flat_map(kinds).collect()
 }
 
 /// A text as it is, in its normal form, and what is encoded in it.
-struct Subject<'t> {
+struct ScanInput<'t> {
     raw: &'t str,
     normal: Normal<'t>,
     passages: OnceCell<Vec<Passage>>,
 }
 
-impl<'t> Subject<'t> {
+impl<'t> ScanInput<'t> {
     fn of(raw: &'t str) -> Self {
         Self { raw, normal: Normal::of(raw), passages: OnceCell::new() }
     }
 }
 
-fn every(subject: &Subject<'_>, detection: Detection) -> Findings {
-    let mut findings = Findings::all(subject.raw, detection);
-    look(subject, &mut findings);
+fn every(input: &ScanInput<'_>, detection: Detection) -> Findings {
+    let mut findings = Findings::all(input.raw, detection);
+    run_detectors(input, &mut findings);
     findings
 }
 
-fn look(subject: &Subject<'_>, findings: &mut Findings) {
+fn run_detectors(input: &ScanInput<'_>, findings: &mut Findings) {
     let detection = findings.detection();
     if detection == Detection::PromptInjection {
-        injection::find_hidden(subject.raw, findings);
+        injection::find_hidden(input.raw, findings);
     }
-    findings.read_normal(&subject.normal);
-    look_in(&subject.normal.text, findings);
-    for passage in subject.passages.get_or_init(|| decode::passages(&subject.normal.text)) {
+    findings.read_normal(&input.normal);
+    run_text_detectors(&input.normal.text, findings);
+    for passage in input.passages.get_or_init(|| decode::passages(&input.normal.text)) {
         // Addresses of people in a token are the business of who issued it.
         if findings.done() || detection == Detection::Pii && !passage.escaped {
             continue;
         }
         findings.add_within(passage.place.clone(), |findings| match detection {
             Detection::PromptInjection => injection::find_wrapped(&passage.text, findings),
-            Detection::Secret | Detection::Pii | Detection::DestructiveSql => look_in(&passage.text, findings),
+            Detection::Secret | Detection::Pii | Detection::DestructiveSql => {
+                run_text_detectors(&passage.text, findings)
+            }
         });
     }
 }
 
-fn look_in(text: &str, findings: &mut Findings) {
+fn run_text_detectors(text: &str, findings: &mut Findings) {
     if findings.done() {
         return;
     }

@@ -15,8 +15,8 @@ const NOTHING: &str = "cargo test";
 
 async fn start(settings: &[(&str, &str)]) -> Server {
     let caller = Caller::new("acme", &[Scope::GuardrailsValidate, Scope::GuardrailsAcknowledge]);
-    let offer = async |start| mcp_guardrails::start(start).await.unwrap().into_parts().0;
-    Server::start(Service::Guardrails, settings, caller, offer).await
+    let features = async |start| mcp_guardrails::start(start).await.unwrap().into_parts().0;
+    Server::start(Service::Guardrails, settings, caller, features).await
 }
 
 /// A verdict on `text` that has expired.

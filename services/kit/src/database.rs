@@ -4,12 +4,12 @@
 
 mod backup;
 mod backup_time;
+mod database_file;
 mod error;
 mod health;
 mod open;
 mod open_error;
 mod owners;
-mod place;
 mod portions;
 pub mod postgres;
 mod queue;
@@ -26,9 +26,9 @@ pub use queue::Turn;
 pub use trouble::Trouble;
 
 use crate::readiness::Readiness;
+use database_file::DatabaseFile;
 use health::{Health, Probe};
 use parking_lot::Mutex;
-use place::DatabaseFile;
 use postgres::PostgresTarget;
 use readers::Readers;
 use rusqlite::{Connection, Transaction};

@@ -10,17 +10,17 @@ mod envelope;
 mod era;
 mod failure;
 mod media;
-mod places;
 mod reply;
+mod request_capacity;
 
 use crate::auth::{Authenticator, Refusal, bearer};
 use crate::cors;
-use crate::dialogue::Dialogue;
-use crate::offer::{Offer, Page};
+use crate::elicitation::ElicitationContext;
 use crate::origin::OriginPolicy;
 use crate::provider::Provider;
 use crate::quota::{Quota, QuotaDecision, QuotaState};
 use crate::readiness::Readiness;
+use crate::server_features::{Page, ServerFeatures};
 use crate::settings::Settings;
 use crate::telemetry::Telemetry;
 use bytes::Bytes;
@@ -33,8 +33,8 @@ use http_body_util::{BodyExt, Full, Limited};
 use mcp_contracts::limits::{MAX_BODY_BYTES, MAX_JSON_DEPTH};
 use mcp_contracts::{Claims, Scope, Service, metric, rpc};
 use media::ResponseFormat;
-use places::{Full as FullPlace, Kind, RequestCapacity};
 use reply::reply_error;
+use request_capacity::{Full as FullCapacity, Kind, RequestCapacity};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ struct McpRequest<'a> {
 
 pub struct Endpoint {
     service: Service,
-    offer: Offer,
+    features: ServerFeatures,
     authenticator: Authenticator,
     /// The identity provider whose tokens are accepted besides those of the shared secret.
     provider: Option<Provider>,
@@ -59,25 +59,31 @@ pub struct Endpoint {
     quota: Quota,
     telemetry: Telemetry,
     readiness: Readiness,
-    places: RequestCapacity,
+    capacity: RequestCapacity,
     deadline: Duration,
     public_url: Option<String>,
     bridge: bridge::Bridge,
 }
 
 impl Endpoint {
-    pub fn new(settings: &Settings, offer: Offer, quota: Quota, telemetry: Telemetry, readiness: Readiness) -> Self {
+    pub fn new(
+        settings: &Settings,
+        features: ServerFeatures,
+        quota: Quota,
+        telemetry: Telemetry,
+        readiness: Readiness,
+    ) -> Self {
         Self {
             service: settings.service,
-            bridge: bridge::Bridge::new(settings.service, &offer),
-            offer,
+            bridge: bridge::Bridge::new(settings.service, &features),
+            features,
             authenticator: Authenticator::new(settings.accepted_secrets()),
             provider: settings.provider.clone().map(|provider| Provider::start(provider, &readiness)),
             origins: OriginPolicy::new(settings.allowed_hosts.clone(), settings.allowed_origins.clone()),
             quota,
             telemetry,
             readiness,
-            places: RequestCapacity::new(settings.max_concurrent_requests),
+            capacity: RequestCapacity::new(settings.max_concurrent_requests),
             deadline: settings.request_deadline,
             public_url: settings.public_url.clone(),
         }
@@ -119,11 +125,11 @@ impl Endpoint {
         let format = media::response_format(&head.headers)?;
         // Reserved before the body is read and until the reply is built, because the body stays in memory that long.
         let expected = body.size_hint().upper().map_or(MAX_BODY_BYTES, |bytes| (bytes as usize).min(MAX_BODY_BYTES));
-        let _bytes = self.places.take(&claims.org_id, Kind::RequestBytes, expected)?;
+        let _bytes = self.capacity.take(&claims.org_id, Kind::RequestBytes, expected)?;
         let body = self.read(body).await?;
         // Reserved after the body has arrived, so that a slow client does not occupy a slot. A full service answers at once and does not queue,
         // so that the client or the load balancer can choose another instance.
-        let _running = self.places.take(&claims.org_id, Kind::Running, 1)?;
+        let _running = self.capacity.take(&claims.org_id, Kind::Running, 1)?;
         let envelope = envelope::parse(&body, MAX_JSON_DEPTH)?;
         let client = era::decide(&head.headers, &envelope).map_err(|failure| failure.with_id(envelope.id))?;
         // A notification: the protocol requires 202 and no reply.
@@ -133,10 +139,10 @@ impl Endpoint {
         let request = McpRequest { head: &head, envelope: &envelope, client, format };
         match &*envelope.method {
             "tools/call" => self.call(&request, claims).await,
-            "resources/read" if self.offer.resources.is_some() => self.call_sdk(&request, claims).await,
-            "prompts/get" if self.offer.prompts.is_some() => self.call_sdk(&request, claims).await,
+            "resources/read" if self.features.resources.is_some() => self.call_sdk(&request, claims).await,
+            "prompts/get" if self.features.prompts.is_some() => self.call_sdk(&request, claims).await,
             _ => {
-                let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
+                let context = call::context(&head.headers, claims, self.deadline, ElicitationContext::default());
                 let organisation = context.claims.org_id.clone();
                 // Lists, discovery, handshake and ping need no scope and cost no quota.
                 let response = self.bridge.answer(&head.headers, &envelope, format, context).await;
@@ -172,7 +178,7 @@ impl Endpoint {
 
     async fn call(&self, request: &McpRequest<'_>, claims: Arc<Claims>) -> Result<Response<Body>, Failure> {
         let (envelope, headers) = (request.envelope, &request.head.headers);
-        let call = call::Call::parse(envelope, &self.offer.tools, request.client.supports_elicitation)
+        let call = call::Call::parse(envelope, &self.features.tools, request.client.supports_elicitation)
             .map_err(|failure| failure.with_id(envelope.id))?;
         let admitted = self.admit_call(request, (call.tool.name, call.tool.scopes), &claims).await?;
         let organisation = claims.org_id.clone();
@@ -180,14 +186,14 @@ impl Endpoint {
         let reads = call.tool.annotations.read_only;
         if reads {
             // Work whose reply would be refused is not begun.
-            let _room = self.places.take(&organisation, Kind::ReplyBytes, 1)?;
+            let _room = self.capacity.take(&organisation, Kind::ReplyBytes, 1)?;
         }
         let outcome = call.run(headers, claims, self.service, self.deadline, &self.telemetry).await;
         let reply = request.format.frame(reply::result(envelope.id, &outcome.result, request.client.era));
-        let reply = match self.places.hold(&organisation, reply.clone()) {
+        let reply = match self.capacity.hold(&organisation, reply.clone()) {
             Ok(reply) => reply,
             Err(full) if reads => return Err(Failure::from(full).with_id(envelope.id)),
-            Err(FullPlace::Service(_) | FullPlace::Organisation(_)) => reply,
+            Err(FullCapacity::Service(_) | FullCapacity::Organisation(_)) => reply,
         };
         let mut response = request.format.response(reply);
         reply::set_call_headers(response.headers_mut(), &admitted, &outcome.execution_id);
@@ -198,11 +204,11 @@ impl Endpoint {
     async fn call_sdk(&self, request: &McpRequest<'_>, claims: Arc<Claims>) -> Result<Response<Body>, Failure> {
         let headers = &request.head.headers;
         let (name, scopes) = match &*request.envelope.method {
-            "prompts/get" => ("prompts/get", self.offer.prompts.as_ref().map(|prompts| prompts.scopes())),
-            _ => ("resources/read", self.offer.resources.as_ref().map(|resources| resources.scopes())),
+            "prompts/get" => ("prompts/get", self.features.prompts.as_ref().map(|prompts| prompts.scopes())),
+            _ => ("resources/read", self.features.resources.as_ref().map(|resources| resources.scopes())),
         };
         let admitted = self.admit_call(request, (name, scopes.unwrap_or_default()), &claims).await?;
-        let context = call::context(headers, claims, self.deadline, Dialogue::default());
+        let context = call::context(headers, claims, self.deadline, ElicitationContext::default());
         let work = async { Ok(self.bridge.answer(headers, request.envelope, request.format, context.clone()).await) };
         let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
         let call = call::Work { name, service, deadline, headers, context: &context, telemetry };
@@ -222,7 +228,7 @@ impl Endpoint {
             Ok(collected) => collected.to_bytes(),
             Err(infallible) => match infallible {},
         };
-        Ok(Response::from_parts(head, full(self.places.hold(organisation, reply)?)))
+        Ok(Response::from_parts(head, full(self.capacity.hold(organisation, reply)?)))
     }
 
     /// Checks the scopes, then the quota, so that a call without the scopes does not use up the quota.
@@ -262,7 +268,7 @@ impl Endpoint {
 
     /// Returns true if no request is running. A request whose body has not arrived does not count.
     pub fn is_idle(&self) -> bool {
-        self.places.total(Kind::Running) == 0
+        self.capacity.total(Kind::Running) == 0
     }
 
     pub fn service(&self) -> Service {
@@ -270,7 +276,7 @@ impl Endpoint {
     }
 
     pub fn pages(&self) -> &[Page] {
-        &self.offer.pages
+        &self.features.pages
     }
 
     /// Answers a request to a page. The request needs a valid token and costs no quota.
@@ -285,14 +291,14 @@ impl Endpoint {
         self.check_origin(head)?;
         let claims = self.authenticate(head).await?;
         let organisation = claims.org_id.clone();
-        let _running = self.places.take(&organisation, Kind::Running, 1)?;
-        let context = call::context(&head.headers, claims, self.deadline, Dialogue::default());
+        let _running = self.capacity.take(&organisation, Kind::Running, 1)?;
+        let context = call::context(&head.headers, claims, self.deadline, ElicitationContext::default());
         let (service, deadline, telemetry) = (self.service, self.deadline, &self.telemetry);
         let work =
             call::Work { name: page.path, service, deadline, headers: &head.headers, context: &context, telemetry };
         match call::run_recorded(&work, page.run(context.clone()), |_| "ok").await {
             Ok(json) => {
-                let reply = self.places.hold(&organisation, Bytes::from(json.get().to_owned()))?;
+                let reply = self.capacity.hold(&organisation, Bytes::from(json.get().to_owned()))?;
                 Ok(ResponseFormat::Json.response(reply))
             }
             Err(error) => Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, rpc::UNAVAILABLE, error.message)),

@@ -12,7 +12,7 @@ use crate::settings::{self, ServiceSettings, Settings};
 use crate::single_use::SingleUse;
 use crate::telemetry::{Telemetry, publish_keys, zero_counters_of_service};
 use crate::verdict::Verdicts;
-use crate::{Offer, Page, Prompts, Resources, ToolSet, ops};
+use crate::{Page, Prompts, Resources, ServerFeatures, ToolSet, ops};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use futures::future::BoxFuture;
 use mcp_contracts::service::READYZ_PATH;
@@ -60,7 +60,7 @@ pub struct Start<Own = ()> {
 
 /// A started service: what it offers, and how it stops.
 pub struct Application {
-    offer: Offer,
+    features: ServerFeatures,
     shutdown: Shutdown,
 }
 
@@ -69,24 +69,24 @@ type Shutdown = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 impl Application {
     /// Creates a service that has only tools.
     pub fn new(tools: ToolSet) -> Self {
-        Self { offer: tools.into(), shutdown: Box::new(|| Box::pin(std::future::ready(()))) }
+        Self { features: tools.into(), shutdown: Box::new(|| Box::pin(std::future::ready(()))) }
     }
 
     #[must_use]
     pub fn with_resources(mut self, resources: Arc<dyn Resources>) -> Self {
-        self.offer.resources = Some(resources);
+        self.features.resources = Some(resources);
         self
     }
 
     #[must_use]
     pub fn with_prompts(mut self, prompts: Arc<dyn Prompts>) -> Self {
-        self.offer.prompts = Some(prompts);
+        self.features.prompts = Some(prompts);
         self
     }
 
     #[must_use]
     pub fn with_page(mut self, page: Page) -> Self {
-        self.offer.pages.push(page);
+        self.features.pages.push(page);
         self
     }
 
@@ -97,9 +97,9 @@ impl Application {
         self
     }
 
-    /// Returns the offer and the shutdown function, for tests that serve in their own process.
-    pub fn into_parts(self) -> (Offer, Shutdown) {
-        (self.offer, self.shutdown)
+    /// Returns the features and the shutdown function, for tests that serve in their own process.
+    pub fn into_parts(self) -> (ServerFeatures, Shutdown) {
+        (self.features, self.shutdown)
     }
 }
 
@@ -240,11 +240,11 @@ where
     let starting = readiness.latch("start");
     let context = Start::new(Arc::clone(&settings), own, readiness.clone());
     let quota = context.quota.clone();
-    let (offer, shutdown) = match start(context).await {
+    let (features, shutdown) = match start(context).await {
         Ok(application) => application.into_parts(),
         Err(error) => return fail(service, EXIT_START, &error.to_string()),
     };
-    let (endpoint, app) = endpoint_and_router(&settings, offer, quota.clone(), telemetry, readiness.clone());
+    let (endpoint, app) = endpoint_and_router(&settings, features, quota.clone(), telemetry, readiness.clone());
     let address = listener.local_addr().unwrap_or(settings.listen);
     tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), "serving");
     drop(starting);
@@ -300,27 +300,27 @@ async fn close(quota: Quota, shutdown: Shutdown, deadline: Duration) -> bool {
 /// Builds the router that [`run`] serves, and that tests serve in their own process.
 pub fn assemble(
     settings: &Settings,
-    offer: impl Into<Offer>,
+    features: impl Into<ServerFeatures>,
     quota: Quota,
     telemetry: Telemetry,
     readiness: Readiness,
 ) -> axum::Router {
-    endpoint_and_router(settings, offer.into(), quota, telemetry, readiness).1
+    endpoint_and_router(settings, features.into(), quota, telemetry, readiness).1
 }
 
 fn endpoint_and_router(
     settings: &Settings,
-    offer: Offer,
+    features: ServerFeatures,
     quota: Quota,
     telemetry: Telemetry,
     readiness: Readiness,
 ) -> (Arc<Endpoint>, axum::Router) {
-    zero_counters_of_service(settings.service, &offer.tools);
+    zero_counters_of_service(settings.service, &features.tools);
     publish_keys(settings);
     let started = jiff::Timestamp::now().as_millisecond() as f64 / 1_000.0;
     metrics::gauge!(metric::PROCESS_START_TIMESTAMP_SECONDS, "service" => settings.service.name()).set(started);
     Certificate::RedisIssuer.publish(settings.redis.as_ref().and_then(RedisTarget::issuer_expiry));
-    let endpoint = Arc::new(Endpoint::new(settings, offer, quota, telemetry.clone(), readiness.clone()));
+    let endpoint = Arc::new(Endpoint::new(settings, features, quota, telemetry.clone(), readiness.clone()));
     let router = ops::router(settings, Arc::clone(&endpoint), telemetry, readiness);
     (endpoint, router)
 }

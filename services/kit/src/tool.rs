@@ -3,7 +3,7 @@
 mod arguments;
 mod schema;
 
-use crate::dialogue::{Answer, Dialogue};
+use crate::elicitation::{ElicitationContext, ToolOutcome};
 use arguments::Arguments;
 use futures::future::BoxFuture;
 use mcp_contracts::{Claims, ErrorCode, Scope, ToolError};
@@ -22,7 +22,7 @@ pub struct CallContext {
     /// Id of the execution. Log lines and internal errors contain it.
     pub execution_id: Arc<str>,
     pub deadline: Instant,
-    pub dialogue: Dialogue,
+    pub elicitation: ElicitationContext,
 }
 
 impl CallContext {
@@ -50,7 +50,7 @@ pub struct Annotations {
 }
 
 /// Result of a call: the JSON of the structured content, which the text block repeats, or a question.
-pub type ToolResult = Result<Answer<Box<RawValue>>, ToolError>;
+pub type ToolResult = Result<ToolOutcome<Box<RawValue>>, ToolError>;
 
 type Run = dyn Fn(CallContext, Box<RawValue>) -> BoxFuture<'static, ToolResult> + Send + Sync;
 
@@ -88,19 +88,19 @@ impl Tool {
         Replied: Future<Output = Result<Reply, ToolError>> + Send + 'static,
     {
         let function = Arc::new(function);
-        Self::asking(info, move |context, request| {
+        Self::with_elicitation(info, move |context, request| {
             let function = Arc::clone(&function);
-            async move { function(context, request).await.map(Answer::Complete) }
+            async move { function(context, request).await.map(ToolOutcome::Complete) }
         })
     }
 
     /// Creates a tool that may ask a question before it replies.
-    pub fn asking<Request, Reply, Function, Replied>(info: ToolInfo, function: Function) -> Self
+    pub fn with_elicitation<Request, Reply, Function, Replied>(info: ToolInfo, function: Function) -> Self
     where
         Request: DeserializeOwned + JsonSchema + Send + 'static,
         Reply: Serialize + JsonSchema + 'static,
         Function: Fn(CallContext, Request) -> Replied + Send + Sync + 'static,
-        Replied: Future<Output = Result<Answer<Reply>, ToolError>> + Send + 'static,
+        Replied: Future<Output = Result<ToolOutcome<Reply>, ToolError>> + Send + 'static,
     {
         let function = Arc::new(function);
         let input_schema = Arc::new(schema::input_schema::<Request>());
@@ -110,8 +110,8 @@ impl Tool {
             Box::pin(async move {
                 let request = parser.parse(&arguments)?;
                 match function(context, request).await? {
-                    Answer::Ask(question) => Ok(Answer::Ask(question)),
-                    Answer::Complete(reply) => {
+                    ToolOutcome::InputRequired(question) => Ok(ToolOutcome::InputRequired(question)),
+                    ToolOutcome::Complete(reply) => {
                         // The text is made once, and the reply copies it to both of its places.
                         let json = serde_json::value::to_raw_value(&reply).map_err(|error| {
                             ToolError::new(
@@ -119,7 +119,7 @@ impl Tool {
                                 format!("failed to serialize the reply of `{}`: {error}", info.name),
                             )
                         })?;
-                        Ok(Answer::Complete(json))
+                        Ok(ToolOutcome::Complete(json))
                     }
                 }
             })

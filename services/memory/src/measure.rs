@@ -5,7 +5,7 @@ mod labelled;
 mod reference;
 mod search;
 
-use labelled::{LabelledSet, Question};
+use labelled::{LabelledQuestion, LabelledSet};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -55,7 +55,7 @@ pub fn rows() -> Result<Vec<RankingFigures>, String> {
 
 /// Summarizes the places of one group. `places` has one entry for each question of the set: the place of the first hit with evidence, from 1.
 fn row(ranking: &'static str, group: &str, set: &LabelledSet, places: &[Option<usize>]) -> RankingFigures {
-    let chosen: Vec<(&Question, Option<usize>)> =
+    let chosen: Vec<(&LabelledQuestion, Option<usize>)> =
         set.questions.iter().zip(places.iter().copied()).filter(|(of, _)| group == ALL || of.group == group).collect();
     let within = |depth: usize| chosen.iter().filter(|(_, place)| place.is_some_and(|place| place <= depth)).count();
     let share = |count: f64| round(count / chosen.len().max(1) as f64);
@@ -80,7 +80,7 @@ fn round(share: f64) -> f64 {
 }
 
 /// Returns the place of the first of `ranked` that is evidence, from 1.
-fn place<'a>(question: &Question, ranked: impl Iterator<Item = &'a str>) -> Option<usize> {
+fn place<'a>(question: &LabelledQuestion, ranked: impl Iterator<Item = &'a str>) -> Option<usize> {
     ranked.take(DEPTH).position(|id| question.evidence.iter().any(|evidence| evidence == id)).map(|index| index + 1)
 }
 
@@ -111,9 +111,9 @@ pub fn table(rows: &[RankingFigures]) -> String {
 mod tests {
     use super::*;
 
-    fn question(id: &str, group: &str, evidence: &[&str]) -> Question {
+    fn question(id: &str, group: &str, evidence: &[&str]) -> LabelledQuestion {
         let evidence = evidence.iter().map(|id| (*id).to_owned()).collect();
-        Question { id: id.to_owned(), group: group.to_owned(), question: String::new(), evidence }
+        LabelledQuestion { id: id.to_owned(), group: group.to_owned(), question: String::new(), evidence }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub mod warm;
 pub mod workflow;
 
 use futures::FutureExt;
-use llm::{Ledger, LlmError, Model};
+use llm::{LlmError, Model, SpendLedger};
 use mcp_kit::database::OpenError;
 use mcp_kit::{Application, Start};
 use outbox::Outbox;
@@ -45,7 +45,7 @@ pub async fn start(start: Start<OrchestratorSettings>) -> Result<Application, St
     let store = Store::open(start.settings.database_url.reveal())?;
     store.watch(&start.readiness);
     drop(opening);
-    let ledger = Ledger::new(Arc::new(Spend(store.clone())), settings.llm_daily_budgets);
+    let ledger = SpendLedger::new(Arc::new(Spend(store.clone())), settings.llm_daily_budgets);
     let model = settings.llm.as_ref().map(|llm| Model::new(llm, ledger.clone())).transpose()?;
     let transport = Arc::new(peer::Transport::new(&start.settings, settings.peer_deadline)?);
     let peers = Arc::new(Peers::new(settings, &transport, &start.readiness));

@@ -2,14 +2,14 @@
 //! template's artefact stays as it was.
 
 mod completion;
-mod ledger;
 mod price;
 mod prompt;
+mod spend_ledger;
 mod wire;
 
 pub use completion::MAX_REPLY_BYTES;
-pub use ledger::{Ledger, MemorySpend, SpendError, SpendStore};
 pub use prompt::MAX_PROMPT_BYTES;
+pub use spend_ledger::{MemorySpend, SpendError, SpendLedger, SpendStore};
 
 use crate::LlmSettings;
 use crate::agent::Draft;
@@ -57,11 +57,11 @@ pub struct Model {
     wire: Wire,
     prices: Prices,
     deadline: Duration,
-    ledger: Ledger,
+    ledger: SpendLedger,
 }
 
 impl Model {
-    pub fn new(settings: &LlmSettings, ledger: Ledger) -> Result<Self, LlmError> {
+    pub fn new(settings: &LlmSettings, ledger: SpendLedger) -> Result<Self, LlmError> {
         Ok(Self {
             name: settings.model.clone(),
             wire: Wire::new(settings)?,
@@ -71,7 +71,7 @@ impl Model {
         })
     }
 
-    pub const fn ledger(&self) -> &Ledger {
+    pub const fn ledger(&self) -> &SpendLedger {
         &self.ledger
     }
 

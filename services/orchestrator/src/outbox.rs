@@ -56,7 +56,7 @@ enum DeliveryResult {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pass {
+pub struct DeliveryPass {
     pub delivered: usize,
     /// True if the peer or the database failed, so that the next pass must wait.
     pub failed: bool,
@@ -119,13 +119,13 @@ impl Outbox {
     }
 
     /// Delivers the oldest entries of one kind that are due.
-    pub async fn pass(&self, kind: DeliveryKind) -> Pass {
-        let mut pass = Pass { delivered: 0, failed: false, more: false };
+    pub async fn pass(&self, kind: DeliveryKind) -> DeliveryPass {
+        let mut pass = DeliveryPass { delivered: 0, failed: false, more: false };
         let due = match self.store.due(kind, PASS).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(%error, "the outbox cannot be read");
-                return Pass { failed: true, ..pass };
+                return DeliveryPass { failed: true, ..pass };
             }
         };
         pass.more = due.len() == PASS as usize;

@@ -1,6 +1,6 @@
 //! The page with an organisation's remaining quota at each service and its budget for models.
 
-use crate::llm::Ledger;
+use crate::llm::SpendLedger;
 use futures::FutureExt;
 use mcp_contracts::orchestrator::{QUOTA_PATH, QuotaPage, ServiceQuota};
 use mcp_contracts::{ErrorCode, ToolError};
@@ -8,14 +8,14 @@ use mcp_kit::quota::Quota;
 use mcp_kit::{CallContext, Page};
 use serde_json::value::{RawValue, to_raw_value};
 
-pub fn page(quota: Quota, ledger: Ledger) -> Page {
+pub fn page(quota: Quota, ledger: SpendLedger) -> Page {
     Page::new(QUOTA_PATH, move |context: CallContext| {
         let (quota, ledger) = (quota.clone(), ledger.clone());
         async move { quota_page(&context, &quota, &ledger).await }.boxed()
     })
 }
 
-async fn quota_page(context: &CallContext, quota: &Quota, ledger: &Ledger) -> Result<Box<RawValue>, ToolError> {
+async fn quota_page(context: &CallContext, quota: &Quota, ledger: &SpendLedger) -> Result<Box<RawValue>, ToolError> {
     let (org, plan) = (&context.claims.org_id, context.claims.plan);
     let used = quota.usage(org, plan).await;
     let spent = ledger

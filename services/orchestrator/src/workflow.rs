@@ -25,7 +25,7 @@ use mcp_contracts::orchestrator::{
     Artefact, Execution, ModelUsage, RunWorkflow, StepName, StepOutcome, UsedMemory, UsedPattern, WorkflowStatus,
 };
 use mcp_contracts::{Claims, ErrorCode, Scope, ToolError, metric};
-use mcp_kit::{Answer, CallContext, Question, SingleUse, Verdicts};
+use mcp_kit::{CallContext, Elicitation, SingleUse, ToolOutcome, Verdicts};
 use memory::RecalledMemories;
 use pattern::{Injected, Selected};
 use request::PriorVerdict;
@@ -113,7 +113,7 @@ impl Workflow {
     }
 
     /// Runs a request. Returns its execution, or a question that the client must put to its user.
-    pub async fn run(&self, context: CallContext, request: RunWorkflow) -> Result<Answer<Execution>, ToolError> {
+    pub async fn run(&self, context: CallContext, request: RunWorkflow) -> Result<ToolOutcome<Execution>, ToolError> {
         let began = StartTime { at: Instant::now(), time: jiff::Timestamp::now() };
         let deadline = context.deadline.min(began.at + self.deadline);
         let request = WorkflowRequest::new(&context, request, &self.verdicts)?;
@@ -122,7 +122,7 @@ impl Workflow {
         let _turns = self.running.enter(&mut new_run, deadline).await?;
         let id = match self.begin(&new_run, deadline).await? {
             Either::Left(id) => id,
-            Either::Right(execution) => return Ok(Answer::Complete(*execution)),
+            Either::Right(execution) => return Ok(ToolOutcome::Complete(*execution)),
         };
         let writing = WRITING.min(deadline.saturating_duration_since(Instant::now()) / 4);
         let run = Run { request: &request, claims: &context.claims, id: &id, deadline: deadline - writing };
@@ -131,7 +131,7 @@ impl Workflow {
         let execution = self.write(new_run, &run, outcome, &began, deadline).await;
         metrics::counter!(metric::WORKFLOWS_TOTAL, "agent" => request.agent.name(), "status" => status_name(execution.status))
             .increment(1);
-        Ok(question.map_or(Answer::Complete(execution), Answer::Ask))
+        Ok(question.map_or(ToolOutcome::Complete(execution), ToolOutcome::InputRequired))
     }
 
     /// Returns the id of the new run, or the execution of an earlier call with the same key.
@@ -318,12 +318,12 @@ fn early_end(permission: &Permission, action: ActionKind) -> Option<WorkflowStat
 
 /// Returns the question to the client's user. Returns `None` if there is nothing to acknowledge, the client cannot ask, the token must not
 /// acknowledge, or the call brings an answer or a verdict already.
-fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome) -> Option<Question> {
+fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome) -> Option<Elicitation> {
     let (Permission::MustAcknowledge(token), PriorVerdict::None) = (&outcome.judged.permission, &request.verdict)
     else {
         return None;
     };
-    if !context.dialogue.supports_elicitation || !context.claims.allows(Scope::GuardrailsAcknowledge) {
+    if !context.elicitation.supports_elicitation || !context.claims.allows(Scope::GuardrailsAcknowledge) {
         return None;
     }
     let mut message = "The workflow breaks rules that a person must acknowledge before it continues:".to_owned();
@@ -342,7 +342,7 @@ fn question(context: &CallContext, request: &WorkflowRequest, outcome: &Outcome)
         },
         "required": ["acknowledge"],
     });
-    Some(Question { key: QUESTION, message, schema, state: token.clone() })
+    Some(Elicitation { key: QUESTION, message, schema, state: token.clone() })
 }
 
 fn status_name(status: WorkflowStatus) -> &'static str {

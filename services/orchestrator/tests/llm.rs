@@ -13,7 +13,7 @@ use mcp_contracts::orchestrator::{AgentName, Artefact, ModelUsage, Reason};
 use mcp_kit::settings::Secret;
 use mcp_orchestrator::LlmSettings;
 use mcp_orchestrator::agent::{AgentInput, Draft, run};
-use mcp_orchestrator::llm::{Ledger, LlmError, MAX_REPLY_BYTES, MemorySpend, Model, SpendStore};
+use mcp_orchestrator::llm::{LlmError, MAX_REPLY_BYTES, MemorySpend, Model, SpendLedger, SpendStore};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -89,7 +89,7 @@ async fn bench_within(behaviour: Behaviour, budgets: [u64; 4], deadline: Duratio
     let mut server = JoinSet::new();
     server.spawn(async move { axum::serve(listener, app).await.unwrap() });
     let store = Arc::new(MemorySpend::default());
-    let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn SpendStore>, budgets).on(|| date(2026, 11, 25));
+    let ledger = SpendLedger::new(Arc::clone(&store) as Arc<dyn SpendStore>, budgets).on(|| date(2026, 11, 25));
     let model = Model::new(&settings(base_url, deadline), ledger).unwrap();
     Bench { model, store, endpoint, _server: server }
 }
@@ -235,7 +235,7 @@ async fn an_unreachable_endpoint_costs_nothing() {
     let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
     let store = Arc::new(MemorySpend::default());
-    let ledger = Ledger::new(Arc::clone(&store) as Arc<dyn SpendStore>, AMPLE).on(|| date(2026, 11, 25));
+    let ledger = SpendLedger::new(Arc::clone(&store) as Arc<dyn SpendStore>, AMPLE).on(|| date(2026, 11, 25));
     let model = Model::new(&settings(base_url, Duration::from_secs(20)), ledger).unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     assert!(matches!(model.complete(&draft(), "acme", Plan::Team, deadline).await, Err(LlmError::Unavailable(_))));

@@ -3,7 +3,7 @@
 
 pub mod catalog;
 pub mod index;
-mod judged;
+mod judged_request;
 pub mod resources;
 pub mod score;
 mod settings;
@@ -38,7 +38,7 @@ pub enum StartError {
 
 /// The parts of the service that tools and resources use. Clones share them.
 #[derive(Clone)]
-pub struct Parts {
+pub struct ServiceParts {
     pub catalog: Live<Catalog>,
     pub usage: UsageLog,
     pub verdicts: Verdicts,
@@ -70,7 +70,7 @@ pub async fn start(start: Start<PatternsSettings>) -> Result<Application, StartE
     usage.watch(&start.readiness);
     usage.publish_metrics().await?;
     drop(opening);
-    let parts = Parts { catalog, usage, verdicts: start.verdicts.clone(), single_use: start.single_use.clone() };
+    let parts = ServiceParts { catalog, usage, verdicts: start.verdicts.clone(), single_use: start.single_use.clone() };
     let closing = parts.usage.clone();
     let shutdown = move || {
         async move {

@@ -3,7 +3,7 @@
 
 mod address;
 
-use crate::Parts;
+use crate::ServiceParts;
 use crate::catalog::{Catalog, Pattern};
 use crate::score::{self, Histories, Query};
 use crate::tools::{SCOPES, bounded, find, known_category, within_plan};
@@ -23,11 +23,11 @@ const RECOMMENDATIONS: usize = 5;
 const JSON: &str = "application/json";
 
 pub struct PatternResources {
-    parts: Parts,
+    parts: ServiceParts,
 }
 
 impl PatternResources {
-    pub const fn new(parts: Parts) -> Self {
+    pub const fn new(parts: ServiceParts) -> Self {
         Self { parts }
     }
 }

@@ -4,7 +4,7 @@ mod inject_pattern;
 mod log_pattern_usage;
 mod select_pattern;
 
-use crate::Parts;
+use crate::ServiceParts;
 use crate::catalog::{Catalog, Pattern};
 use mcp_contracts::limits::MAX_EXECUTION_ID_BYTES;
 use mcp_contracts::{ErrorCode, Plan, Scope, ToolError};
@@ -15,7 +15,7 @@ use mcp_kit::data::did_you_mean;
 pub(crate) const SCOPES: &[Scope] = &[Scope::PatternsSelect];
 
 /// Returns every tool, in the order of `tools/list`.
-pub fn all(parts: &Parts) -> ToolSet {
+pub fn all(parts: &ServiceParts) -> ToolSet {
     ToolSet::new(vec![
         select_pattern::tool(parts.clone()),
         inject_pattern::tool(parts.clone()),

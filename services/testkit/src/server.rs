@@ -6,7 +6,7 @@ use mcp_kit::run::assemble;
 use mcp_kit::serve::{ServeLimits, serve};
 use mcp_kit::settings::from_values;
 use mcp_kit::telemetry::Telemetry;
-use mcp_kit::{Offer, Readiness, ServiceSettings, Start, Verdicts};
+use mcp_kit::{Readiness, ServerFeatures, ServiceSettings, Start, Verdicts};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Deref;
@@ -26,12 +26,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `service` with these settings. `offer` returns the tools, resources and prompts to serve.
-    pub async fn start<Own, F, Made>(service: Service, settings: &[(&str, &str)], caller: Caller, offer: F) -> Self
+    /// Starts `service` with these settings. `features` returns the tools, resources and prompts to serve.
+    pub async fn start<Own, F, Made>(service: Service, settings: &[(&str, &str)], caller: Caller, features: F) -> Self
     where
         Own: ServiceSettings,
         F: FnOnce(Start<Own>) -> Made,
-        Made: Future<Output = Offer>,
+        Made: Future<Output = ServerFeatures>,
     {
         let mut values = BTreeMap::from([(env::JWT_SECRET.to_owned(), SECRET.to_owned())]);
         values.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -43,7 +43,7 @@ impl Server {
         std::mem::forget(guard);
         let start = Start::new(Arc::clone(&settings), own, readiness.clone());
         let (quota, verdicts) = (start.quota.clone(), start.verdicts.clone());
-        let app = assemble(&settings, offer(start).await, quota, telemetry, readiness);
+        let app = assemble(&settings, features(start).await, quota, telemetry, readiness);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Client::new(format!("http://{}", listener.local_addr().unwrap()), caller);
         let limits = ServeLimits {

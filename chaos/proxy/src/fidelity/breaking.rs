@@ -1,6 +1,6 @@
 //! Checks two promises of the proxy: `reset` ends a connection with RST, and `truncate` ends it after exactly the configured number of bytes.
 
-use super::ends::MeasuredEdge;
+use super::endpoints::MeasuredEdge;
 use super::{Measured, Outcome};
 use crate::toxic::{Ending, Reset, Toxic, Truncate};
 

@@ -1,6 +1,6 @@
 //! The promise about randomness: a seed repeats a run, and another seed gives another run.
 
-use super::ends::MeasuredEdge;
+use super::endpoints::MeasuredEdge;
 use super::{Measured, Outcome};
 use crate::rules::Rule;
 use crate::toxic::{Reset, Toxic};

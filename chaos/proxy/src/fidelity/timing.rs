@@ -1,6 +1,6 @@
 //! Promises about time: delays, rates and durations. The judgements are pure functions without a clock.
 
-use super::ends::{Client, MeasuredEdge};
+use super::endpoints::{Client, MeasuredEdge};
 use super::{Measured, Outcome, ms};
 use crate::toxic::{Bandwidth, Hang, Latency, SlowClose, Toxic};
 use std::io;

@@ -1,8 +1,8 @@
 //! Decides which rules act on an operation. The decision is made when the request is complete, from the seed and the content of the request. It
 //! never depends on the time of arrival, so that a seed selects the same operations in every run.
 
-use super::{Held, Link};
-use crate::lane::{Direction, Load, Parcel};
+use super::{HeldMessage, Link};
+use crate::direction_queue::{Direction, EntryContent, QueueEntry};
 use crate::operation::{Operation, ReplyPlan};
 use crate::rules::ActiveRule;
 use crate::tally::add;
@@ -38,7 +38,7 @@ impl Link {
         }
     }
 
-    fn decide_held_request(&mut self, held: Held, now: Instant) {
+    fn decide_held_request(&mut self, held: HeldMessage, now: Instant) {
         self.decide(&held.raw, now);
         if self.ending.is_some() {
             return;
@@ -51,7 +51,7 @@ impl Link {
         }
     }
 
-    fn replace_held_reply(&mut self, held: Held, now: Instant) {
+    fn replace_held_reply(&mut self, held: HeldMessage, now: Instant) {
         let Some((active, rewritten)) = self.rewrite(&held.content) else {
             self.pass(Direction::Down, held.raw.freeze(), now);
             return;
@@ -159,8 +159,8 @@ impl Link {
         }
     }
 
-    /// Begins a turn (request and reply) of an unknown protocol, if these are the first bytes from the client since the upstream last sent.
-    pub(super) fn turn(&mut self, direction: Direction, bytes: &Bytes, now: Instant) {
+    /// Begins an exchange (request and reply) of an unknown protocol, if these are the first bytes from the client since the upstream last sent.
+    pub(super) fn begin_unparsed_operation(&mut self, direction: Direction, bytes: &Bytes, now: Instant) {
         let begins = direction == Direction::Up && self.last_direction != Some(Direction::Up);
         self.last_direction = Some(direction);
         if !begins || self.rules.active.is_empty() {
@@ -168,7 +168,7 @@ impl Link {
         }
         self.last_operation += 1;
         add(&self.edge.counters.operations, 1);
-        let mut operation = Operation::turn(self.last_operation);
+        let mut operation = Operation::unparsed(self.last_operation);
         let drawn = if self.rules.conditional {
             operation.identity = self.edge.draw.identify(&[bytes]);
             self.draw(&operation, bytes)
@@ -176,7 +176,7 @@ impl Link {
             Vec::new()
         };
         operation.drawn = drawn.iter().map(|active| active.id).collect();
-        // Without a protocol the end of the turn before is unknown: the new turn replaces it.
+        // Without a protocol the end of the previous exchange is unknown: the new one replaces it.
         self.operations.clear();
         self.operations.push_back(operation);
         drawn.iter().for_each(|active| self.act_on_request(active, bytes.len()));
@@ -187,10 +187,10 @@ impl Link {
 
     /// Ends the connection once everything that waits in this direction was sent.
     pub(super) fn cut_after(&mut self, direction: Direction, ending: Ending, now: Instant) {
-        let lane = &mut self.lanes[direction.index()];
-        if !lane.source_ended {
-            lane.source_ended = true;
-            lane.push(Parcel::new(Load::Cut(ending), now), &self.rules);
+        let queue = &mut self.queues[direction.index()];
+        if !queue.source_ended {
+            queue.source_ended = true;
+            queue.push(QueueEntry::new(EntryContent::Cut(ending), now), &self.rules);
         }
     }
 }

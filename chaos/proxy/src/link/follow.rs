@@ -1,10 +1,10 @@
 //! Follows the protocol of a connection: finds where messages begin and end, and the operation that they belong to. Holds a message back if a rule
 //! needs the whole message to decide. Bytes that cannot be followed are forwarded too.
 
-use super::{Held, Link, MAX_HELD_BYTES};
+use super::{HeldMessage, Link, MAX_HELD_BYTES};
+use crate::direction_queue::Direction;
 use crate::http::frame::{Framer, HttpStep, MessageKind};
 use crate::http::head::ParseOptions;
-use crate::lane::Direction;
 use crate::operation::{Operation, ReplyPlan};
 use crate::redis::commands::{CommandStep, Commands};
 use crate::redis::replies::{Replies, ReplyStep};
@@ -42,7 +42,7 @@ impl Link {
         match self.follower {
             Follower::Http(_) | Follower::Redis(..) => self.follow(direction, bytes, now),
             Follower::Undecided | Follower::Unfollowed => {
-                self.turn(direction, &bytes, now);
+                self.begin_unparsed_operation(direction, &bytes, now);
                 self.pass(direction, bytes, now);
             }
         }
@@ -53,7 +53,7 @@ impl Link {
     pub(crate) fn is_transparent(&self, direction: Direction) -> bool {
         let passes = |operation: &Operation| matches!(operation.reply, ReplyPlan::Pass);
         self.rules.active.is_empty()
-            && self.lanes[direction.index()].is_clear()
+            && self.queues[direction.index()].is_clear()
             && self.held[direction.index()].is_none()
             && self.ending.is_none()
             && self.operations.iter().all(passes)
@@ -63,7 +63,7 @@ impl Link {
     pub(crate) fn observe(&mut self, direction: Direction, bytes: &[u8], now: Instant) {
         self.begin(direction, bytes);
         self.last_direction = Some(direction);
-        self.lanes[direction.index()].position += bytes.len() as u64;
+        self.queues[direction.index()].position += bytes.len() as u64;
         let mut rest = bytes;
         while !rest.is_empty() {
             let Progress { taken, ends, lost } = self.step(direction, rest, now);
@@ -101,7 +101,7 @@ impl Link {
             if self.must_hold(direction) {
                 self.pass(direction, rest.split_to(passing), now);
                 passing = 0;
-                self.held[direction.index()] = Some(Held::default());
+                self.held[direction.index()] = Some(HeldMessage::default());
             }
             let Progress { taken, ends, lost } = self.step(direction, &rest[passing..], now);
             if let Some(held) = &mut self.held[direction.index()] {

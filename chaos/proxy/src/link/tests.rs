@@ -74,12 +74,12 @@ impl Harness {
             Event::Add(choice, half) => {
                 let share = if *half { 0.5 } else { 1.0 };
                 self.guards.push(rules::add(&self.rules, Rule::new(harmless(*choice)).share(share)).unwrap());
-                self.adopt();
+                self.set_rules();
             }
             Event::Remove(place) => {
                 if *place < self.guards.len() {
                     self.guards.remove(*place).remove();
-                    self.adopt();
+                    self.set_rules();
                 }
             }
         }
@@ -98,9 +98,9 @@ impl Harness {
         }
     }
 
-    fn adopt(&mut self) {
+    fn set_rules(&mut self) {
         let rules = Arc::clone(&self.rules.borrow());
-        self.link.adopt(rules);
+        self.link.set_rules(rules);
     }
 
     fn write(&mut self, direction: Direction, count: usize) {
@@ -123,7 +123,7 @@ impl Harness {
             self.link.source_ended(direction, true, self.now);
         }
         self.guards.clear();
-        self.adopt();
+        self.set_rules();
         for direction in [Direction::Up, Direction::Down] {
             while self.link.due(direction).is_some_and(|due| due <= self.now) {
                 self.write(direction, usize::MAX);
@@ -177,7 +177,7 @@ fn an_answered_command_keeps_the_order_of_replies() {
     let mut harness = Harness::new(COMMANDS, "+OK\r\n");
     let error = RedisError { commands: vec!["get".into()], ..RedisError::new("LOADING wait") };
     let guard = rules::add(&harness.rules, Rule::new(Toxic::RedisError(error))).unwrap();
-    harness.adopt();
+    harness.set_rules();
     harness.apply(&Event::Arrive(Direction::Up, usize::MAX));
     harness.apply(&Event::Write(Direction::Up, usize::MAX));
     harness.apply(&Event::Write(Direction::Down, usize::MAX));

@@ -1,7 +1,7 @@
 //! Bandwidth: bytes arrive at a limited rate.
 
 use super::Kind;
-use super::effect::{Departure, Effect, Passage, StreamPosition, Waiting};
+use super::effect::{BytesInTransit, Effect, QueuedItem, ReleaseTime, StreamPosition};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -36,16 +36,16 @@ impl Effect for Bandwidth {
         (self.bytes_per_second == 0).then_some("`bytes_per_second` must be at least 1; to let nothing pass, use `hang`")
     }
 
-    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
-        passage.max_piece = passage.max_piece.min(self.piece());
-        passage.bytes.len()
+    fn on_bytes(&self, in_transit: &mut BytesInTransit, _place: StreamPosition) -> usize {
+        in_transit.max_piece = in_transit.max_piece.min(self.piece());
+        in_transit.bytes.len()
     }
 
-    fn schedule(&self, waiting: Waiting, departure: &mut Departure) {
+    fn schedule(&self, waiting: QueuedItem, release: &mut ReleaseTime) {
         // From the time at which the rate has room again and not from now, so that late timers do not lower the rate.
-        let start = departure.free_at.map_or(departure.due, |free_at| departure.due.max(free_at));
-        departure.due = start + self.duration(waiting.bytes);
-        departure.free_at = Some(departure.due);
+        let start = release.free_at.map_or(release.due, |free_at| release.due.max(free_at));
+        release.due = start + self.duration(waiting.bytes);
+        release.free_at = Some(release.due);
     }
 }
 

@@ -2,7 +2,7 @@
 //! reset when the toxic is removed.
 
 use super::Kind;
-use super::effect::{Effect, Passage, StreamPosition};
+use super::effect::{BytesInTransit, Effect, StreamPosition};
 use serde::{Deserialize, Serialize};
 
 pub(super) const KIND: Kind = Kind {
@@ -16,10 +16,10 @@ pub(super) const KIND: Kind = Kind {
 pub struct Blackhole {}
 
 impl Effect for Blackhole {
-    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
-        let dropped = passage.bytes.len();
-        passage.bytes.clear();
-        passage.lost = true;
+    fn on_bytes(&self, in_transit: &mut BytesInTransit, _place: StreamPosition) -> usize {
+        let dropped = in_transit.bytes.len();
+        in_transit.bytes.clear();
+        in_transit.lost = true;
         dropped
     }
 }

@@ -1,7 +1,7 @@
 //! Corruption: one bit of some bytes is flipped; the number of bytes stays the same.
 
 use super::Kind;
-use super::effect::{Effect, Passage, StreamPosition};
+use super::effect::{BytesInTransit, Effect, StreamPosition};
 use crate::draw::next;
 use bytes::BytesMut;
 use serde::{Deserialize, Serialize};
@@ -38,10 +38,10 @@ impl Effect for Corrupt {
         (self.one_in == 0).then_some("`one_in` must be at least 1")
     }
 
-    fn on_bytes(&self, passage: &mut Passage, place: StreamPosition) -> usize {
-        let mut bytes = BytesMut::from(passage.bytes.as_ref());
+    fn on_bytes(&self, in_transit: &mut BytesInTransit, place: StreamPosition) -> usize {
+        let mut bytes = BytesMut::from(in_transit.bytes.as_ref());
         let changed = self.change(&mut bytes, place.position, place.random);
-        passage.bytes = bytes.freeze();
+        in_transit.bytes = bytes.freeze();
         changed
     }
 }

@@ -41,7 +41,7 @@ pub(crate) trait Effect {
     }
 
     /// Changes bytes on their way and returns how many of them count as hit.
-    fn on_bytes(&self, _passage: &mut Passage, _place: StreamPosition) -> usize {
+    fn on_bytes(&self, _in_transit: &mut BytesInTransit, _place: StreamPosition) -> usize {
         0
     }
 
@@ -50,13 +50,13 @@ pub(crate) trait Effect {
         false
     }
 
-    /// Returns the delay between the arrival and the departure of bytes. The delays of several toxics add up.
+    /// Returns the delay between the arrival and the release of bytes. The delays of several toxics add up.
     fn delay(&self, _moment: Moment, _random: u64) -> Duration {
         Duration::ZERO
     }
 
-    /// Changes a departure that also depends on earlier departures. Called after all delays were added.
-    fn schedule(&self, _waiting: Waiting, _departure: &mut Departure) {}
+    /// Changes a release time that also depends on earlier ones. Called after all delays were added.
+    fn schedule(&self, _waiting: QueuedItem, _release: &mut ReleaseTime) {}
 }
 
 /// The effect on an operation when its request is complete.
@@ -94,7 +94,7 @@ pub(crate) struct Rewritten {
 
 /// Bytes that pass the toxics one after another, as the earlier toxics have changed them.
 #[derive(Debug)]
-pub(crate) struct Passage {
+pub(crate) struct BytesInTransit {
     pub(crate) bytes: Bytes,
     /// Maximum number of bytes that leave together.
     pub(crate) max_piece: usize,
@@ -104,7 +104,7 @@ pub(crate) struct Passage {
     pub(crate) lost: bool,
 }
 
-impl Passage {
+impl BytesInTransit {
     pub(crate) const fn new(bytes: Bytes) -> Self {
         Self { bytes, max_piece: usize::MAX, cut: None, lost: false }
     }
@@ -130,7 +130,7 @@ pub(crate) struct StreamPosition {
 
 /// Something that waits to leave.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Waiting {
+pub(crate) struct QueuedItem {
     pub(crate) bytes: usize,
     /// It arrived together with the bytes before it.
     pub(crate) continues: bool,
@@ -140,9 +140,9 @@ pub(crate) struct Waiting {
 
 /// When something may leave.
 #[derive(Debug)]
-pub(crate) struct Departure {
+pub(crate) struct ReleaseTime {
     pub(crate) due: Instant,
-    /// When a limited rate has room again; kept from one departure of the direction to the next.
+    /// When a limited rate has room again; kept from one entry of the direction to the next.
     pub(crate) free_at: Option<Instant>,
     /// Nothing leaves before the rules change.
     pub(crate) hung: bool,

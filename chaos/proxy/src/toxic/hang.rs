@@ -2,7 +2,7 @@
 //! client sees the same from a network partition that heals before TCP gives up, and from a stopped process.
 
 use super::Kind;
-use super::effect::{Departure, Effect, Passage, StreamPosition, Waiting};
+use super::effect::{BytesInTransit, Effect, QueuedItem, ReleaseTime, StreamPosition};
 use serde::{Deserialize, Serialize};
 
 pub(super) const KIND: Kind = Kind {
@@ -16,15 +16,15 @@ pub(super) const KIND: Kind = Kind {
 pub struct Hang {}
 
 impl Effect for Hang {
-    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
-        passage.bytes.len()
+    fn on_bytes(&self, in_transit: &mut BytesInTransit, _place: StreamPosition) -> usize {
+        in_transit.bytes.len()
     }
 
     fn holds_end(&self) -> bool {
         true
     }
 
-    fn schedule(&self, _waiting: Waiting, departure: &mut Departure) {
-        departure.hung = true;
+    fn schedule(&self, _waiting: QueuedItem, release: &mut ReleaseTime) {
+        release.hung = true;
     }
 }

@@ -1,7 +1,7 @@
 //! Latency: everything arrives later, by a delay that may vary. Bytes wait in a queue: a long reply is delayed once, not once for each of
 //! its pieces, and the order never changes.
 
-use super::effect::{Effect, Passage, StreamPosition};
+use super::effect::{BytesInTransit, Effect, StreamPosition};
 use super::{Kind, Moment, millis};
 use crate::draw::unit;
 use serde::{Deserialize, Serialize};
@@ -25,8 +25,8 @@ pub struct Latency {
 }
 
 impl Effect for Latency {
-    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
-        passage.bytes.len()
+    fn on_bytes(&self, in_transit: &mut BytesInTransit, _place: StreamPosition) -> usize {
+        in_transit.bytes.len()
     }
 
     fn delay(&self, _moment: Moment, random: u64) -> Duration {

@@ -1,6 +1,6 @@
 //! Slice: bytes arrive in small pieces, each in its own packet.
 
-use super::effect::{Departure, Effect, Passage, StreamPosition, Waiting};
+use super::effect::{BytesInTransit, Effect, QueuedItem, ReleaseTime, StreamPosition};
 use super::{Kind, millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -26,14 +26,14 @@ impl Effect for Slice {
         (self.size == 0).then_some("`size` must be at least 1")
     }
 
-    fn on_bytes(&self, passage: &mut Passage, _place: StreamPosition) -> usize {
-        passage.max_piece = passage.max_piece.min(self.size);
-        passage.bytes.len()
+    fn on_bytes(&self, in_transit: &mut BytesInTransit, _place: StreamPosition) -> usize {
+        in_transit.max_piece = in_transit.max_piece.min(self.size);
+        in_transit.bytes.len()
     }
 
-    fn schedule(&self, waiting: Waiting, departure: &mut Departure) {
+    fn schedule(&self, waiting: QueuedItem, release: &mut ReleaseTime) {
         if waiting.continues {
-            departure.due += self.gap;
+            release.due += self.gap;
         }
     }
 }

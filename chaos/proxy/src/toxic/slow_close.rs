@@ -1,6 +1,6 @@
 //! Slow close: bytes pass as they arrive, but the end of a connection is passed on late.
 
-use super::effect::{Departure, Effect, Waiting};
+use super::effect::{Effect, QueuedItem, ReleaseTime};
 use super::{Kind, millis};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -23,9 +23,9 @@ impl Effect for SlowClose {
         true
     }
 
-    fn schedule(&self, waiting: Waiting, departure: &mut Departure) {
+    fn schedule(&self, waiting: QueuedItem, release: &mut ReleaseTime) {
         if waiting.is_end {
-            departure.due += self.delay;
+            release.due += self.delay;
         }
     }
 }

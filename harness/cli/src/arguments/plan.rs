@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 #[derive(Args)]
 pub(crate) struct PlanArguments {
     #[command(subcommand)]
-    pub(crate) run: Planned,
+    pub(crate) run: PlanSubcommand,
 }
 
 #[derive(Subcommand)]
-pub(crate) enum Planned {
+pub(crate) enum PlanSubcommand {
     /// Prints the plan of `harness load`.
     Load(Box<LoadArguments>),
     /// Prints the plans of `harness scenario`.

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
 use harness_core::drive::experiment::{self, Experiment};
-use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::drive::{Plan, PlanRequest, RunPurpose};
 use harness_core::fault::{self, FaultKind};
 use harness_core::plan::Backend;
 use harness_core::plan::data_file::problem_lines;
@@ -103,20 +103,21 @@ pub(crate) fn resolve(
         };
         target::require_ownership(&backend, &arguments.ownership.i_own_this_host)?;
         let external = backend.is_external();
-        let impossible = experiment.faults.iter().find_map(|order| order.fault.unavailable_on_machine(&backend));
+        let impossible =
+            experiment.faults.iter().find_map(|scheduled| scheduled.fault.unavailable_on_machine(&backend));
         let topology = store.apply(experiment.topology.clone());
         if let Some(why) = store_misfit(&experiment, &topology, &backend).filter(|_| arguments.all) {
             context.print_note(&format!("`{}` is skipped: {why}", experiment.name));
             continue;
         }
         experiment.topology = topology.clone();
-        let topology = lying(topology, lies);
+        let topology = with_lies(topology, lies);
         let wish = PlanRequest {
             command: command_of(arguments, store, &experiment, lies),
             seed: arguments.record.seed,
             backend,
             topology,
-            subject: Subject::Experiment(Box::new(experiment.clone())),
+            subject: RunPurpose::Experiment(Box::new(experiment.clone())),
         };
         match Plan::resolve(wish) {
             Ok(plan) => match memory.check(&plan) {
@@ -153,7 +154,7 @@ fn own_target(
     let profile = arguments.profile.as_deref().map(target::of_profile).transpose()?;
     let (named, profile) = match (profile, &options.target) {
         (Some((target, workload)), _) => (Some(target), Some(workload)),
-        (None, url) => (url.as_deref().map(target::at), None),
+        (None, url) => (url.as_deref().map(target::running_server), None),
     };
     let target = match (experiment.target.take(), named) {
         (Some(_), Some(_)) => {
@@ -190,7 +191,7 @@ fn own_target(
         (experiment.load.operations, experiment.load.mix) = calls
             .map_err(|problems| Failure::usage(format!("the calls cannot be used:{}", problem_lines(&problems))))?;
     }
-    let target = target::changed(target, options)?;
+    let target = target::with_options(target, options)?;
     experiment.load.organisations = target.organisations();
     Ok(Some(target))
 }
@@ -208,13 +209,13 @@ fn store_misfit(experiment: &Experiment, topology: &Topology, backend: &Backend)
     }
     // Some faults act on a file of SQLite. Other problems of a fault are errors of its file.
     let problems = |fault: &FaultKind, topology: &Topology| fault.problems(topology, backend);
-    let faults = experiment.faults.iter().map(|order| &order.fault);
-    let mut misfits = faults.filter(|fault| problems(fault, &experiment.topology).is_empty());
-    misfits.find_map(|fault| problems(fault, topology).into_iter().next())
+    let faults = experiment.faults.iter().map(|scheduled| &scheduled.fault);
+    let mut unfit = faults.filter(|fault| problems(fault, &experiment.topology).is_empty());
+    unfit.find_map(|fault| problems(fault, topology).into_iter().next())
 }
 
-fn lying(topology: Topology, lies: &[(Service, String)]) -> Topology {
-    lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie))
+fn with_lies(topology: Topology, lies: &[(Service, String)]) -> Topology {
+    lies.iter().fold(topology, |topology, (service, lie)| topology.with_lie(*service, lie))
 }
 
 /// Returns the command that repeats one experiment.
@@ -234,7 +235,7 @@ fn command_of(
     let mut words = vec![format!("harness chaos {name}{}{}", stack_options(&arguments.place), store.options())];
     let profile = arguments.profile.as_ref();
     words.extend(profile.map(|path| format!("--profile {}", play::quoted(&path.display().to_string()))));
-    words.extend(target::words(&arguments.target));
+    words.extend(target::command_words(&arguments.target));
     words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
     words.extend(
         arguments
@@ -260,7 +261,7 @@ pub(crate) fn play(plans: Vec<Resolved>, runs: &Path, context: &Context) -> Vec<
 
 fn list(experiments: &[Experiment], context: &Context) {
     for experiment in experiments {
-        let faults: Vec<String> = experiment.faults.iter().map(|order| order.fault.name()).collect();
+        let faults: Vec<String> = experiment.faults.iter().map(|scheduled| scheduled.fault.name()).collect();
         let secs = experiment.length().as_secs();
         if context.output.json {
             context.print_json(&json!({

@@ -31,7 +31,7 @@ const FACTS: &str = "2026-03-04 09:58 deploy of ledger 4.2 (adds an index on ent
 /// Maximum number of lines of the artefact that are printed.
 const MAX_LINES: usize = 18;
 
-struct Walk<'a> {
+struct FlowRun<'a> {
     context: &'a Context,
     clients: BTreeMap<String, Client>,
     execution: String,
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
         secret: secret.clone(),
         executable: context.executable.clone(),
         detached: false,
-        given: Vec::new(),
+        fixtures: Vec::new(),
         image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
         seed: 0,
     };
@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &FlowArguments, context: &Context) -> Result<Exit, 
             .await
             .map_err(|error| Failure::from(RunError::from(error)))?;
         let walked = tokio::select! {
-            walked = Box::pin(walk(&stack, &secret, arguments.origin.clone(), context)) => walked,
+            walked = Box::pin(run_flow(&stack, &secret, arguments.origin.clone(), context)) => walked,
             () = context.cancel.cancelled() => Ok(Exit::Interrupted),
         };
         // The stack is stopped after an error or an interrupt too, so that no part of it outlives the command.
@@ -90,7 +90,7 @@ fn place(arguments: &FlowArguments, context: &Context) -> Result<(Backend, Strin
     context.backend(&arguments.place)
 }
 
-async fn walk(stack: &Stack, secret: &str, origin: Option<String>, context: &Context) -> Result<Exit, Failure> {
+async fn run_flow(stack: &Stack, secret: &str, origin: Option<String>, context: &Context) -> Result<Exit, Failure> {
     let token = Minter::new(secret).mint(&Grant::everything("flow", "ann")).map_err(Failure::internal)?;
     let mut clients = BTreeMap::new();
     for (service, url) in stack.endpoints() {
@@ -99,17 +99,17 @@ async fn walk(stack: &Stack, secret: &str, origin: Option<String>, context: &Con
         clients.insert(service, client);
     }
     let execution = uuid::Uuid::new_v4().to_string();
-    let mut walk = Walk { context, clients, execution, origin, browser: BTreeMap::new(), failed: 0 };
-    walk.all().await;
-    walk.summarise_browser();
-    let (verdict, exit) = if walk.failed == 0 { (Verdict::Pass, Exit::Pass) } else { (Verdict::Fail, Exit::Fail) };
+    let mut flow = FlowRun { context, clients, execution, origin, browser: BTreeMap::new(), failed: 0 };
+    flow.all().await;
+    flow.summarise_browser();
+    let (verdict, exit) = if flow.failed == 0 { (Verdict::Pass, Exit::Pass) } else { (Verdict::Fail, Exit::Fail) };
     if !context.output.json {
         context.print(&format!("verdict {}", word(verdict)));
     }
     Ok(exit)
 }
 
-impl Walk<'_> {
+impl FlowRun<'_> {
     async fn all(&mut self) {
         self.context.print_note(&format!("{} {INTENT}\n", "work".bold()));
         let request = json!({ "action": "answer", "intent": INTENT, "text": FACTS });

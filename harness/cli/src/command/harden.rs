@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
 use crate::settings;
-use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::drive::{Plan, PlanRequest, RunPurpose};
 use harness_core::plan::Backend;
 use harness_core::plan::hardening::{Hardening, OmittedCheck, Severity};
 use harness_core::plan::topology::Topology;
@@ -68,18 +68,23 @@ pub(crate) fn resolve_from(
     if hardening.checks.is_empty() {
         return Err(Failure::usage(format!("no check is left to run:{}", reasons(&hardening.omitted))));
     }
-    let request =
-        PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Hardening(hardening) };
+    let request = PlanRequest {
+        command,
+        seed: arguments.record.seed,
+        backend,
+        topology,
+        subject: RunPurpose::Hardening(hardening),
+    };
     Ok((Plan::resolve(request)?, secret))
 }
 
 /// Returns all four services, or those of a running stack that the user names.
 fn topology(backend: &Backend) -> Topology {
     match backend {
-        Backend::External { urls, .. } => Topology::full().reduced_to(|service| urls.contains_key(service.name())),
+        Backend::External { urls, .. } => Topology::full().with_only(|service| urls.contains_key(service.name())),
         Backend::Target(_) => Topology::target(),
         // On a busy machine Redis may answer after its default deadline, and the fallback would admit calls beyond a limit.
-        Backend::Process | Backend::Docker => Topology::full().everywhere(env::REDIS_DEADLINE_MS, 5_000),
+        Backend::Process | Backend::Docker => Topology::full().with_setting_everywhere(env::REDIS_DEADLINE_MS, 5_000),
     }
 }
 
@@ -125,7 +130,7 @@ fn hardening_of(
 /// Returns the options that name the server of a profile, for the command that repeats a check.
 fn profile_options(path: &Path, arguments: &HardenArguments) -> String {
     let mut words = vec![format!("--profile {}", play::quoted(&path.display().to_string()))];
-    words.extend(target::words(&arguments.server.options()));
+    words.extend(target::command_words(&arguments.server.options()));
     words.extend(arguments.ownership.i_own_this_host.iter().map(|host| format!("--i-own-this-host {host}")));
     words.join(" ")
 }
@@ -164,10 +169,10 @@ fn list(check: &HardeningCheck, context: &Context) {
     let needs: Vec<String> = check.needs.iter().map(|need| need.name()).collect();
     let severity = Severity::of(check.score).name();
     if context.output.json {
-        let card = check.card();
+        let texts = check.texts();
         return context.print_json(&json!({
-            "id": card.id, "title": card.title, "severity": severity, "score": card.score, "why": card.why, "sources": card.sources,
-            "needs": needs, "how": card.how, "remedy": card.remedy, "mend": card.mend, "follows": card.follows,
+            "id": texts.id, "title": texts.title, "severity": severity, "score": texts.score, "why": texts.why, "sources": texts.sources,
+            "needs": needs, "how": texts.how, "remedy": texts.remedy, "mend": texts.mend, "follows": texts.follows,
         }));
     }
     context.print(&format!("{:<12} {severity:<8} {}", check.id.bold(), check.title));

@@ -7,7 +7,7 @@ use crate::arguments::{BackendArguments, BackendChoice, Changes, LoadArguments};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
-use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::drive::{Plan, PlanRequest, RunPurpose};
 use harness_core::plan::topology::Topology;
 use harness_core::plan::{Backend, Purpose};
 use loadtests::{Load, Overrides};
@@ -35,7 +35,7 @@ pub(crate) fn resolve(
     let Load { mut workload, target } = load(arguments)?;
     let (backend, secret) = match target {
         Some(target) => {
-            let target = target::changed(target, &arguments.target)?;
+            let target = target::with_options(target, &arguments.target)?;
             // The command line may have other tokens than the profile.
             workload.organisations = target.organisations();
             (Backend::Target(Box::new(target)), String::new())
@@ -54,11 +54,11 @@ pub(crate) fn resolve(
     };
     let topology = with_lies_and_delays(topology, &arguments.lies.lie, &arguments.delays.slow);
     let topology = match arguments.limits {
-        Some(limits) => topology.limited(limits),
+        Some(limits) => topology.with_limits(limits),
         None => topology,
     };
     let wish =
-        PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: Subject::Load(workload) };
+        PlanRequest { command, seed: arguments.record.seed, backend, topology, subject: RunPurpose::Load(workload) };
     let plan = Plan::resolve(wish)?;
     settings::judge_memory()?.check(&plan)?;
     Ok((plan, secret))
@@ -74,7 +74,7 @@ fn load(arguments: &LoadArguments) -> Result<Load, Failure> {
                 "`--target` needs calls; add `--call`, or run `harness load --target URL` to list the tools",
             ));
         }
-        (None, Some(url)) => loadtests::of_calls(target::at(url), &arguments.target.call, &overrides),
+        (None, Some(url)) => loadtests::of_calls(target::running_server(url), &arguments.target.call, &overrides),
         (None, None) => return Err(Failure::usage("name a workload, or a server with `--target`")),
     };
     let load = load.map_err(Failure::usage)?;
@@ -99,8 +99,8 @@ pub(crate) fn with_lies_and_delays(
     lies: &[(Service, String)],
     slow: &[(Service, Duration)],
 ) -> Topology {
-    let topology = lies.iter().fold(topology, |topology, (service, lie)| topology.lying(*service, lie));
-    slow.iter().fold(topology, |topology, (service, by)| topology.slowed(*service, *by))
+    let topology = lies.iter().fold(topology, |topology, (service, lie)| topology.with_lie(*service, lie));
+    slow.iter().fold(topology, |topology, (service, by)| topology.with_delay(*service, *by))
 }
 
 /// Renders the place of a stack as options of a command, each with a leading space.

@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::settings;
 use crate::view::{columns, word};
-use harness_core::drive::{Plan, Subject};
+use harness_core::drive::{Plan, RunPurpose};
 use harness_core::plan::run_dir;
 use harness_core::plan::settings::Settings;
 use harness_core::report::terminal;
@@ -68,11 +68,11 @@ pub(crate) fn execute(
         let _ = writeln!(anstream::stderr(), "seed {}, run {}", plan.seed, plan.run_id);
     }
     let scenario = match &plan.subject {
-        Subject::Load(_) | Subject::Experiment(_) | Subject::Hardening(_) => None,
-        Subject::Scenario(script) => scenarios::find(&script.name),
+        RunPurpose::Load(_) | RunPurpose::Experiment(_) | RunPurpose::Hardening(_) => None,
+        RunPurpose::Scenario(script) => scenarios::find(&script.name),
     };
     // Loads and experiments have figures. The requests of hardening checks are no load.
-    let has_figures = matches!(&plan.subject, Subject::Load(_) | Subject::Experiment(_));
+    let has_figures = matches!(&plan.subject, RunPurpose::Load(_) | RunPurpose::Experiment(_));
     let memory = settings::judge_memory()?;
     let catalogue = harness_harden::ALL;
     let (runs, executable) = (runs.to_owned(), context.executable.clone());

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::names::unknown;
 use crate::settings;
-use harness_core::drive::{Plan, PlanRequest, Subject};
+use harness_core::drive::{Plan, PlanRequest, RunPurpose};
 use harness_core::plan::Backend;
 use harness_core::plan::topology::Store;
 use owo_colors::OwoColorize;
@@ -46,7 +46,7 @@ pub(crate) fn resolve(arguments: &ScenarioArguments, context: &Context) -> Resul
             seed: arguments.record.seed,
             backend,
             topology,
-            subject: Subject::Scenario(scenario.script()),
+            subject: RunPurpose::Scenario(scenario.script()),
         };
         match Plan::resolve(wish) {
             Ok(plan) => plans.push((scenario, plan, secret)),
@@ -68,7 +68,7 @@ fn chosen(
         if scenario.sqlite_only && topology.store() == Store::Postgres {
             return Err(format!("`{}` is about a SQLite file; use `--store sqlite`", scenario.name));
         }
-        let needs = match (&backend, scenario.places) {
+        let needs = match (&backend, scenario.backends) {
             (Backend::External { .. }, SupportedBackends::OwnStack | SupportedBackends::OwnProcesses) => {
                 return Err(format!("`{}` needs a stack of its own; remove `--url`", scenario.name));
             }
@@ -129,7 +129,7 @@ pub(crate) fn play(plans: Vec<Resolved>, runs: &std::path::Path, context: &Conte
 fn list(context: &Context) {
     for scenario in ALL {
         let parts: Vec<String> = (scenario.topology)().parts.into_iter().map(|part| part.name).collect();
-        let place = match scenario.places {
+        let place = match scenario.backends {
             SupportedBackends::Everywhere => "everywhere",
             SupportedBackends::OwnStack => "on a stack of its own",
             SupportedBackends::OwnProcesses => "on processes of its own",

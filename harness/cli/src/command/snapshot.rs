@@ -45,7 +45,7 @@ pub(crate) fn surfaces(
 ) -> Result<BTreeMap<String, Surface>, Failure> {
     let topology = match &backend {
         Backend::Target(_) => Topology::target(),
-        Backend::External { urls, .. } => Topology::full().reduced_to(|service| urls.contains_key(service.name())),
+        Backend::External { urls, .. } => Topology::full().with_only(|service| urls.contains_key(service.name())),
         // No surface depends on Redis.
         Backend::Process | Backend::Docker => Topology::full().without_redis(),
     };
@@ -60,7 +60,7 @@ pub(crate) fn surfaces(
         secret: secret.to_owned(),
         executable: context.executable.clone(),
         detached: false,
-        given: Vec::new(),
+        fixtures: Vec::new(),
         image_tag: IMAGE_TAG.to_owned(),
         seed: 0,
     };

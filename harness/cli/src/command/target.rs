@@ -24,7 +24,7 @@ const MOST_TOOLS: usize = 50;
 const MOST_FIRST: usize = 3;
 
 /// Returns the running server at a URL.
-pub(crate) fn at(url: &str) -> Target {
+pub(crate) fn running_server(url: &str) -> Target {
     Target { url: url.to_owned(), tokens: Vec::new(), ca_file: None, reach: Reach::default(), start: None }
 }
 
@@ -50,14 +50,14 @@ pub(crate) fn of_profile(path: &Path) -> Result<(Target, Workload), Failure> {
 pub(crate) fn server(arguments: &ServerArguments) -> Result<Option<Target>, Failure> {
     let target = match (&arguments.profile, &arguments.target) {
         (Some(path), _) => of_profile(path)?.0,
-        (None, Some(url)) => at(url),
+        (None, Some(url)) => running_server(url),
         (None, None) => return Ok(None),
     };
-    changed(target, &arguments.options()).map(Some)
+    with_options(target, &arguments.options()).map(Some)
 }
 
 /// Applies the options of the command line to a target, and what the settings allow to reach.
-pub(crate) fn changed(target: Target, arguments: &TargetArguments) -> Result<Target, Failure> {
+pub(crate) fn with_options(target: Target, arguments: &TargetArguments) -> Result<Target, Failure> {
     let first = arguments.bearer_env.clone().map(BearerSource::Variable);
     let first = first.or_else(|| arguments.bearer_file.clone().map(BearerSource::File));
     let other = arguments.other_bearer_env.clone().map(BearerSource::Variable);
@@ -114,7 +114,7 @@ pub(crate) fn refuse_options(arguments: &TargetArguments) -> Result<(), Failure>
 }
 
 /// Returns the options as words of a command. A token is named by its place.
-pub(crate) fn words(arguments: &TargetArguments) -> Vec<String> {
+pub(crate) fn command_words(arguments: &TargetArguments) -> Vec<String> {
     let option = |name: &str, value: &str| format!("{name} {}", play::quoted(value));
     let path =
         |name: &str, value: &Option<PathBuf>| value.as_ref().map(|path| option(name, &path.display().to_string()));
@@ -135,20 +135,20 @@ pub(crate) fn words(arguments: &TargetArguments) -> Vec<String> {
 /// The server cannot be called.
 pub(crate) fn suggest_calls(command: &str, arguments: &TargetArguments, context: &Context) -> Result<Failure, Failure> {
     let url = arguments.target.clone().unwrap_or_default();
-    let target = changed(at(&url), arguments)?;
+    let target = with_options(running_server(&url), arguments)?;
     let tools = context.runtime.block_on(Box::pin(tools(&target)))?;
-    let command = format!("{command} {}", words(arguments).join(" "));
+    let command = format!("{command} {}", command_words(arguments).join(" "));
     Ok(Failure::usage(suggestion(&command, &url, tools)))
 }
 
 async fn tools(target: &Target) -> Result<Vec<Tool>, Failure> {
-    let reached = target.reach.resolve(&target.url).await.map_err(Failure::usage)?;
-    let access = TargetAccess::new(target, &target.url, &reached);
+    let resolved_host = target.reach.resolve(&target.url).await.map_err(Failure::usage)?;
+    let access = TargetAccess::new(target, &target.url, &resolved_host);
     access.tools(ClientOptions::default()).await.map_err(failed)
 }
 
 fn failed(error: AccessError) -> Failure {
-    Failure::new(if error.is_in_the_plan() { Exit::Usage } else { Exit::Stack }, error)
+    Failure::new(if error.is_plan_error() { Exit::Usage } else { Exit::Stack }, error)
 }
 
 fn suggestion(command: &str, url: &str, mut tools: Vec<Tool>) -> String {

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &UpArguments, context: &Context) -> Result<Exit, Fa
         secret: wanted.secret.unwrap_or_else(random_secret),
         executable: context.executable.clone(),
         detached: true,
-        given: Vec::new(),
+        fixtures: Vec::new(),
         image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
         seed: 0,
     };

@@ -18,9 +18,9 @@ const LETTERS: [u8; 16] = *b"bcdfghjklmnpqrtv";
 /// Shared copies of the names that occur in many operations. A page of ten records has twenty names in its marks, and a lookup costs
 /// less than an allocation.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashSet<Arc<str>>);
+pub(crate) struct InternedNames(HashSet<Arc<str>>);
 
-impl Names {
+impl InternedNames {
     /// Returns the shared copy of a name, or a new one if the name is not in the set.
     pub(crate) fn get(&self, name: &str) -> Arc<str> {
         self.0.get(name).map_or_else(|| Arc::from(name), Arc::clone)
@@ -31,7 +31,7 @@ impl Names {
     }
 }
 
-impl FromIterator<Arc<str>> for Names {
+impl FromIterator<Arc<str>> for InternedNames {
     fn from_iter<T: IntoIterator<Item = Arc<str>>>(names: T) -> Self {
         Self(names.into_iter().collect())
     }
@@ -58,7 +58,7 @@ pub(crate) fn word_of(canary: &Canary) -> String {
 }
 
 /// Returns what the history stores of a content: its digest, and the canary at its end.
-pub(crate) fn state_of(content: &str, names: &Names) -> RecordState {
+pub(crate) fn state_of(content: &str, names: &InternedNames) -> RecordState {
     let last = content.rsplit(char::is_whitespace).next().unwrap_or_default();
     let canary = Mark::parse(last.strip_suffix('/').unwrap_or(last)).map(|mark| mark.canary(names));
     // Not a cryptographic hash: it detects swapped or damaged contents, and a load computes it for each record it
@@ -96,7 +96,7 @@ impl<'a> Mark<'a> {
         parts.next().is_none().then_some(Self { tenant, user, workspace, shared, number })
     }
 
-    fn canary(self, names: &Names) -> Canary {
+    fn canary(self, names: &InternedNames) -> Canary {
         Canary {
             tenant: names.get(self.tenant),
             user: names.get(self.user),
@@ -117,11 +117,11 @@ impl<'a> Mark<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Canary, LETTERS, Names, append, state_of, word_of};
+    use super::{Arc, Canary, InternedNames, LETTERS, append, state_of, word_of};
 
     #[test]
     fn a_marked_content_is_recognised_and_any_other_is_not() {
-        let names = Names::from_iter([Arc::from("acme-1")]);
+        let names = InternedNames::from_iter([Arc::from("acme-1")]);
         for shared in [true, false] {
             for workspace in [None, Some(Arc::from("annex"))] {
                 let canary = Canary { tenant: "acme-1".into(), user: "ann".into(), workspace, shared, number: 17 };
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_known_name_is_shared() {
         let name: Arc<str> = "ann".into();
-        let names = Names::from_iter([Arc::clone(&name)]);
+        let names = InternedNames::from_iter([Arc::clone(&name)]);
         assert!(Arc::ptr_eq(&name, &names.get("ann")));
         assert_eq!(&*names.get("stranger"), "stranger");
     }

@@ -3,7 +3,7 @@
 //! (decision 0003).
 
 mod bearer;
-mod contact;
+mod connection_check;
 mod endpoint;
 mod events;
 mod exchange;
@@ -19,7 +19,7 @@ mod stream;
 mod tests;
 
 pub use bearer::{Bearer, BearerError};
-pub use contact::{Contact, ContactError, Obstacle, contact};
+pub use connection_check::{ConnectionCheck, ConnectionError, ConnectionFailure, check_connection};
 pub use endpoint::{Endpoint, EndpointError};
 pub(crate) use exchange::{RawExchange, converse, exchange};
 pub use handshake::Handshake;
@@ -223,7 +223,7 @@ impl Client {
                 if !is_usable {
                     self.stream = None;
                 }
-                self.notice(received.status);
+                self.handle_status(received.status);
             }
             Err(_) => self.stream = None,
         }
@@ -256,7 +256,7 @@ impl Client {
 
     /// Reacts to the status of a failed call: after 401 the token is read again, and after 400 or 404 the session is opened again before the next
     /// call.
-    fn notice(&mut self, status: u16) {
+    fn handle_status(&mut self, status: u16) {
         match status {
             401 => {
                 if let Some((bearer, version)) = &self.bearer {
@@ -301,7 +301,7 @@ impl Client {
         self.frame = Frame::default();
         // The stream leaves `self` for the exchange. If the deadline drops this future, the stream is closed with it,
         // so that the next call cannot take the late reply for its own.
-        let mut stream = match self.stream.take().and_then(alive) {
+        let mut stream = match self.stream.take().and_then(reusable) {
             Some(stream) => stream,
             None => Stream::open(&self.endpoint)
                 .await
@@ -339,7 +339,7 @@ impl fmt::Debug for Client {
 }
 
 /// Returns the stream if it can carry another request.
-fn alive(mut stream: Stream) -> Option<Stream> {
+fn reusable(mut stream: Stream) -> Option<Stream> {
     stream.is_alive().then_some(stream)
 }
 

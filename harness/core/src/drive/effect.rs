@@ -13,7 +13,7 @@ pub(crate) use digest::{digest_of_tags, low_half, visibility};
 pub(crate) use guard::verdict_claims;
 pub(crate) use sent::{SentEffect, injection};
 
-use crate::drive::canary::Names;
+use crate::drive::canary::InternedNames;
 use harness_history::{Effect, ErrorKind, Outcome};
 use mcp_contracts::{guardrails, memory, orchestrator, patterns};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ pub(crate) fn of(
     arguments: &str,
     outcome: &Outcome,
     reply: Option<&str>,
-    names: &Names,
+    names: &InternedNames,
 ) -> (Outcome, Effect) {
     of_sent(tool, &SentEffect::parse(tool, arguments, names), outcome, reply, names)
 }
@@ -39,7 +39,7 @@ pub(crate) fn of_sent(
     sent: &SentEffect,
     outcome: &Outcome,
     reply: Option<&str>,
-    names: &Names,
+    names: &InternedNames,
 ) -> (Outcome, Effect) {
     match tool {
         memory::tool::STORE => record::store(sent, outcome, reply),
@@ -89,13 +89,16 @@ fn malformed(why: &str) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Effect, ErrorKind, Names, Outcome, of};
+    use super::{Effect, ErrorKind, InternedNames, Outcome, of};
     use mcp_contracts::{guardrails, memory, orchestrator, patterns};
 
     #[test]
     fn a_call_that_no_check_follows_has_no_effect() {
         let stats = r#"{"private":1,"workspace":0,"contentBytes":3,"tags":[]}"#;
-        assert_eq!(of("memory_stats", "{}", &Outcome::Ok, Some(stats), &Names::default()), (Outcome::Ok, Effect::None));
+        assert_eq!(
+            of("memory_stats", "{}", &Outcome::Ok, Some(stats), &InternedNames::default()),
+            (Outcome::Ok, Effect::None)
+        );
     }
 
     #[test]
@@ -108,7 +111,7 @@ mod tests {
         ];
         for tool in tools.concat() {
             for reply in [r#"{"surprise":1}"#, "{}", "[]", "null", "7"] {
-                let (outcome, effect) = of(tool, "{}", &Outcome::Ok, Some(reply), &Names::default());
+                let (outcome, effect) = of(tool, "{}", &Outcome::Ok, Some(reply), &InternedNames::default());
                 assert!(matches!(outcome, Outcome::Unknown(ErrorKind::Malformed(_))), "{tool} {reply}: {outcome:?}");
                 assert!(matches!(effect, Effect::None | Effect::Inject { .. }), "{tool} {reply}: {effect:?}");
             }

@@ -10,7 +10,7 @@ pub(crate) mod traffic;
 pub use library::{BUILT_IN, ExperimentError, all, find, read};
 pub use parser::schema;
 
-use crate::fault::FaultOrder;
+use crate::fault::ScheduledFault;
 use crate::plan::ProvidedFile;
 use crate::plan::data_file::MAX_RATE;
 use crate::plan::operation::OperationData;
@@ -42,7 +42,7 @@ pub struct Experiment {
     pub load: Load,
     /// Duration of the load before the fault.
     pub steady: Duration,
-    pub faults: Vec<FaultOrder>,
+    pub faults: Vec<ScheduledFault>,
     /// Duration of the load after the last fault was healed.
     pub recovery: Duration,
     /// Counter of the requests that a fault hit, if neither the fault nor the callers can count them.
@@ -166,6 +166,6 @@ impl Experiment {
 }
 
 /// Returns the planned time from the beginning of the fault phase until the last injection of a fault is healed.
-fn end_of(order: &FaultOrder) -> Duration {
-    order.after + order.every * order.times.saturating_sub(1) + order.lasts
+fn end_of(scheduled: &ScheduledFault) -> Duration {
+    scheduled.after + scheduled.every * scheduled.times.saturating_sub(1) + scheduled.lasts
 }

@@ -2,27 +2,27 @@
 
 mod access;
 mod answer;
-mod appraise;
+mod case_result;
 mod check;
 mod conversation;
 mod curl;
 mod files;
+mod lane_order;
 mod mask;
-mod place;
 mod probe;
+mod probe_context;
 mod record;
 mod request;
 mod run_checks;
 mod token;
-mod turns;
 
 pub(crate) use access::Access;
 pub use answer::Answer;
-pub use check::{HardeningCheck, Lane, Need, Probing};
+pub use check::{HardeningCheck, Lane, Need, ProbeFn};
 pub use conversation::Conversation;
 pub use files::FileCase;
-pub(crate) use place::Place;
 pub use probe::{Caller, Probe, Stop};
+pub(crate) use probe_context::ProbeContext;
 pub use record::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 pub use request::HttpRequest;
 pub(crate) use run_checks::run_checks;

@@ -2,28 +2,28 @@
 //! methods of [`Stage`] and [`Actor`]. The scenarios themselves are in the crate `scenarios`.
 
 mod actor;
-mod ask;
 mod collector;
 mod control;
-mod ledger;
 mod loopback;
 mod observe;
 mod provider;
 mod raw;
 mod reply;
+mod request;
 mod restore;
 mod stage;
-mod wire;
+mod stage_recorder;
+mod tapped_calls;
 
 pub use actor::Actor;
-pub use ask::ScenarioRequest;
 pub use collector::{Span, TraceCollector};
 pub(crate) use observe::sum;
 pub use provider::{IdentityProvider, MAX_LIFETIME_SECS, SigningKey, claims_of};
 pub use raw::{RawConnection, RawReply};
 pub use reply::Reply;
+pub use request::ScenarioRequest;
 pub use stage::{Stage, StageRequest};
-pub use wire::WireCall;
+pub use tapped_calls::TappedCall;
 
 use crate::plan::Script;
 use crate::plan::topology::Topology;
@@ -50,8 +50,8 @@ pub struct Scenario {
     pub about: &'static str,
     pub topology: fn() -> Topology,
     /// Files and databases that the services have at the start.
-    pub given: fn() -> Vec<Fixture>,
-    pub places: SupportedBackends,
+    pub fixtures: fn() -> Vec<Fixture>,
+    pub backends: SupportedBackends,
     /// True if it is about a SQLite file: its upgrade or its backup.
     pub sqlite_only: bool,
     pub deadline: Duration,
@@ -75,13 +75,13 @@ pub enum SupportedBackends {
 impl Scenario {
     /// Returns a scenario that can run everywhere, with the default deadline.
     pub const fn new(name: &'static str, about: &'static str, topology: fn() -> Topology, steps: Steps) -> Self {
-        let given: fn() -> Vec<Fixture> = Vec::new;
+        let fixtures: fn() -> Vec<Fixture> = Vec::new;
         Self {
             name,
             about,
             topology,
-            given,
-            places: SupportedBackends::Everywhere,
+            fixtures,
+            backends: SupportedBackends::Everywhere,
             sqlite_only: false,
             deadline: DEADLINE,
             required: &[],
@@ -92,14 +92,14 @@ impl Scenario {
     /// Restricts the scenario to a stack of its own.
     #[must_use]
     pub const fn on_its_own_stack(mut self) -> Self {
-        self.places = SupportedBackends::OwnStack;
+        self.backends = SupportedBackends::OwnStack;
         self
     }
 
     /// Restricts the scenario to a stack of its own on the process backend.
     #[must_use]
     pub const fn on_its_own_processes(mut self) -> Self {
-        self.places = SupportedBackends::OwnProcesses;
+        self.backends = SupportedBackends::OwnProcesses;
         self
     }
 
@@ -112,8 +112,8 @@ impl Scenario {
 
     /// Provides files or a database, which needs a stack of its own.
     #[must_use]
-    pub const fn with_fixtures(mut self, given: fn() -> Vec<Fixture>) -> Self {
-        self.given = given;
+    pub const fn with_fixtures(mut self, fixtures: fn() -> Vec<Fixture>) -> Self {
+        self.fixtures = fixtures;
         self.on_its_own_stack()
     }
 

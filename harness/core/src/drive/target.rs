@@ -3,10 +3,10 @@
 
 mod access;
 mod example;
-mod fit;
 mod tools;
+mod validate;
 
 pub use access::{AccessError, TargetAccess};
 pub use example::example_call;
-pub use fit::misfits;
 pub use tools::{Tool, shown};
+pub use validate::call_problems;

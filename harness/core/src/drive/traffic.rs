@@ -1,5 +1,5 @@
 //! The traffic engine, which loads and experiments share. It decides which operation each call makes ([`mix`],
-//! [`operations`]) and when ([`pace`]). It remembers records that exist (`ledger`), and reads back every write at the
+//! [`operations`]) and when ([`pace`]). It remembers records that exist (`known_records`), and reads back every write at the
 //! end, for scenarios as well ([`final_read`]). The load or the experiment decides which instance gets a call and where
 //! the call is recorded.
 
@@ -16,7 +16,7 @@ pub mod user;
 mod arrivals;
 mod content;
 mod data;
-mod ledger;
+mod known_records;
 mod operation;
 
 #[cfg(test)]

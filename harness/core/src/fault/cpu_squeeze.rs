@@ -1,7 +1,7 @@
 //! `cpu_squeeze`: the CPU time of a part is limited, to a share of one core or to several cores.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use super::problems::{out_of_range, several_processes, unknown_part};
 use super::squeeze::{CPU, Limit, no_groups, squeeze};
 use crate::plan::Backend;
@@ -40,7 +40,7 @@ impl Fault for CpuSqueeze {
         no_groups(CPU, backend)
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(squeeze(injection, &self.part, Limit::Cpu { percent: self.percent }))
     }
 

@@ -4,7 +4,7 @@
 
 use super::error::FaultError;
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Hold, Step};
+use super::kind::{Fault, FaultHold, FaultResources, Step};
 use super::problems::{needs_own_stack, no_database};
 use crate::plan::Backend;
 use crate::plan::topology::Topology;
@@ -54,7 +54,7 @@ impl Fault for DatabaseLocked {
         }
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             let path = shared_memory(injection, &self.part)?;
             // Not created: SQLite makes this file when a process opens the database, and a lock on any other file has
@@ -64,7 +64,7 @@ impl Fault for DatabaseLocked {
             let start = Instant::now();
             loop {
                 match lock(&file) {
-                    Ok(()) => return Ok(Acting::held_by(file)),
+                    Ok(()) => return Ok(FaultResources::held_by(file)),
                     // fcntl(2) allows either code for a lock that another process has.
                     Err(Errno::EAGAIN | Errno::EACCES) if start.elapsed() < DEADLINE => {
                         tokio::time::sleep(PAUSE).await;
@@ -79,7 +79,7 @@ impl Fault for DatabaseLocked {
 }
 
 /// Closing the file releases the lock.
-impl Hold for File {}
+impl FaultHold for File {}
 
 /// The file beside a database in which the processes that use it take their locks.
 fn shared_memory(injection: &Injection<'_>, part: &str) -> Result<PathBuf, FaultError> {

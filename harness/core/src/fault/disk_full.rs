@@ -1,7 +1,7 @@
 //! `disk_full`: a part cannot write to its files, as on a full disk. That includes its log.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use super::problems::no_database;
 use crate::plan::Backend;
 use crate::plan::topology::{Part, PartKind, Topology};
@@ -51,7 +51,7 @@ impl Fault for DiskFull {
         }
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             let (pid, started) = injection.worker(&injection.part(&self.part)?)?;
             let (soft, hard) = file_size(pid).map_err(|error| injection.refused(error))?;

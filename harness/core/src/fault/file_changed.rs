@@ -2,7 +2,7 @@
 //! policy becomes stricter or a pattern is withdrawn. The checks judge how the service reacts.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use crate::plan::topology::Topology;
 use crate::stack::undo::Undo;
 use harness_history::experiment::FILE_CHANGED;
@@ -45,7 +45,7 @@ impl Fault for FileChanged {
         no_folder.into_iter().chain(bad_path(&self.file)).collect()
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             let stack = injection.stack;
             let path = stack.file(self.service, &self.file).map_err(|error| injection.stack_failed(error))?;

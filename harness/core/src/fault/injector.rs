@@ -1,7 +1,7 @@
 //! Injects faults into a running stack, one after another or several at once.
 
 use super::FaultKind;
-use super::active::Active;
+use super::active::ActiveFault;
 use super::error::FaultError;
 use super::injection::Injection;
 use crate::plan::run_dir;
@@ -27,10 +27,10 @@ impl<'a> Injector<'a> {
     ///
     /// # Errors
     /// The fault cannot be injected. Everything that was changed for it is undone.
-    pub async fn inject(&self, fault: &FaultKind) -> Result<Active<'a>, FaultError> {
+    pub async fn inject(&self, fault: &FaultKind) -> Result<ActiveFault<'a>, FaultError> {
         let injection = Injection::new(self.stack, Arc::clone(&self.log), fault.name());
         // An injection that fails half-way, or is cancelled here, drops its guards, which undo everything done so far.
-        let acting = fault.get().inject(&injection).await?;
-        Ok(Active::new(fault.clone(), injection, acting))
+        let resources = fault.get().inject(&injection).await?;
+        Ok(ActiveFault::new(fault.clone(), injection, resources))
     }
 }

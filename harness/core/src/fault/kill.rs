@@ -1,7 +1,7 @@
 //! `kill`: SIGKILL ends a part, as a crash or a machine without memory does. The heal starts the part again.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,12 +23,12 @@ impl Fault for Kill {
         vec![&self.part]
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             // No undo entry: the undo would have to start the part again, and if the harness dies, the reaper ends the
             // whole stack anyway. So only the heal starts the part again.
             injection.stack.kill(&self.part).await.map_err(|error| injection.stack_failed(error))?;
-            Ok(Acting::default())
+            Ok(FaultResources::default())
         })
     }
 

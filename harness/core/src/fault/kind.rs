@@ -29,7 +29,7 @@ pub(super) trait Fault: Sync {
     }
 
     /// Returns both ends of the edge on which the fault needs a proxy; `None` if it needs none.
-    fn way(&self) -> Option<(&str, &str)> {
+    fn edge(&self) -> Option<(&str, &str)> {
         None
     }
 
@@ -52,7 +52,7 @@ pub(super) trait Fault: Sync {
 
     /// Injects the fault. It acts when this returns. [`Injection::must_undo`] must be called before any change that
     /// would outlive this process.
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting>;
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources>;
 
     /// Restores what an undo cannot restore, such as a part that must be started again. Called after every undo was
     /// applied.
@@ -63,20 +63,20 @@ pub(super) trait Fault: Sync {
 
 /// The resources of this process that keep a fault acting, and the entries of the undo log that undo it.
 #[derive(Default)]
-pub(super) struct Acting {
+pub(super) struct FaultResources {
     /// Keeps the fault acting, if the fault exists only in this process.
-    pub(super) hold: Option<Box<dyn Hold>>,
+    pub(super) hold: Option<Box<dyn FaultHold>>,
     /// The entries of the undo log, oldest first.
     pub(super) undo: Vec<UndoGuard>,
 }
 
-impl Acting {
-    pub(super) fn held_by(hold: impl Hold + 'static) -> Self {
+impl FaultResources {
+    pub(super) fn held_by(hold: impl FaultHold + 'static) -> Self {
         Self { hold: Some(Box::new(hold)), undo: Vec::new() }
     }
 }
 
-impl Drop for Acting {
+impl Drop for FaultResources {
     /// Undoes the fault in the order of a heal: the hold first, then the newest entry. Also undoes an injection that
     /// failed half-way.
     fn drop(&mut self) {
@@ -88,14 +88,14 @@ impl Drop for Acting {
     }
 }
 
-impl From<UndoGuard> for Acting {
+impl From<UndoGuard> for FaultResources {
     fn from(undo: UndoGuard) -> Self {
         Self { hold: None, undo: vec![undo] }
     }
 }
 
 /// Keeps a fault acting from this process, until it is dropped.
-pub(super) trait Hold: Send {
+pub(super) trait FaultHold: Send {
     fn hits(&self) -> Option<CountedHits> {
         None
     }

@@ -1,7 +1,7 @@
 //! `memory_squeeze`: the memory of a part is limited. The system ends a part that needs more.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use super::problems::{out_of_range, several_processes, unknown_part};
 use super::squeeze::{Limit, MEMORY, no_groups, squeeze};
 use crate::plan::Backend;
@@ -39,7 +39,7 @@ impl Fault for MemorySqueeze {
         no_groups(MEMORY, backend)
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(squeeze(injection, &self.part, Limit::Memory { mebibytes: self.mebibytes }))
     }
 

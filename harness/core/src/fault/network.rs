@@ -3,7 +3,7 @@
 
 use super::error::FaultError;
 use super::injection::Injection;
-use super::kind::{Acting, CountedHits, Fault, Hold, Step};
+use super::kind::{CountedHits, Fault, FaultHold, FaultResources, Step};
 use super::problems::unknown_edge;
 use crate::plan::Backend;
 use crate::plan::topology::{CLIENT, Topology};
@@ -29,7 +29,7 @@ impl Fault for Network {
         format!("{} to {}", self.from, self.to)
     }
 
-    fn way(&self) -> Option<(&str, &str)> {
+    fn edge(&self) -> Option<(&str, &str)> {
         Some((&self.from, &self.to))
     }
 
@@ -49,17 +49,17 @@ impl Fault for Network {
         })
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             let proxy = injection.stack.proxy(&self.from, &self.to);
             let proxy = proxy.ok_or_else(|| FaultError::NoProxy { fault: injection.name.clone() })?;
             let guard = proxy.add(self.rule.clone()).map_err(|error| injection.refused(error))?;
-            Ok(Acting::held_by(guard))
+            Ok(FaultResources::held_by(guard))
         })
     }
 }
 
-impl Hold for Guard {
+impl FaultHold for Guard {
     fn hits(&self) -> Option<CountedHits> {
         Some(counted(self.rule(), Self::hits(self)))
     }

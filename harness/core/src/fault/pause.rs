@@ -2,7 +2,7 @@
 //! is answered. The kernel accepts new connections into the backlog, so a caller waits until its own timeout.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use crate::stack::undo::{ContainerUndo, ProcessUndo, Undo};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -27,7 +27,7 @@ impl Fault for Pause {
         vec![&self.part]
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             let running = injection.part(&self.part)?;
             let server = injection.stack.server(&running);

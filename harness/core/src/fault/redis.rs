@@ -9,7 +9,7 @@ pub use state::RedisState;
 
 use super::error::FaultError;
 use super::injection::Injection;
-use super::kind::{Acting, CountedHits, Fault, Hold, Step};
+use super::kind::{CountedHits, Fault, FaultHold, FaultResources, Step};
 use crate::plan::topology::{PartKind, Topology};
 use crate::stack::RunningPart;
 use crate::stack::undo::{ProcessUndo, RedisUndo, Undo, connect, query, run_id};
@@ -50,7 +50,7 @@ impl Fault for Redis {
         problem.into_iter().collect()
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(inject(self.state, injection))
     }
 
@@ -67,7 +67,7 @@ struct StateHold {
     tasks: JoinSet<()>,
 }
 
-impl Hold for StateHold {
+impl FaultHold for StateHold {
     fn end(self: Box<Self>) -> BoxFuture<'static, Option<CountedHits>> {
         Box::pin(async move {
             let Self { connections, mut tasks } = *self;
@@ -83,7 +83,7 @@ fn redis_of(injection: &Injection<'_>) -> Result<RunningPart, FaultError> {
     part.ok_or_else(|| injection.refused("the stack has no Redis"))
 }
 
-async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, FaultError> {
+async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<FaultResources, FaultError> {
     let part = redis_of(injection)?;
     let refused = |error: RedisError| injection.refused(error);
     let mut admin = connect_by_name(&part.url).await.map_err(refused)?;
@@ -92,17 +92,17 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
 
     // Declared before `connections`, so that on an error it is dropped after them: a Redis that is full of clients
     // refuses the connection of the undo until these are closed.
-    let mut acting = Acting::default();
+    let mut resources = FaultResources::default();
     let mut connections = Vec::new();
     // Opened before the commands are sent, which may make Redis refuse new connections.
     for _ in 0..recipe.reserved_connections {
         connections.push(connect_by_name(&part.url).await.map_err(refused)?);
     }
     let mut restore = recipe.restore.clone();
-    if let Some(path) = &recipe.leaves {
+    if let Some(path) = &recipe.written_file {
         if part.container.is_none() && !path.exists() {
             // Recorded before the commands, so that it is undone after them: until then Redis may write the file again.
-            acting.undo.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
+            resources.undo.push(injection.must_undo(Undo::RemoveFile { path: path.clone() })?);
         } else {
             // A file in a container cannot be removed from here, and a file that existed before must stay. So Redis
             // writes it again, without the keys of the fault.
@@ -113,14 +113,14 @@ async fn inject(state: RedisState, injection: &Injection<'_>) -> Result<Acting, 
         let (url, password) = (part.url.clone(), recipe.password.clone());
         let process = part.pid.zip(part.started).map(|(pid, started)| ProcessUndo { pid, started });
         let undo = RedisUndo { url, password, run_id, process, commands: restore };
-        acting.undo.push(injection.must_undo(Undo::Redis(undo))?);
+        resources.undo.push(injection.must_undo(Undo::Redis(undo))?);
     }
     let tasks = begin(&part.url, &recipe, &mut admin).await.map_err(|why| injection.refused(why))?;
     // Commands that were accepted are no proof: a fault without an effect proves nothing (decision 0015).
     symptom::wait(&part.url, &recipe.symptom, &mut admin).await.map_err(|why| injection.no_effect(why))?;
     connections.push(admin);
-    acting.hold = Some(Box::new(StateHold { connections, tasks }));
-    Ok(acting)
+    resources.hold = Some(Box::new(StateHold { connections, tasks }));
+    Ok(resources)
 }
 
 async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) -> Result<JoinSet<()>, String> {
@@ -152,7 +152,7 @@ async fn begin(url: &str, recipe: &Recipe, admin: &mut MultiplexedConnection) ->
     }
     if recipe.closes_other_connections {
         symptom::close_other_connections(admin).await?;
-        query_all(admin, &recipe.then).await?;
+        query_all(admin, &recipe.after_close).await?;
     }
     Ok(tasks)
 }

@@ -2,7 +2,7 @@
 //! there is nothing to undo or to heal.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +24,10 @@ impl Fault for Restart {
         vec![&self.part]
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             injection.stack.restart(&self.part).await.map_err(|error| injection.stack_failed(error))?;
-            Ok(Acting::default())
+            Ok(FaultResources::default())
         })
     }
 }

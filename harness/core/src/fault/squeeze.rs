@@ -5,7 +5,7 @@ mod group;
 
 use super::error::FaultError;
 use super::injection::Injection;
-use super::kind::Acting;
+use super::kind::FaultResources;
 use crate::plan::Backend;
 use crate::stack::labelled;
 use crate::stack::undo::{ContainerUndo, UNLIMITED, Undo};
@@ -42,7 +42,7 @@ pub(super) fn no_groups(controller: &str, backend: &Backend) -> Option<String> {
     if *backend == Backend::Process { group::impossible(controller) } else { None }
 }
 
-pub(super) async fn squeeze(injection: &Injection<'_>, part: &str, limit: Limit) -> Result<Acting, FaultError> {
+pub(super) async fn squeeze(injection: &Injection<'_>, part: &str, limit: Limit) -> Result<FaultResources, FaultError> {
     let running = injection.part(part)?;
     let guard = match &running.container {
         Some(container) => limit_container(injection, container, limit).await?,

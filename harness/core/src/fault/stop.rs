@@ -1,7 +1,7 @@
 //! `stop`: SIGTERM asks a part to end, as a deployment does. The heal starts the part again.
 
 use super::injection::Injection;
-use super::kind::{Acting, Fault, Step};
+use super::kind::{Fault, FaultResources, Step};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,11 +23,11 @@ impl Fault for Stop {
         vec![&self.part]
     }
 
-    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, Acting> {
+    fn inject<'f>(&'f self, injection: &'f Injection<'_>) -> Step<'f, FaultResources> {
         Box::pin(async move {
             // No undo entry, as for `kill`.
             injection.stack.terminate(&self.part).await.map_err(|error| injection.stack_failed(error))?;
-            Ok(Acting::default())
+            Ok(FaultResources::default())
         })
     }
 

@@ -3,7 +3,7 @@
 
 use super::target::{Coverage, TargetCalls};
 use super::{Recorded, target_calls};
-use crate::drive::{DriverReport, FinalWalks, Handshakes, Subject};
+use crate::drive::{DriverReport, FinalWalks, Handshakes, RunPurpose};
 use harness_history::{Evidence, Finding, OpRef, Phase, Verdict, counted};
 
 /// Name of the finding about the run itself.
@@ -20,8 +20,8 @@ const MAX_SEND_LAG_US: u64 = 5_000;
 pub(super) fn finding(recorded: &Recorded) -> Finding {
     let (judged, summary, mut doubts) = match &recorded.plan.subject {
         _ if recorded.oversize.is_some() => (0, String::new(), recorded.oversize.iter().cloned().collect()),
-        Subject::Load(_) => load(recorded),
-        Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_) => scenario(recorded),
+        RunPurpose::Load(_) => load(recorded),
+        RunPurpose::Scenario(_) | RunPurpose::Experiment(_) | RunPurpose::Hardening(_) => scenario(recorded),
     };
     if let Some((calls, why)) = recorded.history.local_errors() {
         doubts.push(format!(
@@ -78,7 +78,7 @@ fn load(recorded: &Recorded) -> EvidenceSummary {
             doubts.extend(saturation(driver));
             // Latency counts from the plan, so a late call makes a pass harder. Beside closed users, who keep the machine busy, that is no reason
             // to doubt one; it is still a reason to doubt a broken bound.
-            if !matches!(&recorded.plan.subject, Subject::Load(workload) if workload.beside.is_some()) {
+            if !matches!(&recorded.plan.subject, RunPurpose::Load(workload) if workload.beside.is_some()) {
                 doubts.extend(lateness(driver));
             }
         }
@@ -110,9 +110,11 @@ fn handshakes(driver: &DriverReport) -> Option<String> {
 /// Returns the promises that a run on a target did not look at; `None` if it looked at all, or if the run is on a stack of this product.
 fn not_judged(recorded: &Recorded) -> Option<String> {
     let calls = match &recorded.plan.subject {
-        Subject::Load(workload) if workload.is_on_target() => TargetCalls::of_load(workload),
-        Subject::Experiment(experiment) if experiment.is_on_target() => target_calls(recorded, experiment),
-        Subject::Load(_) | Subject::Experiment(_) | Subject::Scenario(_) | Subject::Hardening(_) => return None,
+        RunPurpose::Load(workload) if workload.is_on_target() => TargetCalls::of_load(workload),
+        RunPurpose::Experiment(experiment) if experiment.is_on_target() => target_calls(recorded, experiment),
+        RunPurpose::Load(_) | RunPurpose::Experiment(_) | RunPurpose::Scenario(_) | RunPurpose::Hardening(_) => {
+            return None;
+        }
     };
     let not_judged = Coverage::of(calls).not_judged;
     (!not_judged.is_empty()).then(|| format!("; not looked at: {}", not_judged.join(", ")))

@@ -8,19 +8,19 @@ use harness_history::{Evidence, Finding, Verdict};
 /// run was cut off, is unknown.
 pub(super) fn findings(plan: &Hardening, records: &[CheckRecord]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for card in &plan.checks {
-        let Some(record) = records.iter().find(|record| record.id == card.id) else {
-            findings.push(without_result(card));
+    for texts in &plan.checks {
+        let Some(record) = records.iter().find(|record| record.id == texts.id) else {
+            findings.push(without_result(texts));
             continue;
         };
-        if record.state == CheckState::NotApplicable || cause_of(&card.id, plan, records).is_some() {
+        if record.state == CheckState::NotApplicable || cause_of(&texts.id, plan, records).is_some() {
             continue;
         }
-        findings.push(finding(card, record, plan, records));
+        findings.push(finding(texts, record, plan, records));
     }
     // A run in which nothing was tried proves nothing.
     if findings.is_empty() {
-        let nothing = |card| Finding { summary: "no check was applicable".to_owned(), ..without_result(card) };
+        let nothing = |texts| Finding { summary: "no check was applicable".to_owned(), ..without_result(texts) };
         findings.extend(plan.checks.first().map(nothing));
     }
     findings
@@ -29,33 +29,33 @@ pub(super) fn findings(plan: &Hardening, records: &[CheckRecord]) -> Vec<Finding
 /// Returns the check whose failure is the first cause of a failure of `id`; `None` if it does not fail or is a cause itself.
 pub(crate) fn cause_of<'p>(id: &str, plan: &'p Hardening, records: &[CheckRecord]) -> Option<&'p str> {
     let fails = |id: &str| records.iter().any(|record| record.id == id && record.state == CheckState::Fail);
-    let card = |id: &str| plan.checks.iter().find(|card| card.id == id);
+    let texts = |id: &str| plan.checks.iter().find(|texts| texts.id == id);
     let mut cause: Option<&CheckTexts> = None;
-    let mut at = card(id).filter(|card| fails(&card.id))?;
+    let mut at = texts(id).filter(|texts| fails(&texts.id))?;
     // A chain has no circle, which a test of the catalogue holds; the bound ends this loop without it.
     for _ in 0..plan.checks.len() {
-        let Some(next) = at.follows.iter().filter(|id| fails(id)).find_map(|id| card(id)) else { break };
+        let Some(next) = at.follows.iter().filter(|id| fails(id)).find_map(|id| texts(id)) else { break };
         (cause, at) = (Some(next), next);
     }
-    cause.map(|card| card.id.as_str())
+    cause.map(|texts| texts.id.as_str())
 }
 
-fn finding(card: &CheckTexts, record: &CheckRecord, plan: &Hardening, records: &[CheckRecord]) -> Finding {
+fn finding(texts: &CheckTexts, record: &CheckRecord, plan: &Hardening, records: &[CheckRecord]) -> Finding {
     let violation = |violation: &crate::drive::hardening::ViolationRecord| Evidence {
         what: format!("{}: {}", violation.case, violation.signs.join("; ")),
         ops: violation.ops.clone(),
     };
     let doubt = |doubt: &String| Evidence { what: doubt.clone(), ops: Vec::new() };
-    let same = records.iter().filter(|other| cause_of(&other.id, plan, records) == Some(card.id.as_str()));
+    let same = records.iter().filter(|other| cause_of(&other.id, plan, records) == Some(texts.id.as_str()));
     let same =
         same.map(|other| Evidence { what: format!("same cause: {} {}", other.id, other.summary), ops: Vec::new() });
     let violations = record.violations.iter().map(violation);
     let evidence: Vec<Evidence> = violations.chain(record.doubts.iter().map(doubt)).chain(same).collect();
     Finding {
-        check: card.id.clone(),
+        check: texts.id.clone(),
         verdict: record.state.verdict().unwrap_or(Verdict::Unknown),
         summary: match record.state {
-            CheckState::Fail => format!("{}; expected: {}", record.summary, card.title),
+            CheckState::Fail => format!("{}; expected: {}", record.summary, texts.title),
             CheckState::Pass | CheckState::Unknown | CheckState::NotApplicable => record.summary.clone(),
         },
         judged: record.cases,
@@ -64,9 +64,9 @@ fn finding(card: &CheckTexts, record: &CheckRecord, plan: &Hardening, records: &
     }
 }
 
-fn without_result(card: &CheckTexts) -> Finding {
+fn without_result(texts: &CheckTexts) -> Finding {
     Finding {
-        check: card.id.clone(),
+        check: texts.id.clone(),
         verdict: Verdict::Unknown,
         summary: "the run ended before this check".to_owned(),
         judged: 0,
@@ -83,7 +83,7 @@ mod tests {
     use harness_history::Verdict;
     use std::time::Duration;
 
-    fn card(id: &str, follows: &[&str]) -> CheckTexts {
+    fn texts(id: &str, follows: &[&str]) -> CheckTexts {
         CheckTexts {
             id: id.to_owned(),
             title: format!("{id} holds"),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn plan() -> Hardening {
-        let checks = vec![card("A", &[]), card("B", &["A"]), card("C", &["B"]), card("D", &[]), card("E", &[])];
+        let checks = vec![texts("A", &[]), texts("B", &["A"]), texts("C", &["B"]), texts("D", &[]), texts("E", &[])];
         Hardening {
             repository: None,
             profile: None,

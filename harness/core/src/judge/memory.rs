@@ -1,6 +1,6 @@
 //! The memory that a judgement may take, and what it means for the length of a run (decision 0045).
 
-use crate::drive::{Plan, Subject};
+use crate::drive::{Plan, RunPurpose};
 use crate::plan::PlanError;
 use harness_history::Full;
 
@@ -62,12 +62,12 @@ impl Default for JudgeMemory {
     }
 }
 
-fn planned_calls(subject: &Subject) -> f64 {
+fn planned_calls(subject: &RunPurpose) -> f64 {
     match subject {
-        Subject::Load(workload) => workload.planned_arrivals(),
-        Subject::Experiment(experiment) => experiment.load.rate * experiment.length().as_secs_f64(),
+        RunPurpose::Load(workload) => workload.planned_arrivals(),
+        RunPurpose::Experiment(experiment) => experiment.load.rate * experiment.length().as_secs_f64(),
         // Their calls are few, whatever their settings.
-        Subject::Scenario(_) | Subject::Hardening(_) => 0.0,
+        RunPurpose::Scenario(_) | RunPurpose::Hardening(_) => 0.0,
     }
 }
 
@@ -75,7 +75,7 @@ fn planned_calls(subject: &Subject) -> f64 {
 mod tests {
     use super::JudgeMemory;
     use crate::drive::experiment;
-    use crate::drive::{Plan, PlanRequest, Subject};
+    use crate::drive::{Plan, PlanRequest, RunPurpose};
     use crate::plan::Backend;
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
         let secs = experiment.length().as_secs_f64();
         let mut check = |calls: f64| {
             experiment.load.rate = calls / secs;
-            let subject = Subject::Experiment(Box::new(experiment.clone()));
+            let subject = RunPurpose::Experiment(Box::new(experiment.clone()));
             let request = PlanRequest {
                 command: String::new(),
                 seed: Some(1),

@@ -5,7 +5,7 @@ use super::{JudgeMemory, evidence, hits};
 use crate::drive::experiment::Experiment;
 use crate::drive::hardening::CheckRecord;
 use crate::drive::scenario::ScenarioReport;
-use crate::drive::{DriverReport, Plan, Subject};
+use crate::drive::{DriverReport, Plan, RunPurpose};
 use crate::observe::sample::{Sample, Surroundings};
 use crate::plan::hardening::Hardening;
 use crate::plan::seal::{Checksums, HashedFile, Integrity};
@@ -109,8 +109,8 @@ impl<'d> RecordFiles<'d> {
         let ReadHistory { history, torn, oversize } = self.history()?;
         let plan: Plan = self.document(run_dir::PLAN)?;
         let history = match &plan.subject {
-            Subject::Experiment(experiment) => self.add_experiment(experiment, history),
-            Subject::Load(_) | Subject::Scenario(_) | Subject::Hardening(_) => history,
+            RunPurpose::Experiment(experiment) => self.add_experiment(experiment, history),
+            RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Hardening(_) => history,
         };
         // From here on a missing file is no error: a run that was cut off has no reports, but its calls can still be judged.
         let driver = self.document(run_dir::DRIVER).ok();
@@ -120,8 +120,8 @@ impl<'d> RecordFiles<'d> {
         let has_expectations = self.run_dir.join(run_dir::EXPECTATIONS).exists();
         let expectations = if has_expectations { self.lines(run_dir::EXPECTATIONS)?.0 } else { Vec::new() };
         let hardening = match &plan.subject {
-            Subject::Hardening(hardening) => self.checks(hardening)?,
-            Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => Vec::new(),
+            RunPurpose::Hardening(hardening) => self.checks(hardening)?,
+            RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Experiment(_) => Vec::new(),
         };
         Ok(Recorded {
             run_dir: self.run_dir.to_owned(),
@@ -145,7 +145,7 @@ impl<'d> RecordFiles<'d> {
             return Ok(Vec::new());
         }
         let mut records: Vec<CheckRecord> = self.lines(run_dir::HARDENING)?.0;
-        let place = |id: &str| hardening.checks.iter().position(|card| card.id == id);
+        let place = |id: &str| hardening.checks.iter().position(|texts| texts.id == id);
         records.sort_by_key(|record| place(&record.id));
         Ok(records)
     }
@@ -178,21 +178,21 @@ impl<'d> RecordFiles<'d> {
     /// the other process disturbs none.
     fn conditions(
         &mut self,
-        subject: &Subject,
+        subject: &RunPurpose,
         driver: Option<&DriverReport>,
         experiment: Option<&harness_history::experiment::Experiment>,
     ) -> Conditions {
         let recorded: Conditions = self.document(run_dir::CONDITIONS).unwrap_or_default();
         match (subject, driver) {
-            (Subject::Load(_), None) => Conditions { stalls: Vec::new(), ..recorded },
-            (Subject::Load(_), Some(driver)) => {
+            (RunPurpose::Load(_), None) => Conditions { stalls: Vec::new(), ..recorded },
+            (RunPurpose::Load(_), Some(driver)) => {
                 let measured = Span { from_us: driver.measured_from_us, until_us: driver.measured_until_us };
                 let limits = evidence::limits(driver);
                 let sampled = driver.final_sample;
                 Conditions { measured: Some(measured), stalls: driver.stalls.clone(), limits, sampled, ..recorded }
             }
             // Older versions recorded crowded spans only in the experiment.
-            (Subject::Scenario(_) | Subject::Experiment(_) | Subject::Hardening(_), _) => match experiment {
+            (RunPurpose::Scenario(_) | RunPurpose::Experiment(_) | RunPurpose::Hardening(_), _) => match experiment {
                 Some(experiment) => Conditions { crowded: experiment.crowded.clone(), ..recorded },
                 None => recorded,
             },

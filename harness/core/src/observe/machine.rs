@@ -23,7 +23,7 @@ pub struct MachineTotals {
 
 /// Reads the CPU time of the machine, and of our processes: the harness, the parts with their children, and `others`. Returns `None` if
 /// `/proc/stat` cannot be read.
-pub(crate) fn look(stack: &Stack, others: &[u32], epoch_us: u64) -> Option<MachineTotals> {
+pub(crate) fn read_totals(stack: &Stack, others: &[u32], epoch_us: u64) -> Option<MachineTotals> {
     let total = KernelStats::current().ok()?.total;
     // Time that the hypervisor gave to other machines counts as busy, because it slows the stack like a process here.
     let given_away = total.steal.unwrap_or_default();
@@ -63,7 +63,7 @@ mod tests {
     use super::{MachineTotals, is_crowded};
     use std::time::Duration;
 
-    fn look(busy: u64, all: u64, own: &[(u32, u64)]) -> MachineTotals {
+    fn read_totals(busy: u64, all: u64, own: &[(u32, u64)]) -> MachineTotals {
         let time = Duration::from_millis;
         MachineTotals {
             at_us: 0,
@@ -75,10 +75,13 @@ mod tests {
 
     #[test]
     fn only_cpu_time_of_other_processes_makes_a_machine_busy() {
-        let before = look(1_000, 10_000, &[(7, 100)]);
-        assert!(!is_crowded(&before, &look(2_900, 12_000, &[(7, 1_800)])), "1.9 s busy, 1.7 s of it ours");
-        assert!(is_crowded(&before, &look(2_900, 12_000, &[(7, 900)])), "1.1 s of 2 s by others");
-        assert!(!is_crowded(&before, &look(2_900, 12_000, &[(7, 900), (8, 900)])), "a part that was started is ours");
+        let before = read_totals(1_000, 10_000, &[(7, 100)]);
+        assert!(!is_crowded(&before, &read_totals(2_900, 12_000, &[(7, 1_800)])), "1.9 s busy, 1.7 s of it ours");
+        assert!(is_crowded(&before, &read_totals(2_900, 12_000, &[(7, 900)])), "1.1 s of 2 s by others");
+        assert!(
+            !is_crowded(&before, &read_totals(2_900, 12_000, &[(7, 900), (8, 900)])),
+            "a part that was started is ours"
+        );
         assert!(!is_crowded(&before, &before), "no time has passed");
     }
 }

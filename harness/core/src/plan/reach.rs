@@ -29,7 +29,7 @@ pub struct Reach {
 
 /// A URL whose host may be reached, with the addresses that every later connection uses. Serialized with the plan: the addresses are resolved once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reached {
+pub struct ResolvedHost {
     /// Host as in the URL, in lower case. An IPv6 address has no brackets.
     pub host: String,
     /// At least one, with the port of the URL.
@@ -38,7 +38,7 @@ pub struct Reached {
     pub is_loopback: bool,
 }
 
-impl std::fmt::Display for Reached {
+impl std::fmt::Display for ResolvedHost {
     /// Writes the host and its addresses, for the line that is printed before a load: `staging.example (192.0.2.7:443)`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
@@ -57,9 +57,9 @@ impl Reach {
     /// # Errors
     /// Returns why the harness sends nothing there: the text is not an `http` or `https` URL, its host is neither loopback nor in the container network
     /// nor listed, it cannot be resolved, or one of its addresses is never reached.
-    pub async fn resolve(&self, url: &str) -> Result<Reached, String> {
+    pub async fn resolve(&self, url: &str) -> Result<ResolvedHost, String> {
         let (host, port) = parse(url)?;
-        self.admit(&host, in_container())?;
+        self.check_name(&host, in_container())?;
         let lookup = tokio::time::timeout(RESOLVE_DEADLINE, tokio::net::lookup_host((host.as_str(), port)));
         let addresses = match lookup.await {
             Ok(Ok(addresses)) => addresses.take(MAX_ADDRESSES + 1).collect(),
@@ -72,13 +72,17 @@ impl Reach {
     }
 
     /// Returns the reasons why this load may not be sent to a host, one line each. Loopback has no bounds.
-    pub fn problems(&self, reached: &Reached, workload: &super::workload::Workload) -> Vec<String> {
-        if reached.is_loopback { Vec::new() } else { self.caps.problems(&reached.host, workload) }
+    pub fn problems(&self, resolved_host: &ResolvedHost, workload: &super::workload::Workload) -> Vec<String> {
+        if resolved_host.is_loopback { Vec::new() } else { self.caps.problems(&resolved_host.host, workload) }
     }
 
     /// Returns the reasons why a load of `users` for `length` at `rate` calls per second may not be sent to a host, one line each.
-    pub fn exceeded(&self, reached: &Reached, users: u32, length: Duration, rate: f64) -> Vec<String> {
-        if reached.is_loopback { Vec::new() } else { self.caps.exceeded(&reached.host, users, length, Some(rate)) }
+    pub fn exceeded(&self, resolved_host: &ResolvedHost, users: u32, length: Duration, rate: f64) -> Vec<String> {
+        if resolved_host.is_loopback {
+            Vec::new()
+        } else {
+            self.caps.exceeded(&resolved_host.host, users, length, Some(rate))
+        }
     }
 
     /// Checks what is known before a name is resolved: the URL and the list. Nothing is sent, not even a query for the name.
@@ -87,7 +91,7 @@ impl Reach {
     /// See [`Reach::resolve`].
     pub(super) fn precheck(&self, url: &str) -> Result<(), String> {
         let (host, _) = parse(url)?;
-        self.admit(&host, in_container())
+        self.check_name(&host, in_container())
     }
 
     /// Checks the URL of a server that the harness starts: its host is loopback, whatever the user allows, because the process runs here.
@@ -105,11 +109,11 @@ impl Reach {
         ))
     }
 
-    fn admit(&self, host: &str, in_container: bool) -> Result<(), String> {
+    fn check_name(&self, host: &str, in_container: bool) -> Result<(), String> {
         if let Ok(ip) = host.parse::<IpAddr>()
             && let Some(why) = address::never_reached(ip)
         {
-            return Err(never(host, ip, why));
+            return Err(never_reached_message(host, ip, why));
         }
         // In a container, such a name can be a neighbour on its network, for example `memory`; its address is checked later. On any other machine, a
         // name without a dot can be any machine of the office.
@@ -124,7 +128,7 @@ impl Reach {
         ))
     }
 
-    fn check(&self, host: &str, addresses: Vec<SocketAddr>, networks: &[Network]) -> Result<Reached, String> {
+    fn check(&self, host: &str, addresses: Vec<SocketAddr>, networks: &[Network]) -> Result<ResolvedHost, String> {
         if addresses.is_empty() {
             return Err(format!("`{host}` has no address"));
         }
@@ -134,7 +138,7 @@ impl Reach {
         // One forbidden address is enough: which address a connection takes is not in the hands of the user.
         for address in &addresses {
             if let Some(why) = address::never_reached(address.ip()) {
-                return Err(never(host, address.ip(), why));
+                return Err(never_reached_message(host, address.ip(), why));
             }
         }
         let is_near = |ip: IpAddr| ip.to_canonical().is_loopback();
@@ -149,15 +153,15 @@ impl Reach {
             }
         }
         let is_loopback = addresses.iter().all(|address| is_near(address.ip()));
-        Ok(Reached { host: host.to_owned(), addresses, is_loopback })
+        Ok(ResolvedHost { host: host.to_owned(), addresses, is_loopback })
     }
 
     fn is_listed(&self, host: &str) -> bool {
-        self.hosts.iter().any(|listed| normal(listed) == host)
+        self.hosts.iter().any(|listed| normal_host(listed) == host)
     }
 }
 
-fn never(host: &str, ip: IpAddr, why: &str) -> String {
+fn never_reached_message(host: &str, ip: IpAddr, why: &str) -> String {
     format!("the address {ip} of `{host}` is never reached: it is {why}")
 }
 
@@ -183,7 +187,7 @@ fn parse(url: &str) -> Result<(String, u16), String> {
                     `--bearer-file`"
             .to_owned());
     }
-    let host = normal(authority.host());
+    let host = normal_host(authority.host());
     if host.is_empty() { Err(wrong("it names no host")) } else { Ok((host, authority.port_u16().unwrap_or(port))) }
 }
 
@@ -198,7 +202,7 @@ pub(crate) fn without_secrets(url: &str) -> String {
 }
 
 /// Names are equal in any case and with a final dot. `Uri` keeps the brackets of an IPv6 address, and `IpAddr` does not accept them.
-fn normal(host: &str) -> String {
+fn normal_host(host: &str) -> String {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
         Ok(ip) => ip.to_string(),

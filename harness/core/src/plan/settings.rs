@@ -210,7 +210,7 @@ pub enum HardeningSet {
 pub struct Scenarios {
     /// Names of scenarios, or `all`; an empty list skips the phase.
     #[schemars(with = "Vec<String>", extend("x-alone" = ALL, "items" = { "type": "string", "format": "scenario" }))]
-    pub run: Names,
+    pub run: NameSelection,
     /// Names of scenarios that `all` leaves out.
     #[schemars(extend("items" = { "type": "string", "format": "scenario" }))]
     pub except: Vec<String>,
@@ -250,7 +250,7 @@ pub struct Load {
 pub struct Experiments {
     /// Names of experiments, paths that end with `.toml`, or `all`; an empty list skips the phase.
     #[schemars(with = "Vec<String>", extend("x-alone" = ALL, "items" = { "type": "string", "format": "experiment" }))]
-    pub run: Names,
+    pub run: NameSelection,
     /// Maximum time from the end of the last fault until the stack is steady again, such as `30s`.
     #[serde(deserialize_with = "length")]
     #[schemars(with = "String", extend("format" = "duration", "x-at-least" = "100ms", "x-at-most" = "15m"))]
@@ -262,12 +262,12 @@ const ALL: &str = "all";
 /// Which scenarios or experiments run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "Vec<String>")]
-pub enum Names {
+pub enum NameSelection {
     All,
     These(Vec<String>),
 }
 
-impl From<Vec<String>> for Names {
+impl From<Vec<String>> for NameSelection {
     fn from(names: Vec<String>) -> Self {
         if names == [ALL] { Self::All } else { Self::These(names) }
     }

@@ -123,8 +123,8 @@ impl Topology {
     /// not limit the load.
     pub fn for_load(service: Service) -> Self {
         match service {
-            Service::Memory => Self::memory().under_load(),
-            Service::Guardrails | Service::Patterns | Service::Orchestrator => Self::full().under_load(),
+            Service::Memory => Self::memory().with_load_quotas(),
+            Service::Guardrails | Service::Patterns | Service::Orchestrator => Self::full().with_load_quotas(),
         }
     }
 
@@ -177,7 +177,7 @@ impl Topology {
 
     /// Sets an environment variable of one service, on all its instances.
     #[must_use]
-    pub fn setting(mut self, service: Service, name: &str, value: impl ToString) -> Self {
+    pub fn with_setting(mut self, service: Service, name: &str, value: impl ToString) -> Self {
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
             part.settings.insert(name.to_owned(), value.to_string());
         }
@@ -186,7 +186,7 @@ impl Topology {
 
     /// Sets the port of a service.
     #[must_use]
-    pub fn at(mut self, service: Service, port: u16) -> Self {
+    pub fn with_port(mut self, service: Service, port: u16) -> Self {
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
             part.port = Some(port);
         }
@@ -195,21 +195,22 @@ impl Topology {
 
     /// Sets an environment variable of every service.
     #[must_use]
-    pub fn everywhere(self, name: &str, value: impl ToString) -> Self {
+    pub fn with_setting_everywhere(self, name: &str, value: impl ToString) -> Self {
         let value = value.to_string();
-        Service::ALL.into_iter().fold(self, |topology, service| topology.setting(service, name, &value))
+        Service::ALL.into_iter().fold(self, |topology, service| topology.with_setting(service, name, &value))
     }
 
     /// Raises the quotas, so that a load measures the services and not the limits of a paid plan.
     #[must_use]
-    pub fn under_load(self) -> Self {
+    pub fn with_load_quotas(self) -> Self {
         // The daily quota of the enterprise plan only, because the tokens of every load are for this plan.
-        self.everywhere(env::QUOTA_ENTERPRISE_DAILY, 1_000_000_000).everywhere(env::QUOTA_BURST_PER_SECOND, 1_000_000)
+        self.with_setting_everywhere(env::QUOTA_ENTERPRISE_DAILY, 1_000_000_000)
+            .with_setting_everywhere(env::QUOTA_BURST_PER_SECOND, 1_000_000)
     }
 
     /// Taps every edge from one service to another.
     #[must_use]
-    pub fn tapped(mut self, from: Service, to: Service) -> Self {
+    pub fn with_tap(mut self, from: Service, to: Service) -> Self {
         let targets: Vec<String> = self.of(to).map(|part| part.name.clone()).collect();
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(from)) {
             let edges = part.edges.iter_mut().filter(|edge| targets.contains(&edge.to));
@@ -220,7 +221,7 @@ impl Topology {
 
     /// Puts a liar in front of a service, or adds another lie to it.
     #[must_use]
-    pub fn lying(mut self, service: Service, lie: &str) -> Self {
+    pub fn with_lie(mut self, service: Service, lie: &str) -> Self {
         let parts = self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service));
         parts.for_each(|part| part.lies.push(lie.to_owned()));
         self
@@ -228,7 +229,7 @@ impl Topology {
 
     /// Delays every response of a service to a client, by a proxy between the clients and the service.
     #[must_use]
-    pub fn slowed(mut self, service: Service, by: std::time::Duration) -> Self {
+    pub fn with_delay(mut self, service: Service, by: std::time::Duration) -> Self {
         for part in self.parts.iter_mut().filter(|part| part.kind == PartKind::Service(service)) {
             part.slow_ms = u64::try_from(by.as_millis()).ok();
             // A tapped entrance has a proxy already and must stay tapped.
@@ -241,7 +242,7 @@ impl Topology {
 
     /// Limits every service, and not Redis.
     #[must_use]
-    pub fn limited(mut self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: Limits) -> Self {
         let services = self.parts.iter_mut().filter(|part| part.kind.service().is_some());
         services.for_each(|part| part.limits = Some(limits));
         self
@@ -249,7 +250,7 @@ impl Topology {
 
     /// Keeps only these services, and Redis. No remaining part calls a removed one.
     #[must_use]
-    pub fn reduced_to(mut self, keep: impl Fn(Service) -> bool) -> Self {
+    pub fn with_only(mut self, keep: impl Fn(Service) -> bool) -> Self {
         self.parts.retain(|part| part.kind.service().is_none_or(&keep));
         let names: Vec<String> = self.parts.iter().map(|part| part.name.clone()).collect();
         self.parts.iter_mut().for_each(|part| part.edges.retain(|edge| names.contains(&edge.to)));
@@ -403,7 +404,7 @@ mod tests {
     #[test]
     fn a_tap_is_on_every_edge_between_two_services() {
         let topology =
-            Topology::full().instances(Service::Patterns, 2).tapped(Service::Orchestrator, Service::Patterns);
+            Topology::full().instances(Service::Patterns, 2).with_tap(Service::Orchestrator, Service::Patterns);
         let orchestrator = topology.part("orchestrator").unwrap();
         for edge in &orchestrator.edges {
             let expected = if edge.to.starts_with("patterns") { EdgeMode::Tapped } else { EdgeMode::Direct };

@@ -2,7 +2,7 @@
 
 use super::ReportError;
 use super::figures::{CheckFigures, HardeningFigures, Summary, ViolationFigures};
-use super::fill::fill;
+use super::template::render_template;
 use crate::plan::target::TARGET;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
@@ -55,7 +55,7 @@ pub(super) fn render(summary: &Summary, hardening: &HardeningFigures) -> Result<
     let values = context! {
         run => Value::from(Serde(summary)), findings => Value::from(Serde(&findings)), unclear => Value::from(Serde(&unclear)), has_curl
     };
-    fill("fix.md", TEMPLATE, values)
+    render_template("fix.md", TEMPLATE, values)
 }
 
 fn finding(check: &CheckFigures, hardening: &HardeningFigures) -> FixFinding {

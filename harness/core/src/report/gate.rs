@@ -5,9 +5,9 @@ pub mod record;
 
 pub use form::{GatePhase, GateReason, GateRun, GateSummary};
 
-use super::fill::fill;
 use super::html::Charts;
 use super::summary::Summary;
+use super::template::render_template;
 use super::{ReportError, html, junit};
 use crate::judge::{JudgeError, JudgeMemory, Recorded, judge};
 use crate::plan::run_dir;
@@ -33,7 +33,7 @@ pub fn write(dir: &Path, record: &GateRecord, summaries: &Summaries) -> Result<G
     let gate = GateSummary::new(record, summaries, &verify(dir));
     let in_order: Vec<Option<&Summary>> =
         record.phases.iter().flat_map(|phase| &phase.runs).map(|run| of(run, summaries)).collect();
-    let markdown = fill("report.md", MARKDOWN, context! { gate => Value::from(Serde(&gate)) })?;
+    let markdown = render_template("report.md", MARKDOWN, context! { gate => Value::from(Serde(&gate)) })?;
     super::write_files(
         dir,
         [
@@ -263,5 +263,5 @@ fn page(gate: &GateSummary, record: &GateRecord, summaries: &Summaries) -> Resul
     let values = context! {
         gate => Value::from(Serde(gate)), phases => Value::from(Serde(&phases)), style => html::STYLE,
     };
-    fill("report.html", PAGE, values)
+    render_template("report.html", PAGE, values)
 }

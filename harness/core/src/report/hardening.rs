@@ -3,7 +3,7 @@
 use super::figures::{
     CheckFigures, ExchangeFigures, HardeningFigures, NotMadeFigures, OmittedFigures, ViolationFigures,
 };
-use crate::drive::Subject;
+use crate::drive::RunPurpose;
 use crate::drive::hardening::{CheckRecord, CheckState, ViolationRecord};
 use crate::judge::Recorded;
 use crate::judge::hardening::cause_of;
@@ -16,8 +16,8 @@ use indexmap::IndexMap;
 
 /// Returns the figures; `None` for another kind of run.
 pub(super) fn figures(recorded: &Recorded) -> Option<HardeningFigures> {
-    let Subject::Hardening(plan) = &recorded.plan.subject else { return None };
-    let made = plan.checks.iter().map(|card| check(card, plan, recorded));
+    let RunPurpose::Hardening(plan) = &recorded.plan.subject else { return None };
+    let made = plan.checks.iter().map(|texts| check(texts, plan, recorded));
     let skipped = plan.omitted.iter().map(|omitted| OmittedFigures {
         id: omitted.id.clone(),
         title: omitted.title.clone(),
@@ -53,23 +53,23 @@ fn not_made(checks: &[CheckFigures], omitted: &[OmittedFigures]) -> Vec<NotMadeF
     groups
 }
 
-fn check(card: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigures {
-    let record = recorded.hardening.iter().find(|record| record.id == card.id);
+fn check(texts: &CheckTexts, plan: &Hardening, recorded: &Recorded) -> CheckFigures {
+    let record = recorded.hardening.iter().find(|record| record.id == texts.id);
     let of = |field: fn(&CheckRecord) -> u64| record.map(field).unwrap_or_default();
     CheckFigures {
-        id: card.id.clone(),
-        title: card.title.clone(),
-        severity: card.severity().name().to_owned(),
-        score: card.score,
+        id: texts.id.clone(),
+        title: texts.title.clone(),
+        severity: texts.severity().name().to_owned(),
+        score: texts.score,
         state: record.map_or(CheckState::Unknown, |record| record.state).name().to_owned(),
         summary: record.map_or_else(|| "the run ended before this check".to_owned(), |record| record.summary.clone()),
-        same_cause_as: cause_of(&card.id, plan, &recorded.hardening).map(str::to_owned),
-        why: card.why.clone(),
-        sources: card.sources.clone(),
-        how: card.how.clone(),
-        remedy: card.remedy.clone(),
-        mend: card.mend.clone(),
-        repeat: repeat(&card.id, &recorded.plan.backend, plan),
+        same_cause_as: cause_of(&texts.id, plan, &recorded.hardening).map(str::to_owned),
+        why: texts.why.clone(),
+        sources: texts.sources.clone(),
+        how: texts.how.clone(),
+        remedy: texts.remedy.clone(),
+        mend: texts.mend.clone(),
+        repeat: repeat(&texts.id, &recorded.plan.backend, plan),
         cases: of(|record| record.cases),
         controls: of(|record| record.controls),
         attempts: record.map(|record| record.attempts).unwrap_or_default(),

@@ -2,8 +2,8 @@
 
 use super::ReportError;
 use super::chart::{Axis, Chart, Line, Span, draw};
-use super::fill::fill;
 use super::summary::{SecondFigures, Summary};
+use super::template::render_template;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
 
@@ -20,7 +20,7 @@ pub(super) type Charts = Vec<Chart>;
 pub(super) fn render(summary: &Summary) -> Result<String, ReportError> {
     let charts = charts(summary)?;
     let values = context! { run => Value::from(Serde(summary)), charts => Value::from(Serde(&charts)), style => STYLE };
-    fill("report.html", TEMPLATE, values)
+    render_template("report.html", TEMPLATE, values)
 }
 
 /// Returns the shaded spans: the faults of an experiment, or the measured phase of another run.

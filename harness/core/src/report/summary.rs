@@ -1,6 +1,5 @@
 //! Summarises a run: from its records to the figures that every report shows.
 
-use super::because::because;
 pub use super::figures::{
     CheckFigures, CurvePoint, DriverFigures, EdgeFigures, EvidenceFigures, ExchangeFigures, ExpectationFigures,
     ExperimentFigures, FaultFigures, FindingFigures, HardeningFigures, NotMadeFigures, OmittedFigures,
@@ -8,7 +7,8 @@ pub use super::figures::{
     ThresholdFigures, ViolationFigures,
 };
 use super::tally::{Second, Tally};
-use crate::drive::Subject;
+use super::verdict_reason::verdict_reason;
+use crate::drive::RunPurpose;
 use crate::judge::{Judgement, Recorded};
 use crate::plan::Purpose;
 use crate::plan::hardening::Hardening;
@@ -49,7 +49,7 @@ impl Summary {
             format: 1,
             run_id: plan.run_id.clone(),
             verdict: judgement.verdict.name().to_owned(),
-            because: because(recorded, judgement),
+            because: verdict_reason(recorded, judgement),
             interrupted: judgement.interrupted,
             plan: plan_figures(recorded),
             surroundings: surrounding_figures(recorded),
@@ -99,10 +99,10 @@ fn plan_figures(recorded: &Recorded) -> PlanFigures {
         mix: BTreeMap::new(),
     };
     match &plan.subject {
-        Subject::Load(workload) => load_figures(figures, workload),
-        Subject::Scenario(script) => scenario_figures(figures, script, recorded),
-        Subject::Experiment(experiment) => experiment_figures(figures, experiment),
-        Subject::Hardening(hardening) => hardening_figures(figures, hardening, recorded),
+        RunPurpose::Load(workload) => load_figures(figures, workload),
+        RunPurpose::Scenario(script) => scenario_figures(figures, script, recorded),
+        RunPurpose::Experiment(experiment) => experiment_figures(figures, experiment),
+        RunPurpose::Hardening(hardening) => hardening_figures(figures, hardening, recorded),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The report of a trial, which runs each experiment against each lie that it names. The report shows which lies were
 //! caught.
 
-use super::fill::fill;
+use super::template::render_template;
 use super::{ReportError, html};
 use crate::plan::run_dir;
 use minijinja::context;
@@ -88,8 +88,8 @@ pub fn write(runs: &Path, trials: &[Trial]) -> Result<PathBuf, ReportError> {
         rows => Value::from(Serde(&rows)), tone, caught => caught(trials), missed, unknown, count => trials.len(),
         style => html::STYLE,
     };
-    let markdown = fill(MARKDOWN, include_str!("trial/report.md.j2"), values.clone())?;
-    let page = fill(PAGE, include_str!("trial/report.html.j2"), values)?;
+    let markdown = render_template(MARKDOWN, include_str!("trial/report.md.j2"), values.clone())?;
+    let page = render_template(PAGE, include_str!("trial/report.html.j2"), values)?;
     super::write_files(runs, [(MARKDOWN, markdown), (PAGE, page)])?;
     Ok(runs.join(PAGE))
 }

@@ -11,7 +11,7 @@ use crate::drive::client::{Bearer, ClientOptions};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::{ScenarioEnd, ScenarioReport};
-use crate::drive::target::{AccessError, TargetAccess, misfits};
+use crate::drive::target::{AccessError, TargetAccess, call_problems};
 use crate::observe;
 use crate::observe::clock::monotonic_us;
 use crate::plan::{PlanError, run_dir};
@@ -41,9 +41,9 @@ pub(super) async fn run(
     let (processes, over) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let traffic = Traffic::new(&stage, &experiment.load, &experiment.promises.errors, &over);
     let bearers = check_target(experiment, stack, view).await?;
-    let quiet_per_second = TargetAccess::of(stack).and_then(|access| access.quiet_per_second);
+    let unscheduled_per_second = TargetAccess::of(stack).and_then(|access| access.unscheduled_per_second);
     let traffic = match bearers.clone() {
-        Some(bearers) => traffic.on_target(bearers, &request.plan.run_id, quiet_per_second),
+        Some(bearers) => traffic.on_target(bearers, &request.plan.run_id, unscheduled_per_second),
         None => traffic,
     };
     let phases = PhaseRunner::new(experiment, &stage, stack, &traffic, run_dir, view);
@@ -122,22 +122,22 @@ async fn check_target(
     stack: &Stack,
     view: &Arc<dyn View>,
 ) -> Result<Option<Vec<Option<Arc<Bearer>>>>, RunError> {
-    let (Some(access), Some(reached), Some(target)) =
-        (TargetAccess::of(stack), stack.reached(), stack.request().backend.target())
+    let (Some(access), Some(resolved_host), Some(target)) =
+        (TargetAccess::of(stack), stack.resolved_host(), stack.request().backend.target())
     else {
         return Ok(None);
     };
-    view.show(Event::Note(format!("the target is {reached}")));
+    view.show(Event::Note(format!("the target is {resolved_host}")));
     let load = &experiment.load;
     let rate = load.rate * load.surge.as_ref().map_or(1.0, |surge| surge.times.max(1.0));
-    let problems = target.reach.exceeded(&reached, load.users, experiment.length(), rate);
+    let problems = target.reach.exceeded(&resolved_host, load.users, experiment.length(), rate);
     if !problems.is_empty() {
         return Err(PlanError { problems }.into());
     }
     let options = ClientOptions { deadline: load.call_deadline, ..ClientOptions::default() };
-    let misfits = misfits(&load.operations, &access.tools(options).await?);
-    if !misfits.is_empty() {
-        return Err(RunError::Misfit(misfits));
+    let call_problems = call_problems(&load.operations, &access.tools(options).await?);
+    if !call_problems.is_empty() {
+        return Err(RunError::InvalidCalls(call_problems));
     }
     Ok(Some(access.bearers().map_err(AccessError::from)?))
 }

@@ -2,7 +2,7 @@
 
 use super::{RunError, RunRequest, conditions};
 use crate::drive::client::Bearer;
-use crate::drive::hardening::{Access, HardeningCheck, Place, run_checks};
+use crate::drive::hardening::{Access, HardeningCheck, ProbeContext, run_checks};
 use crate::drive::scenario::Stage;
 use crate::drive::target::{AccessError, TargetAccess};
 use crate::observe;
@@ -28,7 +28,7 @@ pub(super) async fn check(
 ) -> Result<(), RunError> {
     let find = |id: &String| request.catalogue.iter().find(|check| check.id == id);
     let checks: Result<Vec<&'static HardeningCheck>, RunError> =
-        plan.checks.iter().map(|card| find(&card.id).ok_or_else(|| RunError::NoCheck(card.id.clone()))).collect();
+        plan.checks.iter().map(|texts| find(&texts.id).ok_or_else(|| RunError::NoCheck(texts.id.clone()))).collect();
     let checks = checks?;
     view.show(Event::Stage(format!("making {}", counted(checks.len(), "check", "checks"))));
     let unrecorded = |why: String| RunError::Unrecorded { path: run_dir.to_owned(), why };
@@ -37,7 +37,7 @@ pub(super) async fn check(
     let access = access(stack, &stage).await?;
     let (processes, stop) = (observe::local_processes(&stack.parts()), CancellationToken::new());
     let checking = async {
-        let place = Place { stage: &stage, access: access.as_ref(), repository: plan.repository.as_deref() };
+        let place = ProbeContext { stage: &stage, access: access.as_ref(), repository: plan.repository.as_deref() };
         let report = Box::pin(run_checks(&checks, place, run_dir, plan.deadline, view, cancel)).await;
         stop.cancel();
         report

@@ -1,11 +1,11 @@
 //! Keeps the services of a load within the CPU time and memory that the plan gives them.
 
-use crate::fault::{Active, FaultError, FaultKind, Injector};
+use crate::fault::{ActiveFault, FaultError, FaultKind, Injector};
 use crate::stack::Stack;
 use std::path::Path;
 
 /// Services that are limited until this ends.
-pub(super) struct Limited<'a>(Vec<Active<'a>>);
+pub(super) struct Limited<'a>(Vec<ActiveFault<'a>>);
 
 impl<'a> Limited<'a> {
     pub(super) async fn start(stack: &'a Stack, run_dir: &Path) -> Result<Self, FaultError> {

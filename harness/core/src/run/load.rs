@@ -4,7 +4,7 @@ use super::limits::Limited;
 use super::{RunError, RunRequest, conditions};
 use crate::drive::Assignment;
 use crate::drive::client::ClientOptions;
-use crate::drive::target::{TargetAccess, misfits};
+use crate::drive::target::{TargetAccess, call_problems};
 use crate::observe::clock::monotonic_us;
 use crate::observe::{self, WatchedProcess};
 use crate::plan::target::TARGET;
@@ -78,20 +78,20 @@ async fn check_target(
     stack: &Stack,
     view: &Arc<dyn View>,
 ) -> Result<TargetAccess, RunError> {
-    let (target, reached, part) = (request.plan.backend.target(), stack.reached(), stack.part(TARGET));
-    let (Some(target), Some(reached), Some(part)) = (target, reached, part) else {
+    let (target, resolved_host, part) = (request.plan.backend.target(), stack.resolved_host(), stack.part(TARGET));
+    let (Some(target), Some(resolved_host), Some(part)) = (target, resolved_host, part) else {
         let problems = vec![format!("the operations of `{}` are for a target, and this stack has none", workload.name)];
         return Err(PlanError { problems }.into());
     };
-    view.show(Event::Note(format!("the target is {reached}")));
-    let problems = target.reach.problems(&reached, workload);
+    view.show(Event::Note(format!("the target is {resolved_host}")));
+    let problems = target.reach.problems(&resolved_host, workload);
     if !problems.is_empty() {
         return Err(PlanError { problems }.into());
     }
-    let access = TargetAccess::new(target, &part.url, &reached);
+    let access = TargetAccess::new(target, &part.url, &resolved_host);
     let options = ClientOptions { deadline: workload.call_deadline, ..ClientOptions::default() };
-    let misfits = misfits(&workload.operations, &access.tools(options).await?);
-    if misfits.is_empty() { Ok(access) } else { Err(RunError::Misfit(misfits)) }
+    let call_problems = call_problems(&workload.operations, &access.tools(options).await?);
+    if call_problems.is_empty() { Ok(access) } else { Err(RunError::InvalidCalls(call_problems)) }
 }
 
 async fn start_driver(executable: &Path, run_dir: &Path) -> Result<Child, RunError> {

@@ -1,7 +1,7 @@
 //! Records when processes other than the stack and the harness used much of the machine, because they may be the reason
 //! for slow calls.
 
-use crate::observe::machine::{is_crowded, look};
+use crate::observe::machine::{is_crowded, read_totals};
 use crate::stack::Stack;
 use harness_history::experiment::Span;
 use procfs::process::FDTarget;
@@ -16,13 +16,13 @@ pub(super) async fn watch(stack: &Stack, driver: Option<u32>, epoch_us: u64, ove
     let mut crowded: Vec<Span> = Vec::new();
     // The processes of an external stack are found once, because nothing here starts them again.
     let others: Vec<u32> = external(stack).into_iter().chain(driver).collect();
-    let mut before = look(stack, &others, epoch_us);
+    let mut before = read_totals(stack, &others, epoch_us);
     loop {
         let last = tokio::select! {
             () = over.cancelled() => true,
             () = tokio::time::sleep(EVERY) => false,
         };
-        let now = look(stack, &others, epoch_us);
+        let now = read_totals(stack, &others, epoch_us);
         if let Some((before, now)) = before.as_ref().zip(now.as_ref())
             && is_crowded(before, now)
         {

@@ -89,8 +89,13 @@ impl Stack {
     ///
     /// # Errors
     /// There is no such part, or its program cannot be run.
-    pub async fn program(&self, name: &str, arguments: &[&str], deadline: Duration) -> Result<ProgramEnd, StackError> {
-        self.runtime.program(&self.request, name, arguments, deadline).await
+    pub async fn run_program(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        deadline: Duration,
+    ) -> Result<ProgramEnd, StackError> {
+        self.runtime.run_program(&self.request, name, arguments, deadline).await
     }
 
     /// Starts a part that has ended, at its address and with its data, and waits until it is ready.
@@ -149,7 +154,7 @@ impl Stack {
     /// # Errors
     /// The stack was started without such a folder.
     pub fn file(&self, service: Service, name: &str) -> Result<PathBuf, StackError> {
-        if !fixture::has_folder(&self.request.given, service) {
+        if !fixture::has_folder(&self.request.fixtures, service) {
             let why = "the stack was started without a folder of files for it; provide a file before the start";
             return Err(StackError::control(service.name(), "reconfigured", why));
         }
@@ -202,7 +207,7 @@ impl Stack {
 
     /// Returns the HTTP exchanges that passed a tapped edge so far, and the number of exchanges that the tap has
     /// dropped. Only if that number is 0, the list proves that a call was never made. `None` if the edge is not tapped.
-    pub fn tapped(&self, from: &str, to: &str) -> Option<(Vec<Arc<Exchange>>, u64)> {
+    pub fn tapped_exchanges(&self, from: &str, to: &str) -> Option<(Vec<Arc<Exchange>>, u64)> {
         self.proxies.tap(from, to).map(|tap| (tap.exchanges(), tap.missed()))
     }
 

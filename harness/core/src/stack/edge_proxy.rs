@@ -4,7 +4,7 @@ use super::StackError;
 use super::tls_tunnel::TlsTunnel;
 use crate::plan::trust::Trust;
 use chaos_proxy::toxic::Latency;
-use chaos_proxy::{Guard, Options, Proxy, Rule, Tap, Towards, Toxic};
+use chaos_proxy::{Guard, Options, Proxy, Rule, RuleDirection, Tap, Toxic};
 use parking_lot::Mutex;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(super) struct ProxiedEdge<'a> {
     /// URL of the called part, `http://host:port` or `redis://host:port`.
     pub(super) url: &'a str,
     /// Where the called part is, if it is a target.
-    pub(super) far: Option<TargetAddress>,
+    pub(super) target_address: Option<TargetAddress>,
     pub(super) tapped: bool,
     /// The address of this machine that the calling part can reach.
     pub(super) listen: IpAddr,
@@ -57,14 +57,14 @@ pub(super) struct TargetAddress {
 impl EdgeProxies {
     /// Starts a proxy on an edge. Returns its URL, which the calling part uses.
     pub(super) async fn put(&self, edge: ProxiedEdge<'_>) -> Result<String, StackError> {
-        let ProxiedEdge { from, to, url, far, tapped, listen, slow_ms, seed } = edge;
+        let ProxiedEdge { from, to, url, target_address, tapped, listen, slow_ms, seed } = edge;
         let unreachable = || {
             let why = format!("`{to}` at `{url}` cannot have a proxy: its address cannot be resolved on this machine");
             StackError::start(from, why)
         };
         let (scheme, rest) = url.split_once("://").ok_or_else(unreachable)?;
         let (authority, path) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
-        let tunnel = match &far {
+        let tunnel = match &target_address {
             Some(TargetAddress { host, addresses, trust: Some(trust) }) => {
                 let opened = TlsTunnel::open(host, addresses.clone(), trust.config()).await;
                 Some(opened.map_err(|error| StackError::start(from, error))?)
@@ -72,9 +72,9 @@ impl EdgeProxies {
             Some(_) | None => None,
         };
         // Resolved once: the proxy keeps the address, and a part keeps its own when it is started again.
-        let upstream: SocketAddr = match (&tunnel, &far) {
+        let upstream: SocketAddr = match (&tunnel, &target_address) {
             (Some(tunnel), _) => tunnel.address(),
-            (None, Some(far)) => open_one(&far.addresses).await.ok_or_else(unreachable)?,
+            (None, Some(target_address)) => open_one(&target_address.addresses).await.ok_or_else(unreachable)?,
             (None, None) => {
                 let mut addresses = tokio::net::lookup_host(authority).await.map_err(|_| unreachable())?;
                 addresses.next().ok_or_else(unreachable)?
@@ -92,7 +92,7 @@ impl EdgeProxies {
         // Only towards the client, so that each call is delayed once and not twice.
         let late =
             slow_ms.map(|by| Toxic::Latency(Latency { delay: Duration::from_millis(by), jitter: Duration::ZERO }));
-        let slow = late.map(|toxic| proxy.add(Rule::new(toxic).towards(Towards::Client))).transpose();
+        let slow = late.map(|toxic| proxy.add(Rule::new(toxic).towards(RuleDirection::Client))).transpose();
         let slow = slow.map_err(|error| StackError::start(from, error))?;
         self.lock().push(Proxied {
             from: from.to_owned(),

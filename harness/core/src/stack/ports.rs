@@ -71,7 +71,7 @@ mod tests {
     fn a_port_in_use_is_reported_with_the_process_that_uses_it() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let topology = Topology::memory().at(Service::Memory, port);
+        let topology = Topology::memory().with_port(Service::Memory, port);
         let memory = topology.part("memory").unwrap();
         let error = port_of(memory).unwrap_err();
         let StackError::PortTaken { by, .. } = &error else { panic!("{error}") };

@@ -13,7 +13,7 @@ use super::ports::{holder, port_of};
 use super::ready::wait_ready;
 use super::runtime::{Action, PartRuntime};
 use super::{Ended, Fixture, ProgramEnd, RunningPart, STOP_DEADLINE, StackError, StackRequest, TlsAccess};
-use crate::plan::reach::Reached;
+use crate::plan::reach::ResolvedHost;
 use crate::plan::target::{PORT_MARK, Start, Target};
 use crate::plan::topology::{Part, PartKind};
 use crate::stack::owned;
@@ -44,7 +44,7 @@ pub(super) struct Processes {
     http: reqwest::Client,
     slots: Mutex<BTreeMap<String, Arc<Slot>>>,
     /// The addresses of a target, once its port is known.
-    reached: Mutex<Option<Reached>>,
+    resolved_host: Mutex<Option<ResolvedHost>>,
 }
 
 /// The process of a part while it is running, and everything that is needed to start it again.
@@ -160,8 +160,8 @@ fn started_target<'r>(request: &'r StackRequest, part: &Part) -> Option<(&'r Tar
 }
 
 impl PartRuntime for Processes {
-    fn reached(&self) -> Option<Reached> {
-        self.reached.lock().clone()
+    fn resolved_host(&self) -> Option<ResolvedHost> {
+        self.resolved_host.lock().clone()
     }
 
     fn start<'r>(
@@ -217,7 +217,7 @@ impl PartRuntime for Processes {
         Ok(previous.collect())
     }
 
-    fn program<'r>(
+    fn run_program<'r>(
         &'r self,
         request: &'r StackRequest,
         name: &'r str,
@@ -320,7 +320,7 @@ impl PartRuntime for Processes {
 
 impl Processes {
     pub(super) fn new(undo_log: Option<Arc<UndoLog>>, http: reqwest::Client) -> Self {
-        Self { undo_log, http, slots: Mutex::default(), reached: Mutex::default() }
+        Self { undo_log, http, slots: Mutex::default(), resolved_host: Mutex::default() }
     }
 
     /// Starts a process, which dies with the harness unless the parts outlive it.
@@ -348,8 +348,8 @@ impl Processes {
         let (mut pid, mut started) = (pid, started);
         if let Some((target, start)) = started_target(request, part) {
             let out_of_reach = |why: String| StackError::TargetOutOfReach { url: url.clone(), why };
-            let reached = target.reach.resolve(&url).await.map_err(out_of_reach)?;
-            *self.reached.lock() = Some(reached);
+            let resolved_host = target.reach.resolve(&url).await.map_err(out_of_reach)?;
+            *self.resolved_host.lock() = Some(resolved_host);
             foreign::wait_ready(&self.http, start, &url, &log, &mut process).await?;
             // Faults and samples are about the process that serves, which may be a child of the launcher.
             let serving = holder::listening(slot.port, pid).and_then(|pid| Some((pid, start_time(pid)?)));
@@ -434,7 +434,7 @@ fn database_of(request: &StackRequest, part: &Part) -> PathBuf {
 
 /// Writes the database that the request provides for a service.
 fn put_database(request: &StackRequest, part: &Part) -> Result<(), StackError> {
-    let bytes = request.given.iter().find_map(|given| match given {
+    let bytes = request.fixtures.iter().find_map(|fixtures| match fixtures {
         Fixture::Database { service, bytes } if part.kind == PartKind::Service(*service) => Some(bytes),
         Fixture::Database { .. } | Fixture::File { .. } => None,
     });

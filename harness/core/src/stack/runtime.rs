@@ -2,7 +2,7 @@
 //! The default methods are those of an external stack: they refuse every action.
 
 use super::{Ended, LOOPBACK, ProgramEnd, RunningPart, StackError, StackRequest};
-use crate::plan::reach::Reached;
+use crate::plan::reach::ResolvedHost;
 use crate::plan::topology::Part;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(super) trait PartRuntime: Send + Sync {
     }
 
     /// Returns the addresses of a target.
-    fn reached(&self) -> Option<Reached> {
+    fn resolved_host(&self) -> Option<ResolvedHost> {
         None
     }
 
@@ -47,7 +47,7 @@ pub(super) trait PartRuntime: Send + Sync {
     }
 
     /// Runs the program of a part with other arguments, beside the running part and with its environment.
-    fn program<'r>(
+    fn run_program<'r>(
         &'r self,
         _request: &'r StackRequest,
         name: &'r str,

@@ -7,7 +7,7 @@ use crate::stack::labelled;
 use crate::stack::process_id::{end_process, is_alive};
 use crate::stack::ready::{self, Readiness};
 use crate::stack::view::View;
-use crate::stack::{IMAGE_TAG, RunningPart, STOP_DEADLINE, Stack, StackError, StackRequest, again};
+use crate::stack::{IMAGE_TAG, RunningPart, STOP_DEADLINE, Stack, StackError, StackRequest, restart_part};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -184,14 +184,14 @@ pub async fn restart(folder: &Path, executable: &Path, name: &str) -> Result<Run
         executable: executable.to_owned(),
         detached: true,
         // `harness up` provides no fixtures, and a detached stack of processes uses neither images nor proxies.
-        given: Vec::new(),
+        fixtures: Vec::new(),
         image_tag: IMAGE_TAG.to_owned(),
         seed: 0,
     };
     if let Some(part) = state.parts.iter().find(|part| part.name == name) {
         end(part).await;
     }
-    let running = again::start(&request, &state.parts, name).await?;
+    let running = restart_part::start(&request, &state.parts, name).await?;
     if let Some(part) = state.parts.iter_mut().find(|part| part.name == name) {
         *part = running.clone();
     }

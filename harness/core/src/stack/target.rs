@@ -2,13 +2,13 @@
 
 use super::runtime::PartRuntime;
 use super::{RunningPart, StackError};
-use crate::plan::reach::Reached;
+use crate::plan::reach::ResolvedHost;
 use crate::plan::target::{TARGET, Target};
 use crate::plan::topology::PartKind;
 
 pub(super) struct RunningTarget {
     part: RunningPart,
-    reached: Reached,
+    resolved_host: ResolvedHost,
 }
 
 impl PartRuntime for RunningTarget {
@@ -16,8 +16,8 @@ impl PartRuntime for RunningTarget {
         Some(vec![self.part.clone()])
     }
 
-    fn reached(&self) -> Option<Reached> {
-        Some(self.reached.clone())
+    fn resolved_host(&self) -> Option<ResolvedHost> {
+        Some(self.resolved_host.clone())
     }
 }
 
@@ -25,7 +25,7 @@ impl RunningTarget {
     /// Fails if the host must not be reached, or has no address. Whether the server answers is found out at the first contact.
     pub(super) async fn find(target: &Target) -> Result<Self, StackError> {
         let unreachable = |why| StackError::TargetOutOfReach { url: target.url.clone(), why };
-        let reached = target.reach.resolve(&target.url).await.map_err(unreachable)?;
+        let resolved_host = target.reach.resolve(&target.url).await.map_err(unreachable)?;
         let part = RunningPart {
             name: TARGET.to_owned(),
             kind: PartKind::Target,
@@ -36,6 +36,6 @@ impl RunningTarget {
             log: None,
             tls: None,
         };
-        Ok(Self { part, reached })
+        Ok(Self { part, resolved_host })
     }
 }

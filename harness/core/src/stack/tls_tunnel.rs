@@ -44,9 +44,9 @@ impl TlsTunnel {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
-        let far = Arc::new(TunnelEnd { name, addresses, connector: TlsConnector::from(config) });
+        let upstream = Arc::new(TunnelEnd { name, addresses, connector: TlsConnector::from(config) });
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, far));
+        accepting.spawn(accept(listener, upstream));
         Ok(Self { address, _accepting: accepting })
     }
 
@@ -55,34 +55,34 @@ impl TlsTunnel {
     }
 }
 
-async fn accept(listener: TcpListener, far: Arc<TunnelEnd>) {
+async fn accept(listener: TcpListener, upstream: Arc<TunnelEnd>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((near, _)) => drop(connections.spawn(forward(near, Arc::clone(&far)))),
+                Ok((client, _)) => drop(connections.spawn(forward(client, Arc::clone(&upstream)))),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
         }
     }
 }
 
-async fn forward(mut near: TcpStream, far: Arc<TunnelEnd>) {
+async fn forward(mut client: TcpStream, upstream: Arc<TunnelEnd>) {
     let forwarded = async {
-        let stream = tokio::time::timeout(CONNECT_DEADLINE, connect(&far.addresses)).await??;
+        let stream = tokio::time::timeout(CONNECT_DEADLINE, connect(&upstream.addresses)).await??;
         stream.set_nodelay(true)?;
-        near.set_nodelay(true)?;
-        let handshake = far.connector.connect(far.name.clone(), stream);
+        client.set_nodelay(true)?;
+        let handshake = upstream.connector.connect(upstream.name.clone(), stream);
         let mut stream = tokio::time::timeout(CONNECT_DEADLINE, handshake).await??;
-        copy_bidirectional(&mut near, &mut stream).await
+        copy_bidirectional(&mut client, &mut stream).await
     };
     match forwarded.await {
         Ok(_) => {}
         // Many servers close the connection without the farewell of TLS. Their reply has arrived whole.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
         // The client gets a reset and not an orderly end, as it would without the tunnel.
-        Err(_) => drop(near.set_zero_linger()),
+        Err(_) => drop(client.set_zero_linger()),
     }
 }
 

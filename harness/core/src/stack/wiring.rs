@@ -60,7 +60,7 @@ mod tests {
             secret: "the-key".to_owned(),
             executable: "/bin/harness".into(),
             detached: false,
-            given: Vec::new(),
+            fixtures: Vec::new(),
             image_tag: crate::stack::IMAGE_TAG.to_owned(),
             seed: 0,
         };
@@ -79,7 +79,7 @@ mod tests {
             ("http://p", "redis://r")
         );
         assert_eq!((values[env::JWT_SECRET].as_str(), values[env::APP_ENV].as_str()), ("the-key", "production"));
-        let part = Topology::full().setting(Service::Patterns, env::APP_ENV, "development");
+        let part = Topology::full().with_setting(Service::Patterns, env::APP_ENV, "development");
         let values = environment(&request, part.part("patterns").unwrap(), &[]);
         assert_eq!(values[env::APP_ENV], "development", "a setting of the topology wins");
     }

@@ -5,7 +5,7 @@
 use harness_core::drive::DriverReport;
 use harness_core::drive::hardening::{CheckRecord, CheckState, ExchangeText, ViolationRecord};
 use harness_core::drive::scenario::{ScenarioEnd, ScenarioReport};
-use harness_core::drive::{Plan, Subject};
+use harness_core::drive::{Plan, RunPurpose};
 use harness_core::judge::{JudgeMemory, Judgement, Recorded, judge};
 use harness_core::observe::sample::{Sample, Surroundings};
 use harness_core::plan::Backend;
@@ -29,7 +29,7 @@ pub(crate) fn plan() -> Plan {
         batch: None,
         backend: Backend::Process,
         topology: Topology::memory(),
-        subject: Subject::Load(Workload {
+        subject: RunPurpose::Load(Workload {
             name: "memory".to_owned(),
             service: Some(mcp_contracts::Service::Memory),
             operations: Vec::new(),
@@ -121,7 +121,7 @@ pub(crate) fn write_hardening(dir: &Path) -> Judgement {
 /// As [`write_hardening`], of another stack. `file` is the file of the repository that shows the violations.
 pub(crate) fn write_hardening_of(dir: &Path, backend: Backend, file: Option<&str>) -> Judgement {
     let is_known = !matches!(backend, Backend::Target(_));
-    let card = |id: &str, score: f64, follows: &[&str]| CheckTexts {
+    let texts = |id: &str, score: f64, follows: &[&str]| CheckTexts {
         id: id.to_owned(),
         title: format!("what {id} tries is refused"),
         score,
@@ -165,18 +165,18 @@ pub(crate) fn write_hardening_of(dir: &Path, backend: Backend, file: Option<&str
         about: "requests that a stack must refuse".to_owned(),
         deadline: Duration::from_secs(240),
         checks: vec![
-            card("MCP-AUTH-06", 9.8, &[]),
-            card("MCP-AUTH-08", 9.1, &["MCP-AUTH-06"]),
-            card("MCP-TRN-01", 8.1, &[]),
-            card("MCP-TRN-02", 8.1, &[]),
-            card("MCP-QUO-01", 6.5, &[]),
+            texts("MCP-AUTH-06", 9.8, &[]),
+            texts("MCP-AUTH-08", 9.1, &["MCP-AUTH-06"]),
+            texts("MCP-TRN-01", 8.1, &[]),
+            texts("MCP-TRN-02", 8.1, &[]),
+            texts("MCP-QUO-01", 6.5, &[]),
         ],
         omitted: vec![skipped],
     };
     let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect();
     std::fs::write(dir.join(run_dir::HARDENING), lines.concat()).unwrap();
     completed(dir);
-    let subject = Subject::Hardening(hardening);
+    let subject = RunPurpose::Hardening(hardening);
     let plan = Plan { command: "harness harden --seed 1".to_owned(), backend, subject, ..plan() };
     write(dir, &plan, &ops(), &["memory"])
 }
@@ -221,7 +221,7 @@ fn completed(dir: &Path) {
 /// The same calls while Redis was killed for two seconds.
 pub(crate) fn write_experiment(dir: &Path) -> Judgement {
     let experiment = harness_core::drive::experiment::find("redis-outage", None).unwrap();
-    let plan = Plan { subject: Subject::Experiment(Box::new(experiment)), ..plan() };
+    let plan = Plan { subject: RunPurpose::Experiment(Box::new(experiment)), ..plan() };
     let span = |from_us, until_us| Some(Span { from_us, until_us });
     let fault = |name: &str, target: &str| Fault {
         name: name.to_owned(),

@@ -35,7 +35,7 @@ pub(crate) fn request(dir: &Path, backend: Backend, topology: Topology) -> Stack
         secret: SECRET.to_owned(),
         executable: harness(),
         detached: false,
-        given: Vec::new(),
+        fixtures: Vec::new(),
         image_tag: IMAGE_TAG.to_owned(),
         seed: 0,
     }

@@ -35,7 +35,7 @@ impl Compose {
         if services.is_empty() {
             return Err(Stop::Unclear(format!("`{file}` has no services")));
         }
-        probe.controlled();
+        probe.count_control();
         let (stem, _) = file.rsplit_once('.').unwrap_or((file, ""));
         let others = ["yml", "yaml"].map(|end| format!("{stem}.override.{end}"));
         if let Some(other) = others.iter().find(|name| root.join(name).exists()) {

@@ -48,7 +48,7 @@ fn read(probe: &Probe<'_>) -> Result<Vec<ImageStage>, Stop> {
     if stages.is_empty() {
         return Err(Stop::Unclear(format!("`{FILE}` has no stage")));
     }
-    probe.controlled();
+    probe.count_control();
     Ok(stages)
 }
 

@@ -63,7 +63,7 @@ async fn backup(probe: &Probe<'_>) -> Result<(), Stop> {
     let _ = probe.stage().end(&part).await;
     probe.stage().reconfigure(&part, &elsewhere)?;
     let compared = async {
-        let ended = probe.stage().program(&part, &["restore", &copy], DEADLINE).await?;
+        let ended = probe.stage().run_program(&part, &["restore", &copy], DEADLINE).await?;
         let started = probe.stage().start_again(&part).await.is_ok();
         let signs = [
             ("the restore did not end with 0", ended.code != Some(0)),
@@ -151,7 +151,7 @@ async fn under_writes(probe: &Probe<'_>, part: &str, file: &str) -> Result<Vec<K
         }
     };
     let backup = async {
-        let backup = probe.stage().program(part, &["backup", file], DEADLINE).await;
+        let backup = probe.stage().run_program(part, &["backup", file], DEADLINE).await;
         ended.set(true);
         backup
     };

@@ -52,7 +52,7 @@ fn locked(probe: &Probe<'_>) -> Result<(), Stop> {
         "a package has neither a checksum nor a commit",
         "its content can change without a trace",
     );
-    probe.controlled();
+    probe.count_control();
     let mut used = false;
     let workflows = probe.files_in(WORKFLOWS, &[".yml", ".yaml"])?;
     let others = probe.files_in(".ci", &[""])?;

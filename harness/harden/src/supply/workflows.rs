@@ -50,7 +50,7 @@ fn pinned(probe: &Probe<'_>) -> Result<(), Stop> {
         if !workflow["jobs"].is_object() {
             return Err(Stop::Unclear(format!("`{file}` has no jobs")));
         }
-        probe.controlled();
+        probe.count_control();
         judge(probe, file, &workflow);
         for action in steps(&workflow).iter().filter_map(|step| step["uses"].as_str()?.strip_prefix("./")) {
             judge_action(probe, action)?;

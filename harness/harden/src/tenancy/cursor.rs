@@ -40,7 +40,7 @@ async fn cursors(probe: &Probe<'_>) -> Result<(), Stop> {
     if cursor.is_empty() || !next.has_result() {
         return Err(Stop::Unclear(format!("the owner cannot continue its list: {}", next.describe())));
     }
-    probe.controlled();
+    probe.count_control();
     let mut changed = cursor.clone().into_bytes();
     let middle = changed.len() / 2;
     changed[middle] = if changed[middle] == b'A' { b'B' } else { b'A' };

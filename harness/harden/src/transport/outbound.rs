@@ -77,7 +77,7 @@ impl Canary {
             tokio::net::TcpStream::connect(canary.address).await.map_err(|error| unclear(error.to_string()))?;
         for _ in 0..200 {
             if canary.connections() > 0 {
-                probe.controlled();
+                probe.count_control();
                 drop(connection);
                 canary.counts.connections.store(0, Ordering::SeqCst);
                 return Ok(canary);
@@ -116,7 +116,7 @@ async fn outbound(probe: &Probe<'_>) -> Result<(), Stop> {
         all.push(in_headers(probe, &part, &ann).await?);
     }
     let sent = Instant::now();
-    probe.others_ended().await;
+    probe.wait_for_other_lanes().await;
     // What comes in the first attempt may come after any time; a repetition waits only so long.
     let wait = if probe.is_first_attempt() { SHORTEST } else { AGAIN };
     tokio::time::sleep_until(sent + wait).await;

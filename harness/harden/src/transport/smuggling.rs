@@ -125,7 +125,7 @@ async fn smuggled(probe: &Probe<'_>) -> Result<(), Stop> {
             let why = format!("two honest requests on one connection are not answered: {}", both.answer.describe());
             return Err(Stop::Unclear(why));
         }
-        probe.controlled();
+        probe.count_control();
         for (case, bytes) in shapes(&requests) {
             let conversation = probe.converse(&part, &[&bytes[..], &requests.next].concat(), 2).await;
             judge(probe, &part, &case, &list, &conversation).await;

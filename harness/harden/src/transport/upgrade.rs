@@ -116,7 +116,7 @@ async fn trailers(probe: &Probe<'_>, part: &str, ann: &Caller, list: &HttpReques
         let why = plain.answer.describe();
         return Err(Stop::Unclear(format!("a chunked request with a harmless trailer is not answered: {why}")));
     }
-    probe.controlled();
+    probe.count_control();
     let framing = "content-length: 5\r\ntransfer-encoding: chunked\r\nhost: evil.example\r\nconnection: keep-alive\r\n";
     let bytes = [chunked(probe, part, &outer, framing), next].concat();
     expect_one_reply(probe, part, "a length, a coding and a host in a trailer", &probe.converse(part, &bytes, 2).await);

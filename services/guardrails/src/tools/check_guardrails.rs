@@ -9,7 +9,7 @@ use mcp_contracts::guardrails::{ActionRequest, CheckGuardrails, Decision, Verdic
 use mcp_contracts::limits::REASON_CHARS;
 use mcp_contracts::{ErrorCode, Scope, ToolError};
 use mcp_kit::verdict::request_hash;
-use mcp_kit::{Answer, Answered, CallContext, Question, Tool, ToolInfo};
+use mcp_kit::{CallContext, Elicitation, ElicitationResponses, Tool, ToolInfo, ToolOutcome};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -30,13 +30,17 @@ pub const QUESTION: &str = "acknowledgement";
 const MAX_LISTED: usize = 10;
 
 pub(super) fn tool(judge: Judge) -> Tool {
-    Tool::asking(INFO, move |context: CallContext, request: CheckGuardrails| {
+    Tool::with_elicitation(INFO, move |context: CallContext, request: CheckGuardrails| {
         let judge = judge.clone();
         async move { check(&judge, &context, request).await }
     })
 }
 
-async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -> Result<Answer<Verdict>, ToolError> {
+async fn check(
+    judge: &Judge,
+    context: &CallContext,
+    request: CheckGuardrails,
+) -> Result<ToolOutcome<Verdict>, ToolError> {
     validate::intent("intent", &request.intent)?;
     validate::files(request.files.iter().map(String::as_str))?;
     validate::text("text", request.text.as_deref().map_or(0, str::len))?;
@@ -48,18 +52,18 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
     let judged =
         judge.judged(context, bytes, move |rules, plan| self::judge(rules, plan, &[Subject::of_request(&checked)]));
     let judged = judged.await?;
-    if let Some(answered) = &context.dialogue.answered {
-        let claims = check_state(judge, context, answered, &action, execution.as_deref())?;
+    if let Some(elicited) = &context.elicitation.responses {
+        let claims = check_state(judge, context, elicited, &action, execution.as_deref())?;
         // Fewer broken rules than in the question are covered by the user's answer; a new one is not.
         let same_rules = judged.broken.iter().all(|rule| claims.rules.contains(&rule.id));
         if judged.decision == Decision::Acknowledge && same_rules {
-            let Some(reason) = consent(answered)? else {
+            let Some(reason) = consent(elicited)? else {
                 // The user did not acknowledge: the verdict has no token, so the action cannot continue.
-                return Ok(Answer::Complete(verdict(&claims.execution_id, judged, None)));
+                return Ok(ToolOutcome::Complete(verdict(&claims.execution_id, judged, None)));
             };
             context.require(Scope::GuardrailsAcknowledge)?;
             let acknowledgement = Acknowledgement { claims, reason, judged };
-            return acknowledge::acknowledge(judge, context, acknowledgement).await.map(Answer::Complete);
+            return acknowledge::acknowledge(judge, context, acknowledgement).await.map(ToolOutcome::Complete);
         }
         // The rules have changed since the question, and with them the result. The answer does not cover it, so the user is asked again.
         let reply = judge.conclude(context, &claims.execution_id, &action, judged)?;
@@ -73,11 +77,11 @@ async fn check(judge: &Judge, context: &CallContext, request: CheckGuardrails) -
 fn check_state(
     judge: &Judge,
     context: &CallContext,
-    answered: &Answered,
+    elicited: &ElicitationResponses,
     action: &ActionRequest,
     execution: Option<&str>,
 ) -> Result<VerdictClaims, ToolError> {
-    let claims = judge.verdicts.open(&answered.state, &context.claims.org_id)?;
+    let claims = judge.verdicts.open(&elicited.state, &context.claims.org_id)?;
     let foreign = |why: &str| {
         Err(ToolError::new(ErrorCode::VerdictInvalid, format!("the answer is not accepted: its state is {why}"))
             .with_hint("call again without `requestState` and answer the new question"))
@@ -99,8 +103,8 @@ fn check_state(
 }
 
 /// Returns the user's reason; `None` if the user did not acknowledge. Fails if the reason is too short or too long.
-fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
-    let Some(content) = answered.accepted(QUESTION) else { return Ok(None) };
+fn consent(elicited: &ElicitationResponses) -> Result<Option<String>, ToolError> {
+    let Some(content) = elicited.accepted(QUESTION) else { return Ok(None) };
     if content.get("acknowledge") != Some(&json!(true)) {
         return Ok(None);
     }
@@ -109,28 +113,30 @@ fn consent(answered: &Answered) -> Result<Option<String>, ToolError> {
 }
 
 /// Returns a question if the verdict needs acknowledgement, the client can ask its user, and the token may acknowledge; else the verdict.
-fn ask(context: &CallContext, reply: Verdict) -> Answer<Verdict> {
+fn ask(context: &CallContext, reply: Verdict) -> ToolOutcome<Verdict> {
     let supports_elicitation =
-        context.dialogue.supports_elicitation && context.claims.allows(Scope::GuardrailsAcknowledge);
+        context.elicitation.supports_elicitation && context.claims.allows(Scope::GuardrailsAcknowledge);
     match &reply.verdict_token {
-        Some(state) if supports_elicitation && reply.verdict == Decision::Acknowledge => Answer::Ask(Question {
-            key: QUESTION,
-            message: message(&reply),
-            schema: json!({
-                "type": "object",
-                "properties": {
-                    "acknowledge": { "type": "boolean", "title": "Continue anyway" },
-                    "reason": {
-                        "type": "string", "title": "Reason", "minLength": REASON_CHARS.start(), "maxLength": REASON_CHARS.end(),
-                        "description": "The reason is logged with the rules.",
+        Some(state) if supports_elicitation && reply.verdict == Decision::Acknowledge => {
+            ToolOutcome::InputRequired(Elicitation {
+                key: QUESTION,
+                message: message(&reply),
+                schema: json!({
+                    "type": "object",
+                    "properties": {
+                        "acknowledge": { "type": "boolean", "title": "Continue anyway" },
+                        "reason": {
+                            "type": "string", "title": "Reason", "minLength": REASON_CHARS.start(), "maxLength": REASON_CHARS.end(),
+                            "description": "The reason is logged with the rules.",
+                        },
                     },
-                },
-                "required": ["acknowledge"],
-            }),
-            // The signed verdict is the state, so that the service keeps nothing between the two calls.
-            state: state.clone(),
-        }),
-        Some(_) | None => Answer::Complete(reply),
+                    "required": ["acknowledge"],
+                }),
+                // The signed verdict is the state, so that the service keeps nothing between the two calls.
+                state: state.clone(),
+            })
+        }
+        Some(_) | None => ToolOutcome::Complete(reply),
     }
 }
 

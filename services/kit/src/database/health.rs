@@ -1,8 +1,8 @@
 //! What `/readyz` says about a database. The outcome of each write and read changes it at once. A probe once a second finds what no call has met, and the
 //! end of a trouble.
 
+use super::database_file::DatabaseFile;
 use super::error::DatabaseError;
-use super::place::DatabaseFile;
 use super::trouble::Trouble;
 use super::{Writer, open};
 use crate::readiness::{Degraded, Latch, Readiness};

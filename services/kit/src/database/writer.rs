@@ -5,9 +5,9 @@
 // `synchronous = FULL`: 100 connections wrote 5,200-6,200 rows/s and the slowest waited 4.6 s. One thread with group commit wrote
 // 21,000-23,000 rows/s for 100 callers, p99 12 ms.
 
+use super::database_file::DatabaseFile;
 use super::error::{DatabaseError, is_busy};
 use super::health::Health;
-use super::place::DatabaseFile;
 use super::queue::{Queue, Refused, Turn};
 use super::trouble::Trouble;
 use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};

@@ -8,8 +8,8 @@ use super::envelope::Envelope;
 use super::era::PROTOCOLS;
 use super::failure::Failure;
 use super::media::ResponseFormat;
-use crate::dialogue::Answer;
-use crate::offer::Offer;
+use crate::elicitation::ToolOutcome;
+use crate::server_features::ServerFeatures;
 use crate::tool::CallContext;
 use bytes::Bytes;
 use futures::FutureExt;
@@ -62,14 +62,14 @@ struct Handler {
 
 struct Inner {
     service: Service,
-    offer: Offer,
+    features: ServerFeatures,
     listed: Vec<rmcp::model::Tool>,
 }
 
 impl Bridge {
-    pub(super) fn new(service: Service, offer: &Offer) -> Self {
-        let listed = offer.tools.iter().map(convert::tool).collect();
-        let handler = Handler { inner: Arc::new(Inner { service, offer: offer.clone(), listed }) };
+    pub(super) fn new(service: Service, features: &ServerFeatures) -> Self {
+        let listed = features.tools.iter().map(convert::tool).collect();
+        let handler = Handler { inner: Arc::new(Inner { service, features: features.clone(), listed }) };
         // The endpoint has checked Host, Origin and size; the SDK would refuse them with plain text. No sessions: the SDK keeps 52 kB for
         // each and does not limit their number. Always JSON: the endpoint makes the event of a client that wants one.
         let config = StreamableHttpServerConfig::default()
@@ -187,8 +187,8 @@ impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let version = env!("CARGO_PKG_VERSION");
         let mut capabilities = ServerCapabilities::builder().enable_tools().build();
-        capabilities.resources = self.inner.offer.resources.as_ref().map(|_| Default::default());
-        capabilities.prompts = self.inner.offer.prompts.as_ref().map(|_| Default::default());
+        capabilities.resources = self.inner.features.resources.as_ref().map(|_| Default::default());
+        capabilities.prompts = self.inner.features.prompts.as_ref().map(|_| Default::default());
         ServerConfig::new(capabilities).with_server_info(Implementation::new(self.inner.service.binary(), version))
     }
 
@@ -202,11 +202,11 @@ impl ServerHandler for Handler {
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         // The SDK passes a method that it knows as an unknown one if the parameters do not fit.
-        let (offer, method) = (&self.inner.offer, &*request.method);
+        let (features, method) = (&self.inner.features, &*request.method);
         let known = match method {
             "initialize" | "server/discover" | "ping" | "tools/list" => true,
-            "resources/list" | "resources/templates/list" | "resources/read" => offer.resources.is_some(),
-            "prompts/list" | "prompts/get" => offer.prompts.is_some(),
+            "resources/list" | "resources/templates/list" | "resources/read" => features.resources.is_some(),
+            "prompts/list" | "prompts/get" => features.prompts.is_some(),
             _ => false,
         };
         if known {
@@ -239,11 +239,11 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let unknown = || ErrorData::invalid_params(format!("unknown tool `{}`", request.name), None);
-        let tool = self.inner.offer.tools.get(&request.name).ok_or_else(unknown)?;
+        let tool = self.inner.features.tools.get(&request.name).ok_or_else(unknown)?;
         let arguments = serde_json::value::to_raw_value(&request.arguments.unwrap_or_default())
             .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         match tool.call(caller(&context)?, arguments).await {
-            Ok(Answer::Complete(json)) => {
+            Ok(ToolOutcome::Complete(json)) => {
                 let value = serde_json::from_str(json.get())
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
                 let mut result = CallToolResult::structured(value);
@@ -251,7 +251,7 @@ impl ServerHandler for Handler {
                 result.content = vec![ContentBlock::text(json.get())];
                 Ok(result.into())
             }
-            Ok(Answer::Ask(question)) => {
+            Ok(ToolOutcome::InputRequired(question)) => {
                 let question: InputRequiredResult = serde_json::from_value(question.fields().into())
                     .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
                 Ok(question.into())
@@ -270,7 +270,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         // A service answers the methods of what it declares, and no others.
-        let resources = self.inner.offer.resources.as_ref().ok_or_else(|| no_method("resources/list"))?;
+        let resources = self.inner.features.resources.as_ref().ok_or_else(|| no_method("resources/list"))?;
         first_page(request)?;
         let all = resources.list(&caller(&context)?);
         let list = ListResourcesResult::with_all_items(all.into_iter().map(convert::resource).collect());
@@ -282,7 +282,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let resources = self.inner.offer.resources.as_ref().ok_or_else(|| no_method("resources/templates/list"))?;
+        let resources = self.inner.features.resources.as_ref().ok_or_else(|| no_method("resources/templates/list"))?;
         first_page(request)?;
         let all = resources.templates();
         let list = ListResourceTemplatesResult::with_all_items(all.into_iter().map(convert::template).collect());
@@ -294,7 +294,7 @@ impl ServerHandler for Handler {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let resources = self.inner.offer.resources.as_ref().ok_or_else(|| no_method("resources/read"))?;
+        let resources = self.inner.features.resources.as_ref().ok_or_else(|| no_method("resources/read"))?;
         let read = catch_panic(resources.read(caller(&context)?, request.uri.clone())).await?;
         let contents = ResourceContents::text(read.text, request.uri).with_mime_type(read.mime_type);
         let result = ReadResourceResult::new(vec![contents]);
@@ -306,7 +306,7 @@ impl ServerHandler for Handler {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(|| no_method("prompts/list"))?;
+        let prompts = self.inner.features.prompts.as_ref().ok_or_else(|| no_method("prompts/list"))?;
         first_page(request)?;
         let all = prompts.list();
         let list = ListPromptsResult::with_all_items(all.into_iter().map(convert::prompt).collect());
@@ -318,7 +318,7 @@ impl ServerHandler for Handler {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        let prompts = self.inner.offer.prompts.as_ref().ok_or_else(|| no_method("prompts/get"))?;
+        let prompts = self.inner.features.prompts.as_ref().ok_or_else(|| no_method("prompts/get"))?;
         let arguments = convert::arguments(request.arguments)?;
         let prompt = catch_panic(prompts.get(caller(&context)?, request.name, arguments)).await?;
         let message = PromptMessage::new_text(Role::User, prompt.text);
@@ -329,7 +329,7 @@ impl ServerHandler for Handler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dialogue::Dialogue;
+    use crate::elicitation::ElicitationContext;
     use crate::mcp::era::Era;
     use crate::mcp::{envelope, reply};
     use crate::tool::{Annotations, Tool, ToolInfo, ToolSet};
@@ -390,7 +390,7 @@ mod tests {
             claims: claims(),
             execution_id: "e".into(),
             deadline: Instant::now() + Duration::from_secs(5),
-            dialogue: Dialogue::default(),
+            elicitation: ElicitationContext::default(),
         };
         let fast = reply::result(envelope.id, &parsed.tool.call(context.clone(), arguments).await, era);
         let bridge = Bridge::new(Service::Memory, &tools.into());

@@ -2,7 +2,7 @@
 
 use super::envelope::Envelope;
 use super::failure::Failure;
-use crate::dialogue::{Answer, Answered, Dialogue};
+use crate::elicitation::{ElicitationContext, ElicitationResponses, ToolOutcome};
 use crate::telemetry::{CallRecord, CallSpan, Telemetry};
 use crate::tool::{CallContext, Tool, ToolResult, ToolSet};
 use futures::FutureExt;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Call<'a> {
     pub(super) tool: &'a Tool,
     arguments: Box<RawValue>,
-    dialogue: Dialogue,
+    elicitation: ElicitationContext,
 }
 
 /// Outcome of a call whose client disconnected before the reply.
@@ -94,9 +94,11 @@ impl<'a> Call<'a> {
         };
         let (state, responses) = (params.request_state, params.input_responses);
         let is_repeated = state.is_some() || responses.is_some();
-        let answered = is_repeated
-            .then(|| Answered { state: state.unwrap_or_default(), responses: responses.unwrap_or_default() });
-        Ok(Self { tool, arguments, dialogue: Dialogue { supports_elicitation, answered } })
+        let elicited = is_repeated.then(|| ElicitationResponses {
+            state: state.unwrap_or_default(),
+            responses: responses.unwrap_or_default(),
+        });
+        Ok(Self { tool, arguments, elicitation: ElicitationContext { supports_elicitation, responses: elicited } })
     }
 
     /// Runs the call until it ends, panics or reaches its deadline.
@@ -109,12 +111,12 @@ impl<'a> Call<'a> {
         telemetry: &Telemetry,
     ) -> CallOutcome {
         let name = self.tool.name;
-        let context = context(headers, claims, deadline, self.dialogue);
+        let context = context(headers, claims, deadline, self.elicitation);
         let execution_id = Arc::clone(&context.execution_id);
         let work = self.tool.call(context.clone(), self.arguments);
-        let outcome = |answer: &Answer<Box<RawValue>>| match answer {
-            Answer::Complete(_) => "ok",
-            Answer::Ask(_) => "input_required",
+        let outcome = |answer: &ToolOutcome<Box<RawValue>>| match answer {
+            ToolOutcome::Complete(_) => "ok",
+            ToolOutcome::InputRequired(_) => "input_required",
         };
         let result =
             run_recorded(&Work { name, service, deadline, headers, context: &context, telemetry }, work, outcome).await;
@@ -132,8 +134,13 @@ pub(super) struct Work<'a> {
     pub(super) telemetry: &'a Telemetry,
 }
 
-pub(super) fn context(headers: &HeaderMap, claims: Arc<Claims>, deadline: Duration, dialogue: Dialogue) -> CallContext {
-    CallContext { claims, execution_id: execution_id(headers), deadline: Instant::now() + deadline, dialogue }
+pub(super) fn context(
+    headers: &HeaderMap,
+    claims: Arc<Claims>,
+    deadline: Duration,
+    elicitation: ElicitationContext,
+) -> CallContext {
+    CallContext { claims, execution_id: execution_id(headers), deadline: Instant::now() + deadline, elicitation }
 }
 
 /// Runs `work` until it ends, panics or reaches its deadline, and records it once in telemetry.

@@ -3,7 +3,7 @@
 use super::era::Era;
 use super::failure::Failure;
 use super::{Body, full};
-use crate::dialogue::Answer;
+use crate::elicitation::ToolOutcome;
 use crate::quota::QuotaState;
 use crate::tool::ToolResult;
 use bytes::Bytes;
@@ -63,11 +63,11 @@ pub(super) fn result(id: Option<&RawValue>, result: &ToolResult, era: Era) -> By
     };
     let error;
     let (json, failed) = match result {
-        Ok(Answer::Ask(question)) => {
+        Ok(ToolOutcome::InputRequired(question)) => {
             let fields = serde_json::Value::Object(question.fields());
             return Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{fields}}}"#));
         }
-        Ok(Answer::Complete(json)) => (json.get(), false),
+        Ok(ToolOutcome::Complete(json)) => (json.get(), false),
         Err(tool_error) => {
             error = serde_json::to_string(tool_error).unwrap_or_else(|_| "{}".to_owned());
             (error.as_str(), true)

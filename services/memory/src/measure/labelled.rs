@@ -15,7 +15,7 @@ pub(super) struct LabelledMemory {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Question {
+pub(super) struct LabelledQuestion {
     pub(super) id: String,
     /// Group of the question. Each group is a row of the table that `measure` prints.
     pub(super) group: String,
@@ -27,7 +27,7 @@ pub(super) struct Question {
 #[derive(Debug)]
 pub(super) struct LabelledSet {
     pub(super) memories: Vec<LabelledMemory>,
-    pub(super) questions: Vec<Question>,
+    pub(super) questions: Vec<LabelledQuestion>,
 }
 
 impl LabelledSet {

@@ -2,7 +2,7 @@
 //! with the search.
 
 use super::labelled::LabelledSet;
-use super::{DEPTH, Question, place};
+use super::{DEPTH, LabelledQuestion, place};
 use crate::terms;
 use rust_stemmers::{Algorithm, Stemmer};
 use serde::Deserialize;
@@ -127,7 +127,7 @@ impl Variant {
     /// Returns the place of the evidence for each question.
     pub(super) fn places(&self, set: &LabelledSet) -> Vec<Option<usize>> {
         let index = Index::new(self, set);
-        let of_question = |question: &Question| {
+        let of_question = |question: &LabelledQuestion| {
             let ranked = index.ranked(self, &(self.of_question)(&question.question));
             place(question, ranked.into_iter().map(|document| set.memories[document].id.as_str()))
         };

@@ -10,7 +10,7 @@ use mcp_contracts::claims::AUDIENCE;
 use mcp_contracts::limits::MAX_IMPORT;
 use mcp_contracts::memory::{ImportedMemories, SearchReply, tool};
 use mcp_contracts::{Claims, Plan, Role, Scope};
-use mcp_kit::{Answer, CallContext, Dialogue, ToolSet};
+use mcp_kit::{CallContext, ElicitationContext, ToolOutcome, ToolSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -60,8 +60,8 @@ async fn call<Reply: DeserializeOwned>(tools: &ToolSet, name: &str, arguments: &
     let tool = tools.get(name).ok_or_else(|| failed("there is no such tool".to_owned()))?;
     let arguments = serde_json::value::to_raw_value(arguments).map_err(|error| failed(error.to_string()))?;
     match tool.call(context(), arguments).await.map_err(|error| failed(error.message))? {
-        Answer::Complete(reply) => serde_json::from_str(reply.get()).map_err(|error| failed(error.to_string())),
-        Answer::Ask(question) => Err(failed(question.message)),
+        ToolOutcome::Complete(reply) => serde_json::from_str(reply.get()).map_err(|error| failed(error.to_string())),
+        ToolOutcome::InputRequired(question) => Err(failed(question.message)),
     }
 }
 
@@ -82,6 +82,6 @@ fn context() -> CallContext {
         claims: Arc::new(claims),
         execution_id: "measure".into(),
         deadline: Instant::now() + DEADLINE,
-        dialogue: Dialogue::default(),
+        elicitation: ElicitationContext::default(),
     }
 }

@@ -17,7 +17,7 @@ const INFO: ToolInfo = ToolInfo {
 };
 
 pub(super) fn tool(workflow: Arc<Workflow>) -> Tool {
-    Tool::asking(INFO, move |context: CallContext, request: RunWorkflow| {
+    Tool::with_elicitation(INFO, move |context: CallContext, request: RunWorkflow| {
         let workflow = Arc::clone(&workflow);
         async move { workflow.run(context, request).await }
     })

@@ -128,7 +128,7 @@ impl Workflow {
                 AgentOutput { artefact, usage: Some(usage), remember, step }
             }
             Err(error) => {
-                let step = timer.end(StepOutcome::Fallback, "template", 1).because(error.to_string());
+                let step = timer.end(StepOutcome::Fallback, "template", 1).with_detail(error.to_string());
                 let step = step.degraded(error.reason());
                 AgentOutput { artefact: drafted.artefact, usage: None, remember, step }
             }

@@ -73,7 +73,7 @@ impl Workflow {
             Ok(_) => FinalStep::done(timer.end(StepOutcome::Ok, "memory", called.attempts)),
             // An earlier run of this execution stored its outcome and was interrupted before it ended.
             Err(PeerError::Tool(error)) if error.code == ErrorCode::IdempotencyConflict => {
-                FinalStep::done(timer.end(StepOutcome::Ok, "memory", called.attempts).because("remembered before"))
+                FinalStep::done(timer.end(StepOutcome::Ok, "memory", called.attempts).with_detail("remembered before"))
             }
             Err(error) => defer(run, timer, DeliveryKind::Remember, &arguments, called.attempts, &error, down),
         }
@@ -94,11 +94,13 @@ fn defer(
     let payload = serde_json::to_string(arguments).ok().filter(|_| !error.is_permanent());
     match payload {
         Some(payload) => {
-            let step = timer.end(StepOutcome::Deferred, "outbox", attempts).because(error.name()).degraded(why);
+            let step = timer.end(StepOutcome::Deferred, "outbox", attempts).with_detail(error.name()).degraded(why);
             let (claims, execution_id) = (run.claims.clone(), run.id.to_owned());
             FinalStep { step, later: Some(Delivery { kind, claims, execution_id, payload }) }
         }
-        None => FinalStep::done(timer.end(StepOutcome::Failed, "none", attempts).because(error.name()).degraded(why)),
+        None => {
+            FinalStep::done(timer.end(StepOutcome::Failed, "none", attempts).with_detail(error.name()).degraded(why))
+        }
     }
 }
 

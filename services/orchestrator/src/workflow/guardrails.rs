@@ -15,7 +15,7 @@ use mcp_contracts::{ToolError, metric};
 
 #[derive(Debug, Clone)]
 pub(super) enum Permission {
-    Granted(Box<Grant>),
+    Granted(Box<InjectionGrant>),
     /// Guardrails are down.
     NoVerdict,
     /// A user must acknowledge the broken rules. Contains the token that is needed for it.
@@ -29,12 +29,12 @@ pub(super) enum Permission {
 
 /// A verdict that allows an injection.
 #[derive(Debug, Clone)]
-pub(super) struct Grant {
+pub(super) struct InjectionGrant {
     pub(super) token: String,
     pub(super) claims: VerdictClaims,
 }
 
-impl Grant {
+impl InjectionGrant {
     /// Returns true if the verdict can be used only once; a call with it must not be retried.
     pub(super) fn single_use(&self) -> bool {
         self.claims.kind == VerdictKind::Acknowledged
@@ -73,8 +73,8 @@ impl Workflow {
                 // Checked again, because it may have expired while the call waited for another one of the same execution.
                 let claims = self.verdicts.check(Some(token), &run.claims.org_id, run.id, &run.request.hash)?;
                 let rules_version = Some(claims.rules_version.clone());
-                let step = timer.end(StepOutcome::Ok, "verdict_token", 0).because("acknowledged");
-                let permission = Permission::Granted(Box::new(Grant { token: token.clone(), claims }));
+                let step = timer.end(StepOutcome::Ok, "verdict_token", 0).with_detail("acknowledged");
+                let permission = Permission::Granted(Box::new(InjectionGrant { token: token.clone(), claims }));
                 Ok(GuardrailResult {
                     permission,
                     decision: Some(Decision::Allow),
@@ -84,7 +84,7 @@ impl Workflow {
                 })
             }
             PriorVerdict::Answered { token, reason: None } => {
-                let step = timer.end(StepOutcome::Ok, "verdict_token", 0).because("not acknowledged");
+                let step = timer.end(StepOutcome::Ok, "verdict_token", 0).with_detail("not acknowledged");
                 let permission = Permission::MustAcknowledge(token.clone());
                 let decision = Some(Decision::Acknowledge);
                 Ok(GuardrailResult { permission, decision, rules: Vec::new(), rules_version: None, step })
@@ -142,7 +142,7 @@ impl Workflow {
         let failed = match called.result {
             Ok(verdict) => match self.well_formed(run, &verdict, VerdictKind::Acknowledged) {
                 Ok(permission) => {
-                    let step = timer.end(StepOutcome::Ok, "guardrails", called.attempts).because("acknowledged");
+                    let step = timer.end(StepOutcome::Ok, "guardrails", called.attempts).with_detail("acknowledged");
                     return Ok(GuardrailResult::of(permission, verdict, step));
                 }
                 Err(why) => invalid_verdict(run, timer, called.attempts, why),
@@ -183,7 +183,9 @@ impl Workflow {
                 _ => Err("its token is of another kind"),
             },
             Decision::Allow => match signed()? {
-                (token, claims) if claims.kind == wanted => Ok(Permission::Granted(Box::new(Grant { token, claims }))),
+                (token, claims) if claims.kind == wanted => {
+                    Ok(Permission::Granted(Box::new(InjectionGrant { token, claims })))
+                }
                 _ => Err("its token is of another kind"),
             },
         }
@@ -221,7 +223,7 @@ fn no_verdict(
         why = error.name(),
         "no verdict from guardrails: no pattern is injected"
     );
-    let step = timer.end(StepOutcome::Fallback, "none", attempts).because(error.name());
+    let step = timer.end(StepOutcome::Fallback, "none", attempts).with_detail(error.name());
     let step = step.degraded(Reason::GuardrailUnavailable).degraded(reason(error, Reason::GuardrailUnavailable));
     GuardrailResult { permission, decision: None, rules: Vec::new(), rules_version: None, step }
 }

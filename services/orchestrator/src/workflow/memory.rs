@@ -64,7 +64,7 @@ impl Workflow {
             Ok(_) => timer.ok("memory", &called),
             Err(error) => timer
                 .end(StepOutcome::Fallback, "static_context", called.attempts)
-                .because(error.name())
+                .with_detail(error.name())
                 .degraded(reason(error, Reason::MemoryUnavailable)),
         };
         let (memories, missing) = match called.result {

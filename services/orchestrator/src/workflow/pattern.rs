@@ -1,7 +1,7 @@
 //! The two pattern steps. Selecting a pattern has no effect, so it may run while guardrails check the action. Injecting a pattern requires a
-//! [`Grant`], which only a verdict creates.
+//! [`InjectionGrant`], which only a verdict creates.
 
-use super::guardrails::Grant;
+use super::guardrails::InjectionGrant;
 use super::memory::cut;
 use super::steps::{StepResult, StepTimer, reason};
 use super::{Run, Workflow};
@@ -64,11 +64,11 @@ impl Workflow {
         };
         let called = self.peers.patterns.call::<_, SelectedPatterns>(&run.call(SELECT, true), &arguments).await;
         let step = match &called.result {
-            Ok(selected) if selected.patterns.is_empty() => timer.ok("patterns", &called).because("nothing fits"),
+            Ok(selected) if selected.patterns.is_empty() => timer.ok("patterns", &called).with_detail("nothing fits"),
             Ok(_) => timer.ok("patterns", &called),
             Err(error) => timer
                 .end(StepOutcome::Fallback, "none", called.attempts)
-                .because(error.name())
+                .with_detail(error.name())
                 .degraded(reason(error, Reason::PatternsUnavailable)),
         };
         Selected { best: called.result.ok().and_then(|selected| selected.patterns.into_iter().next()), step }
@@ -80,7 +80,7 @@ impl Workflow {
     pub(super) async fn inject(
         &self,
         run: &Run<'_>,
-        grant: &Grant,
+        grant: &InjectionGrant,
         best: Option<&Recommendation>,
     ) -> Result<Injected, ToolError> {
         let injected = match best {
@@ -94,7 +94,7 @@ impl Workflow {
         Ok(injected)
     }
 
-    async fn fill(&self, run: &Run<'_>, grant: &Grant, best: &Recommendation) -> Result<Injected, ToolError> {
+    async fn fill(&self, run: &Run<'_>, grant: &InjectionGrant, best: &Recommendation) -> Result<Injected, ToolError> {
         let timer = StepTimer::begin(StepName::InjectPattern);
         let arguments = InjectPattern {
             pattern_id: best.id.clone(),
@@ -128,7 +128,7 @@ impl Workflow {
                     },
                     other => reason(other, Reason::PatternsUnavailable),
                 };
-                let step = timer.end(StepOutcome::Fallback, "none", called.attempts).because(error.name());
+                let step = timer.end(StepOutcome::Fallback, "none", called.attempts).with_detail(error.name());
                 Ok(Injected { pattern: None, step: step.degraded(why) })
             }
         }

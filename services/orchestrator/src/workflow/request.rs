@@ -9,7 +9,7 @@ use mcp_contracts::limits::{
 use mcp_contracts::orchestrator::{AgentName, RunWorkflow};
 use mcp_contracts::{ErrorCode, Scope, ToolError};
 use mcp_kit::verdict::request_hash;
-use mcp_kit::{Answered, CallContext, Verdicts};
+use mcp_kit::{CallContext, ElicitationResponses, Verdicts};
 use sha2::{Digest, Sha256};
 
 /// A valid request.
@@ -65,15 +65,15 @@ impl WorkflowRequest {
         };
         let hash = request_hash(&action);
         let check = VerdictCheck { context, verdicts, hash: &hash };
-        let (verdict, resumes) = match (&request.verdict_token, &request.execution_id, &context.dialogue.answered) {
+        let (verdict, resumes) = match (&request.verdict_token, &request.execution_id, &context.elicitation.responses) {
             (Some(token), Some(execution), _) => (check.acknowledged(token, execution)?, Some(execution.clone())),
             (Some(_), None, _) => {
                 return Err(invalid(
                     "`verdictToken` needs the `executionId` of the run that requested the acknowledgement",
                 ));
             }
-            (None, named, Some(answered)) => {
-                let (verdict, asked) = check.answered(answered)?;
+            (None, named, Some(elicited)) => {
+                let (verdict, asked) = check.check_response(elicited)?;
                 if named.is_some() && *named != asked {
                     return Err(not_accepted("the state of the answer is for another execution"));
                 }
@@ -125,8 +125,8 @@ impl VerdictCheck<'_> {
     }
 
     /// Checks the user's answer to a question. The state of the question passed through the client, so only its signature is trusted.
-    fn answered(&self, answered: &Answered) -> Result<(PriorVerdict, Option<String>), ToolError> {
-        let claims = self.verdicts.open(&answered.state, &self.context.claims.org_id)?;
+    fn check_response(&self, elicited: &ElicitationResponses) -> Result<(PriorVerdict, Option<String>), ToolError> {
+        let claims = self.verdicts.open(&elicited.state, &self.context.claims.org_id)?;
         if claims.kind != VerdictKind::Acknowledge {
             return Err(not_accepted("the state of the answer does not belong to a question"));
         }
@@ -136,14 +136,14 @@ impl VerdictCheck<'_> {
         if claims.request_hash != self.hash {
             return Err(not_accepted("the state of the answer is for another request"));
         }
-        let content = answered.accepted(super::QUESTION);
+        let content = elicited.accepted(super::QUESTION);
         let agreed = content.filter(|content| content.get("acknowledge") == Some(&serde_json::Value::Bool(true)));
         if agreed.is_some() {
             self.context.require(Scope::GuardrailsAcknowledge)?;
         }
         let reason = agreed
             .map(|content| content.get("reason").and_then(serde_json::Value::as_str).unwrap_or_default().to_owned());
-        Ok((PriorVerdict::Answered { token: answered.state.clone(), reason }, Some(claims.execution_id)))
+        Ok((PriorVerdict::Answered { token: elicited.state.clone(), reason }, Some(claims.execution_id)))
     }
 }
 

@@ -26,7 +26,7 @@ impl StepTimer {
     }
 
     pub(super) fn skipped(step: StepName, why: &str) -> StepResult {
-        Self::begin(step).end(StepOutcome::Skipped, "none", 0).because(why)
+        Self::begin(step).end(StepOutcome::Skipped, "none", 0).with_detail(why)
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) struct StepResult {
 }
 
 impl StepResult {
-    pub(super) fn because(mut self, detail: impl Into<String>) -> Self {
+    pub(super) fn with_detail(mut self, detail: impl Into<String>) -> Self {
         self.step.detail = Some(detail.into());
         self
     }

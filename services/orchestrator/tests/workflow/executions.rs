@@ -223,7 +223,7 @@ async fn an_argument_out_of_bounds_is_refused_before_any_peer_is_called() {
 async fn the_page_shows_the_remaining_calls_and_the_budget_for_models() {
     let stage = Stage::with(PATIENT, &[(env::LLM_DAILY_BUDGETS, "0,1,2000,3")]).await;
     stage.orchestrator.quota.decide("acme", Plan::Team).await;
-    let page = stage.orchestrator.offer.pages.iter().find(|page| page.path == QUOTA_PATH).unwrap();
+    let page = stage.orchestrator.features.pages.iter().find(|page| page.path == QUOTA_PATH).unwrap();
     let reply = page.run(context(&ann())).await.unwrap();
     let page: QuotaPage = serde_json::from_str(reply.get()).unwrap();
     assert_eq!((&*page.org_id, page.plan, &*page.mode), ("acme", Plan::Team, "local"));

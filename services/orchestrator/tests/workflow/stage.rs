@@ -6,7 +6,7 @@ use mcp_contracts::orchestrator::{AgentName, Execution, Reason, RunWorkflow, Ste
 use mcp_contracts::{Claims, Plan, Role, Scope, Service, ToolError, env};
 use mcp_kit::quota::Quota;
 use mcp_kit::settings::from_values;
-use mcp_kit::{Answer, CallContext, Dialogue, Offer, Readiness, Settings, SingleUse, Start};
+use mcp_kit::{CallContext, ElicitationContext, Readiness, ServerFeatures, Settings, SingleUse, Start, ToolOutcome};
 use mcp_orchestrator::OrchestratorSettings;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -32,7 +32,7 @@ pub(crate) struct Stage {
 }
 
 pub(crate) struct Orchestrator {
-    pub(crate) offer: Offer,
+    pub(crate) features: ServerFeatures,
     pub(crate) readiness: Readiness,
     pub(crate) settings: Arc<Settings>,
     own: OrchestratorSettings,
@@ -81,8 +81,8 @@ impl Orchestrator {
         let readiness = Readiness::default();
         let start = Start::new(Arc::clone(&settings), own.clone(), readiness.clone());
         let (single_use, quota) = (start.single_use.clone(), start.quota.clone());
-        let (offer, shutdown) = mcp_orchestrator::start(start).await.unwrap().into_parts();
-        Self { offer, readiness, settings, own, single_use, quota, shutdown }
+        let (features, shutdown) = mcp_orchestrator::start(start).await.unwrap().into_parts();
+        Self { features, readiness, settings, own, single_use, quota, shutdown }
     }
 
     pub(crate) async fn stop(self) {
@@ -94,11 +94,11 @@ impl Orchestrator {
         name: &str,
         context: CallContext,
         arguments: &A,
-    ) -> Result<Answer<R>, ToolError> {
+    ) -> Result<ToolOutcome<R>, ToolError> {
         let arguments = serde_json::value::to_raw_value(arguments).unwrap();
-        match self.offer.tools.get(name).unwrap().call(context, arguments).await? {
-            Answer::Ask(question) => Ok(Answer::Ask(question)),
-            Answer::Complete(json) => Ok(Answer::Complete(serde_json::from_str(json.get()).unwrap())),
+        match self.features.tools.get(name).unwrap().call(context, arguments).await? {
+            ToolOutcome::InputRequired(question) => Ok(ToolOutcome::InputRequired(question)),
+            ToolOutcome::Complete(json) => Ok(ToolOutcome::Complete(serde_json::from_str(json.get()).unwrap())),
         }
     }
 
@@ -108,10 +108,10 @@ impl Orchestrator {
 }
 
 /// The reply of a call without a question.
-pub(crate) fn complete<R>(answer: Result<Answer<R>, ToolError>) -> Result<R, ToolError> {
+pub(crate) fn complete<R>(answer: Result<ToolOutcome<R>, ToolError>) -> Result<R, ToolError> {
     match answer? {
-        Answer::Complete(reply) => Ok(reply),
-        Answer::Ask(question) => panic!("this client cannot ask `{}`", question.message),
+        ToolOutcome::Complete(reply) => Ok(reply),
+        ToolOutcome::InputRequired(question) => panic!("this client cannot ask `{}`", question.message),
     }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn context(claims: &Claims) -> CallContext {
         claims: Arc::new(claims.clone()),
         execution_id: uuid::Uuid::new_v4().to_string().into(),
         deadline: Instant::now() + Duration::from_secs(30),
-        dialogue: Dialogue::default(),
+        elicitation: ElicitationContext::default(),
     }
 }
 

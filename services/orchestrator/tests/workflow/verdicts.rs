@@ -5,7 +5,7 @@ use crate::stage::{PATIENT, Stage, ann, complete, context, request, step};
 use mcp_contracts::guardrails::{self, ActionKind, ActionRequest, VerdictKind};
 use mcp_contracts::orchestrator::{Execution, Reason, RunWorkflow, StepName, StepOutcome, WorkflowStatus, tool};
 use mcp_contracts::{Claims, ErrorCode, Scope, memory, patterns};
-use mcp_kit::{Answer, Answered, CallContext, Dialogue, Question, Verdicts};
+use mcp_kit::{CallContext, Elicitation, ElicitationContext, ElicitationResponses, ToolOutcome, Verdicts};
 use serde_json::{Value, json};
 
 fn action_of(request: &RunWorkflow) -> ActionRequest {
@@ -167,33 +167,36 @@ async fn forged_foreign_and_misplaced_tokens_are_refused_before_any_peer_is_call
 async fn ask(
     stage: &Stage,
     request: &RunWorkflow,
-    answered: Option<Answered>,
-) -> Result<Answer<Execution>, mcp_contracts::ToolError> {
-    ask_as(stage, &[Scope::AgentsRun, Scope::GuardrailsAcknowledge], request, answered).await
+    elicited: Option<ElicitationResponses>,
+) -> Result<ToolOutcome<Execution>, mcp_contracts::ToolError> {
+    ask_as(stage, &[Scope::AgentsRun, Scope::GuardrailsAcknowledge], request, elicited).await
 }
 
 async fn ask_as(
     stage: &Stage,
     scopes: &[Scope],
     request: &RunWorkflow,
-    answered: Option<Answered>,
-) -> Result<Answer<Execution>, mcp_contracts::ToolError> {
+    elicited: Option<ElicitationResponses>,
+) -> Result<ToolOutcome<Execution>, mcp_contracts::ToolError> {
     let caller = Claims { scopes: scopes.to_vec(), ..ann() };
-    let context = CallContext { dialogue: Dialogue { supports_elicitation: true, answered }, ..context(&caller) };
+    let context = CallContext {
+        elicitation: ElicitationContext { supports_elicitation: true, responses: elicited },
+        ..context(&caller)
+    };
     stage.orchestrator.call(tool::RUN_WORKFLOW, context, request).await
 }
 
-async fn question(stage: &Stage, request: &RunWorkflow) -> Question {
+async fn question(stage: &Stage, request: &RunWorkflow) -> Elicitation {
     stage.guardrails.judges(Verdict::Acknowledge);
     match ask(stage, request, None).await.unwrap() {
-        Answer::Ask(question) => question,
-        Answer::Complete(execution) => panic!("no question was asked: {execution:#?}"),
+        ToolOutcome::InputRequired(question) => question,
+        ToolOutcome::Complete(execution) => panic!("no question was asked: {execution:#?}"),
     }
 }
 
-fn answer(state: &str, response: Value) -> Option<Answered> {
+fn answer(state: &str, response: Value) -> Option<ElicitationResponses> {
     let responses = json!({ "acknowledgement": response }).as_object().unwrap().clone();
-    Some(Answered { state: state.to_owned(), responses })
+    Some(ElicitationResponses { state: state.to_owned(), responses })
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 //! verdict nothing is injected.
 
 use super::{SCOPES, execution_id, find, invalid, within_plan};
-use crate::Parts;
+use crate::ServiceParts;
 use crate::catalog::Pattern;
-use crate::judged::contains;
+use crate::judged_request::contains;
 use mcp_contracts::guardrails::VerdictKind;
 use mcp_contracts::limits::MAX_VALUE_BYTES;
 use mcp_contracts::patterns::{InjectPattern, InjectedPattern, tool};
@@ -24,7 +24,7 @@ const INFO: ToolInfo = ToolInfo {
     scopes: SCOPES,
 };
 
-pub(super) fn tool(parts: Parts) -> Tool {
+pub(super) fn tool(parts: ServiceParts) -> Tool {
     Tool::new(INFO, move |context: CallContext, request: InjectPattern| {
         let parts = parts.clone();
         async move {
@@ -42,7 +42,11 @@ pub(super) fn tool(parts: Parts) -> Tool {
 
 /// Injects a pattern. Checks the verdict first, so that a caller without one learns nothing about the catalogue. Uses the verdict up last, so
 /// that a mistake in the arguments does not cost it.
-async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -> Result<InjectedPattern, ToolError> {
+async fn inject(
+    parts: &ServiceParts,
+    context: &CallContext,
+    request: &InjectPattern,
+) -> Result<InjectedPattern, ToolError> {
     execution_id(&request.execution_id)?;
     let hash = request_hash(&request.request);
     let token = request.verdict_token.as_deref();
@@ -51,7 +55,7 @@ async fn inject(parts: &Parts, context: &CallContext, request: &InjectPattern) -
     let pattern = find(&catalog, &request.pattern_id)?;
     within_plan(pattern, context.claims.plan)?;
     let values = values(pattern, &request.variables)?;
-    only_judged(pattern, context, request)?;
+    require_judged_values(pattern, context, request)?;
     let text = pattern.template.fill(&values);
     match verdict.kind {
         // Not used up: its lifetime limits it, and no person had to acknowledge it (decision 0011).
@@ -104,7 +108,7 @@ fn values<'a>(
 
 /// Fails unless every value of the caller is a part of the request that the verdict is for (decision 0023). The role in the token and the roles of
 /// the pattern pass too, because the issuer and the operator wrote them.
-fn only_judged(pattern: &Pattern, context: &CallContext, request: &InjectPattern) -> Result<(), ToolError> {
+fn require_judged_values(pattern: &Pattern, context: &CallContext, request: &InjectPattern) -> Result<(), ToolError> {
     let is_role = |value: &str| context.claims.role.0 == value || pattern.detail.roles.iter().any(|role| role == value);
     let foreign = |(name, value): (&String, &String)| {
         let value = value.trim();

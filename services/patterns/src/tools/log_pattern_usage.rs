@@ -1,7 +1,7 @@
 //! `log_pattern_usage`: logs the outcome of a pattern, once per execution. The log entry is durable before the reply.
 
 use super::{SCOPES, bounded, execution_id, find};
-use crate::Parts;
+use crate::ServiceParts;
 use crate::usage::PatternUse;
 use mcp_contracts::limits::MAX_NOTE_BYTES;
 use mcp_contracts::patterns::{LogPatternUsage, LoggedUsage, tool};
@@ -17,14 +17,14 @@ const INFO: ToolInfo = ToolInfo {
     scopes: SCOPES,
 };
 
-pub(super) fn tool(parts: Parts) -> Tool {
+pub(super) fn tool(parts: ServiceParts) -> Tool {
     Tool::new(INFO, move |context: CallContext, request: LogPatternUsage| {
         let parts = parts.clone();
         async move { log(&parts, &context, request).await }
     })
 }
 
-async fn log(parts: &Parts, context: &CallContext, request: LogPatternUsage) -> Result<LoggedUsage, ToolError> {
+async fn log(parts: &ServiceParts, context: &CallContext, request: LogPatternUsage) -> Result<LoggedUsage, ToolError> {
     execution_id(&request.execution_id)?;
     request.note.as_deref().map_or(Ok(()), |note| bounded("note", note, MAX_NOTE_BYTES))?;
     find(&parts.catalog.get(), &request.pattern_id)?;

@@ -1,7 +1,7 @@
 //! `select_pattern`: recommends patterns with the parts of their scores.
 
 use super::{SCOPES, bounded, invalid, known_category};
-use crate::Parts;
+use crate::ServiceParts;
 use crate::score::{self, Query};
 use mcp_contracts::limits::{DEFAULT_SELECTED, MAX_INTENT_BYTES, MAX_PATTERN_ROLE_BYTES, MAX_RECENT, MAX_SELECTED};
 use mcp_contracts::patterns::{SelectPattern, SelectedPatterns, tool};
@@ -17,14 +17,18 @@ const INFO: ToolInfo = ToolInfo {
     scopes: SCOPES,
 };
 
-pub(super) fn tool(parts: Parts) -> Tool {
+pub(super) fn tool(parts: ServiceParts) -> Tool {
     Tool::new(INFO, move |context: CallContext, request: SelectPattern| {
         let parts = parts.clone();
         async move { select(&parts, &context, &request).await }
     })
 }
 
-async fn select(parts: &Parts, context: &CallContext, request: &SelectPattern) -> Result<SelectedPatterns, ToolError> {
+async fn select(
+    parts: &ServiceParts,
+    context: &CallContext,
+    request: &SelectPattern,
+) -> Result<SelectedPatterns, ToolError> {
     let catalog = parts.catalog.get();
     bounded("intent", &request.intent, MAX_INTENT_BYTES)?;
     request.role.as_deref().map_or(Ok(()), |role| bounded("role", role, MAX_PATTERN_ROLE_BYTES))?;

@@ -86,9 +86,9 @@ async fn measure_in(folder: &Path, context: &Context, size: Size) -> Result<Roun
 fn stack_request(folder: &Path, context: &Context) -> StackRequest {
     let deadline = DEADLINE.as_millis();
     // Without the limits of a plan, which would refuse a part of the calls.
-    let topology = Topology::full().under_load().everywhere(env::REQUEST_DEADLINE_MS, deadline);
-    let topology = topology.setting(Service::Orchestrator, env::PEER_DEADLINE_MS, deadline);
-    let topology = topology.setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, deadline);
+    let topology = Topology::full().with_load_quotas().with_setting_everywhere(env::REQUEST_DEADLINE_MS, deadline);
+    let topology = topology.with_setting(Service::Orchestrator, env::PEER_DEADLINE_MS, deadline);
+    let topology = topology.with_setting(Service::Orchestrator, env::WORKFLOW_DEADLINE_MS, deadline);
     StackRequest {
         backend: Backend::Process,
         topology,
@@ -96,7 +96,7 @@ fn stack_request(folder: &Path, context: &Context) -> StackRequest {
         secret: random_secret(),
         executable: context.executable.clone(),
         detached: false,
-        given: Vec::new(),
+        fixtures: Vec::new(),
         image_tag: harness_core::stack::IMAGE_TAG.to_owned(),
         seed: 0,
     }

@@ -10,10 +10,10 @@ use crate::command::store::ChosenStore;
 use crate::command::{chaos, harden, load, scenario};
 use crate::context::Context;
 use crate::exit::Failure;
-use harness_core::drive::{Plan, Subject};
+use harness_core::drive::{Plan, RunPurpose};
 use harness_core::plan::Purpose;
 use harness_core::plan::settings::{
-    Experiments, GateProfile, HardeningSet, Load, Names, ProfileName, Scenarios, Settings,
+    Experiments, GateProfile, HardeningSet, Load, NameSelection, ProfileName, Scenarios, Settings,
 };
 use harness_core::report::gate::record::PhaseKind;
 use harness_harden::{ALL, is_quick};
@@ -72,10 +72,10 @@ pub(super) fn profile_name(arguments: &GateArguments, settings: &Settings) -> Pr
 }
 
 /// Returns the listed names; `None` means all.
-fn named(names: &Names) -> Option<&[String]> {
+fn named(names: &NameSelection) -> Option<&[String]> {
     match names {
-        Names::All => None,
-        Names::These(names) => Some(names),
+        NameSelection::All => None,
+        NameSelection::These(names) => Some(names),
     }
 }
 
@@ -104,7 +104,7 @@ fn scenarios(phase: &Scenarios, arguments: &GateArguments, seed: u64, context: &
         plans.retain(|(scenario, _, _)| !phase.except.iter().any(|name| name == scenario.name));
     }
     for (_, plan, _) in &mut plans {
-        if let Subject::Scenario(script) = &mut plan.subject {
+        if let RunPurpose::Scenario(script) = &mut plan.subject {
             script.thresholds.clone_from(&phase.thresholds);
         }
     }
@@ -229,7 +229,7 @@ fn experiments(
     let mut plans = chaos::plans(&wish, context)?;
     let most = u64::try_from(phase.recovery.as_micros()).unwrap_or(u64::MAX);
     for (_, plan, _) in &mut plans {
-        if let Subject::Experiment(experiment) = &mut plan.subject {
+        if let RunPurpose::Experiment(experiment) = &mut plan.subject {
             // The profile can shorten the time that an experiment allows for recovery, and never extend it.
             experiment.promises.recovery_us = experiment.promises.recovery_us.min(most);
         }

@@ -28,14 +28,14 @@ pub(super) fn lines(experiment: &Experiment, stack: String) -> Vec<String> {
         experiment.given.iter().map(|given| format!("given        {} of {}", given.file, given.service.name())),
     );
     lines.push(format!("steady       {} s", experiment.steady.as_secs()));
-    lines.extend(experiment.faults.iter().map(|order| {
-        let again = if order.times > 1 {
-            format!(", {} times, one every {:?}", order.times, order.every)
+    lines.extend(experiment.faults.iter().map(|scheduled| {
+        let again = if scheduled.times > 1 {
+            format!(", {} times, one every {:?}", scheduled.times, scheduled.every)
         } else {
             String::new()
         };
-        let after = if order.after.is_zero() { String::new() } else { format!(" after {:?}", order.after) };
-        format!("fault        {} for {:?}{after}{again}", order.fault.name(), order.lasts)
+        let after = if scheduled.after.is_zero() { String::new() } else { format!(" after {:?}", scheduled.after) };
+        format!("fault        {} for {:?}{after}{again}", scheduled.fault.name(), scheduled.lasts)
     }));
     let hit = hit(experiment);
     lines.push(format!("hit          {}", hit.join(", ")));
@@ -65,7 +65,7 @@ fn thresholds_line(when: &str, thresholds: &[Threshold]) -> Option<String> {
 
 /// Returns the parts and edges that the faults act on.
 fn hit(experiment: &Experiment) -> Vec<String> {
-    let mut hit: Vec<String> = experiment.faults.iter().map(|order| order.fault.target()).collect();
+    let mut hit: Vec<String> = experiment.faults.iter().map(|scheduled| scheduled.fault.target()).collect();
     hit.sort_unstable();
     hit.dedup();
     hit

@@ -2,7 +2,7 @@
 
 use super::experiment;
 use crate::context::Context;
-use harness_core::drive::{Plan, Subject, descriptors};
+use harness_core::drive::{Plan, RunPurpose, descriptors};
 use harness_core::plan::Script;
 use harness_core::plan::hardening::Hardening;
 use harness_core::plan::target::Target;
@@ -28,10 +28,10 @@ fn lines(plan: &Plan) -> Vec<String> {
     let parts: Vec<&str> = plan.topology.parts.iter().map(|part| part.name.as_str()).collect();
     let stack = format!("stack        {} ({})", parts.join(", "), plan.backend.name());
     let mut lines = match &plan.subject {
-        Subject::Load(workload) => load_lines(workload, stack),
-        Subject::Scenario(script) => script_lines(script, stack),
-        Subject::Experiment(experiment) => experiment::lines(experiment, stack),
-        Subject::Hardening(hardening) => hardening_lines(hardening, stack),
+        RunPurpose::Load(workload) => load_lines(workload, stack),
+        RunPurpose::Scenario(script) => script_lines(script, stack),
+        RunPurpose::Experiment(experiment) => experiment::lines(experiment, stack),
+        RunPurpose::Hardening(hardening) => hardening_lines(hardening, stack),
     };
     lines.extend(plan.backend.target().into_iter().flat_map(target_lines));
     lines.extend(store_line(&plan.topology));
@@ -83,7 +83,7 @@ fn hardening_lines(hardening: &Hardening, stack: String) -> Vec<String> {
         stack,
         format!("deadline     {} s", hardening.deadline.as_secs()),
     ];
-    lines.extend(hardening.checks.iter().map(|card| format!("check        {} {}", card.id, card.title)));
+    lines.extend(hardening.checks.iter().map(|texts| format!("check        {} {}", texts.id, texts.title)));
     lines.extend(hardening.omitted.iter().map(|omitted| format!("omitted      {}: {}", omitted.id, omitted.why)));
     lines
 }

@@ -65,7 +65,7 @@ impl ConfiguredStack {
         let topology = std::mem::replace(&mut self.topology, Topology { parts: Vec::new() });
         if let Some(service) = Service::ALL.into_iter().find(|service| client_variable(*service) == variable.name) {
             let port = port_of(value);
-            self.topology = port.map_or_else(|| topology.clone(), |port| topology.clone().at(service, port));
+            self.topology = port.map_or_else(|| topology.clone(), |port| topology.clone().with_port(service, port));
             let allowed = format!("a URL such as `http://127.0.0.1:{}`", service.default_port());
             return port
                 .map(|_| ())
@@ -76,7 +76,7 @@ impl ConfiguredStack {
             Ok(path) if FOLDERS.contains(&variable.name) => path.display().to_string(),
             Ok(_) | Err(_) => value.to_owned(),
         };
-        self.topology = topology.everywhere(variable.name, value);
+        self.topology = topology.with_setting_everywhere(variable.name, value);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Finds the marks of contents anywhere in a reply: in unknown fields, error texts and headers too. It searches bytes and builds no tree,
 //! because a load searches every reply. A mark whose characters are escaped in the JSON (`\u003a` for `:`) is not found.
 
-use super::{Mark, Names, PREFIX};
+use super::{InternedNames, Mark, PREFIX};
 use harness_history::{Canary, Effect, Op};
 use memchr::memmem;
 
@@ -12,7 +12,7 @@ const MAX_MARK: usize = 256;
 
 /// Returns the marks in the raw reply to `op` that its effect does not have. Marks of the caller itself are left out: a user may see its own
 /// contents, and a reply to a write repeats them. So is a mark that was cut off, unless its reader must not see it in any workspace.
-pub(crate) fn strays(reply: &[u8], op: &Op, names: &Names) -> Vec<Canary> {
+pub(crate) fn strays(reply: &[u8], op: &Op, names: &InternedNames) -> Vec<Canary> {
     let mut strays: Vec<Canary> = Vec::new();
     let mut last = None;
     for at in memmem::find_iter(reply, PREFIX) {
@@ -68,7 +68,7 @@ fn is_of_a_record(mark: Mark<'_>, effect: &Effect) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{MAX_STRAYS, strays};
-    use crate::drive::canary::{Names, state_of};
+    use crate::drive::canary::{InternedNames, state_of};
     use harness_history::{Effect, Op, Outcome, Phase};
 
     fn marks_in(reply: &str, effect: Effect) -> Vec<String> {
@@ -86,14 +86,14 @@ mod tests {
             strays: Vec::new(),
             effect,
         };
-        let marks = strays(reply.as_bytes(), &op, &Names::default());
+        let marks = strays(reply.as_bytes(), &op, &InternedNames::default());
         marks.iter().map(|canary| format!("{}/{}/{}", canary.tenant, canary.user, canary.number)).collect()
     }
 
     #[test]
     fn marks_outside_the_records_are_found_in_every_place() {
         let content = "the ledger canary:acme/bob/w/3/";
-        let read = Effect::Read { key: "k".into(), value: Some(state_of(content, &Names::default())) };
+        let read = Effect::Read { key: "k".into(), value: Some(state_of(content, &InternedNames::default())) };
         let reply = format!(
             r#"HTTP/1.1 200 OK\r\nx-debug: canary:zeta/zoe/p/1/\r\n\r\n{{"content":"{content}","own":"canary:acme/ann/p/9/",
             "unknown":{{"deep":["canary:zeta/zoe/p/2/"]}},"text":"{{\"hint\":\"see canary:acme/bob/p/4/.\"}}"}}"#

@@ -88,7 +88,7 @@ impl Bearer {
         let now_us = monotonic_us();
         if current.modified.is_some() && now_us >= current.next_look_us {
             current.next_look_us = now_us + LOOK_EVERY_US;
-            self.look(&mut current, false);
+            self.reload_if_changed(&mut current, false);
         }
         (Arc::clone(&current.token), current.version)
     }
@@ -103,7 +103,7 @@ impl Bearer {
     pub fn refused(&self, version: u64) {
         let mut current = self.current.lock();
         if current.version == version {
-            self.look(&mut current, true);
+            self.reload_if_changed(&mut current, true);
         }
     }
 
@@ -128,7 +128,7 @@ impl Bearer {
         self.accepted.load(Ordering::Relaxed).then(why)
     }
 
-    fn look(&self, current: &mut Current, always: bool) {
+    fn reload_if_changed(&self, current: &mut Current, always: bool) {
         let BearerSource::File(path) = &self.source else { return };
         let modified = std::fs::metadata(path).and_then(|file| file.modified()).ok();
         if !always && modified == current.modified {

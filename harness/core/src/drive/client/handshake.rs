@@ -122,13 +122,13 @@ impl Client {
 
     async fn greet(&mut self) -> Result<Option<String>, Outcome> {
         if !self.session.is_legacy() {
-            let heard = self.ask_in(Era::Modern, &message("server/discover", json!({}))).await;
-            match discovered(&heard) {
+            let response = self.ask_in(Era::Modern, &message("server/discover", json!({}))).await;
+            match discovered(&response) {
                 Discovered::Modern => {
                     self.session.open(Protocol::Modern);
-                    return Ok(server_name(&heard.result["_meta"][SERVER_INFO]));
+                    return Ok(server_name(&response.result["_meta"][SERVER_INFO]));
                 }
-                Discovered::Refused => return Err(heard.outcome),
+                Discovered::Refused => return Err(response.outcome),
                 Discovered::Legacy => {}
             }
         }
@@ -138,22 +138,22 @@ impl Client {
     async fn initialize(&mut self) -> Result<Option<String>, Outcome> {
         let client = request_meta()[headers::META_CLIENT_INFO].take();
         let params = json!({ "protocolVersion": PROTOCOL_LEGACY, "capabilities": {}, "clientInfo": client });
-        let heard = self.ask_in(Era::Legacy, &message("initialize", params)).await;
-        if heard.outcome != Outcome::Ok {
-            return Err(heard.outcome);
+        let response = self.ask_in(Era::Legacy, &message("initialize", params)).await;
+        if response.outcome != Outcome::Ok {
+            return Err(response.outcome);
         }
-        let version = heard.result["protocolVersion"].as_str().unwrap_or_default();
+        let version = response.result["protocolVersion"].as_str().unwrap_or_default();
         if !is_field(version) {
             return Err(malformed("a reply to `initialize` without a `protocolVersion`"));
         }
-        let session = heard.header(SESSION_ID);
+        let session = response.header(SESSION_ID);
         if session.is_some_and(|session| !is_field(session)) {
             return Err(malformed("a session whose id is not printable ASCII"));
         }
         let (version, session) = (version.to_owned(), session.map(str::to_owned));
         self.session.open(Protocol::Legacy { version, session });
         self.notify("notifications/initialized").await?;
-        Ok(server_name(&heard.result["serverInfo"]))
+        Ok(server_name(&response.result["serverInfo"]))
     }
 
     /// Sends a notification, which has no response but an HTTP status.
@@ -176,18 +176,18 @@ fn message(method: &str, params: Value) -> Message {
 
 /// Decides the era of a server. Legacy servers answer an unknown method, or a request without a session, in many ways: 400, 404, 405, 406, 422, 500, or
 /// a JSON-RPC error in a 200. So every answer is one of a legacy server unless it would be the same for `initialize`.
-fn discovered(heard: &MessageReply) -> Discovered {
+fn discovered(response: &MessageReply) -> Discovered {
     // Some legacy servers never answer a method that they do not know.
-    if heard.outcome == Outcome::Unknown(ErrorKind::Timeout) {
+    if response.outcome == Outcome::Unknown(ErrorKind::Timeout) {
         return Discovered::Legacy;
     }
-    let Some(status) = heard.status else { return Discovered::Refused };
-    if heard.outcome == Outcome::Ok {
-        let versions = heard.result["supportedVersions"].as_array();
+    let Some(status) = response.status else { return Discovered::Refused };
+    if response.outcome == Outcome::Ok {
+        let versions = response.result["supportedVersions"].as_array();
         let speaks = versions.is_some_and(|versions| versions.iter().any(|version| version == PROTOCOL_MODERN));
         return if speaks { Discovered::Modern } else { Discovered::Legacy };
     }
-    let rejected = heard.error["code"].as_i64().is_some_and(|code| REJECTED_BY_MODERN.contains(&code));
+    let rejected = response.error["code"].as_i64().is_some_and(|code| REJECTED_BY_MODERN.contains(&code));
     // Redirects are never followed, and 401, 403, 429 and 503 do not depend on the method.
     if rejected || matches!(status, 300..=399 | 401 | 403 | 407 | 429 | 503) {
         Discovered::Refused

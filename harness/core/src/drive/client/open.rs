@@ -83,24 +83,24 @@ impl Client {
         let id = self.last_id;
         self.render_open(era, message, id);
         let (complete_us, received) = self.converse().await;
-        let mut heard = MessageReply::at(invoke_us, complete_us, Outcome::Ok);
+        let mut response = MessageReply::at(invoke_us, complete_us, Outcome::Ok);
         match received {
             Ok(received) => {
-                heard.status = Some(received.status);
-                heard.headers = framing::fields(&self.reply[received.head.clone()]);
+                response.status = Some(received.status);
+                response.headers = framing::fields(&self.reply[received.head.clone()]);
                 // A request that is refused with an HTTP error may have a JSON-RPC error in its body, which scenarios check.
                 let refused = serde_json::from_slice::<Value>(&self.reply[received.body.clone()]);
                 match reply::message(&mut self.reply, &received) {
-                    Ok(body) => understand(&self.reply[body], id, &message.method, &mut heard),
+                    Ok(body) => parse_response(&self.reply[body], id, &message.method, &mut response),
                     Err(outcome) => {
-                        heard.outcome = outcome;
-                        heard.error = refused.map(|body| member(body, "error")).unwrap_or_default();
+                        response.outcome = outcome;
+                        response.error = refused.map(|body| member(body, "error")).unwrap_or_default();
                     }
                 }
             }
-            Err(outcome) => heard.outcome = outcome,
+            Err(outcome) => response.outcome = outcome,
         }
-        heard
+        response
     }
 
     /// Returns the bytes of a request without sending it.
@@ -184,28 +184,28 @@ fn member(mut value: Value, name: &str) -> Value {
     value.get_mut(name).map(Value::take).unwrap_or_default()
 }
 
-fn understand(body: &[u8], id: u64, method: &str, heard: &mut MessageReply) {
+fn parse_response(body: &[u8], id: u64, method: &str, response: &mut MessageReply) {
     let Some(mut body) = serde_json::from_slice::<Value>(body).ok().filter(Value::is_object) else {
-        heard.outcome = malformed("not a JSON-RPC response");
+        response.outcome = malformed("not a JSON-RPC response");
         return;
     };
-    (heard.result, heard.error) = (body["result"].take(), body["error"].take());
-    heard.outcome = if body["jsonrpc"] != "2.0" {
+    (response.result, response.error) = (body["result"].take(), body["error"].take());
+    response.outcome = if body["jsonrpc"] != "2.0" {
         malformed("a response whose `jsonrpc` is not `2.0`")
-    } else if let Some(code) = heard.error["code"].as_i64() {
+    } else if let Some(code) = response.error["code"].as_i64() {
         // Before the `id` is compared: the error about a request that the server could not parse has none.
-        reply::rpc_error(code, &heard.error["message"].to_string())
+        reply::rpc_error(code, &response.error["message"].to_string())
     } else if body["id"] != id {
         malformed("a response with the `id` of another request")
-    } else if !heard.result.is_object() {
+    } else if !response.result.is_object() {
         malformed("a response with neither `result` nor `error`")
     } else {
-        result_outcome(method, heard)
+        result_outcome(method, response)
     };
 }
 
-fn result_outcome(method: &str, heard: &mut MessageReply) -> Outcome {
-    let result = &heard.result;
+fn result_outcome(method: &str, response: &mut MessageReply) -> Outcome {
+    let result = &response.result;
     match result["resultType"].as_str() {
         None | Some("complete") => {}
         Some("input_required") if result["inputRequests"].is_object() => {
@@ -226,20 +226,20 @@ fn result_outcome(method: &str, heard: &mut MessageReply) -> Outcome {
     let outcome = reply::refused(Some(&structured), &content);
     let text = result["content"][0]["text"].as_str().unwrap_or_default();
     // Our services put the error into the text (decision 0008); other servers use the structured content.
-    heard.error = serde_json::from_str(text).unwrap_or_else(|_| heard.result["structuredContent"].clone());
+    response.error = serde_json::from_str(text).unwrap_or_else(|_| response.result["structuredContent"].clone());
     outcome
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MessageReply, header_text, understand};
+    use super::{MessageReply, header_text, parse_response};
     use harness_history::{ErrorKind, Outcome};
     use serde_json::{Value, json};
 
     fn parsed(method: &str, body: &Value) -> MessageReply {
-        let mut heard = MessageReply::at(0, 0, Outcome::Ok);
-        understand(body.to_string().as_bytes(), 7, method, &mut heard);
-        heard
+        let mut response = MessageReply::at(0, 0, Outcome::Ok);
+        parse_response(body.to_string().as_bytes(), 7, method, &mut response);
+        response
     }
 
     #[test]

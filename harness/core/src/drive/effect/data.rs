@@ -2,7 +2,7 @@
 //! server, so nothing here knows a tool.
 
 use super::{SentEffect, malformed};
-use crate::drive::canary::{Names, state_of};
+use crate::drive::canary::{InternedNames, state_of};
 use crate::plan::operation::{Expected, ListPlace, OperationData, ReadPlace, WritePlace};
 use harness_history::op::Visibility;
 use harness_history::{Effect, ErrorKind, Outcome, RecordState};
@@ -62,7 +62,7 @@ pub(crate) fn of(
     sent: &SentEffect,
     outcome: &Outcome,
     reply: DataReply<'_>,
-    names: &Names,
+    names: &InternedNames,
 ) -> DataEffect {
     let without_effect = |outcome| DataEffect { outcome, effect: Effect::None, key_is_number: false };
     let SentEffect::Data { arguments, existing } = sent else { return without_effect(outcome.clone()) };
@@ -108,7 +108,7 @@ fn write(
     (arguments, existing): (&Value, bool),
     reply: &Value,
     outcome: Outcome,
-    names: &Names,
+    names: &InternedNames,
 ) -> DataEffect {
     let (key, value) = (writes.key.find(arguments, reply), writes.value.find(arguments, reply));
     let lacking = [(&writes.key, key), (&writes.value, value)].into_iter().find(|(_, found)| found.is_none());
@@ -140,7 +140,7 @@ fn read(
     reply: &Value,
     outcome: Outcome,
     answer: DataReply<'_>,
-    names: &Names,
+    names: &InternedNames,
 ) -> DataEffect {
     let key = reads.key.find(arguments, reply).map(text);
     let is_missing = match outcome.error() {
@@ -159,7 +159,7 @@ fn read(
 }
 
 /// A whole list on one page. Of records with a value only those with a mark of this run are kept, because the store of a target may have others.
-fn list(lists: &ListPlace, arguments: &Value, reply: &Value, outcome: Outcome, names: &Names) -> DataEffect {
+fn list(lists: &ListPlace, arguments: &Value, reply: &Value, outcome: Outcome, names: &InternedNames) -> DataEffect {
     if outcome != Outcome::Ok {
         return DataEffect { outcome, effect: Effect::None, key_is_number: false };
     }
@@ -177,7 +177,7 @@ fn list(lists: &ListPlace, arguments: &Value, reply: &Value, outcome: Outcome, n
     DataEffect { outcome, effect, key_is_number: false }
 }
 
-fn state(value: &Value, names: &Names) -> RecordState {
+fn state(value: &Value, names: &InternedNames) -> RecordState {
     match value {
         Value::String(text) => state_of(text, names),
         other => RecordState::of_content(xxh3_64(other.to_string().as_bytes()), None),
@@ -191,7 +191,7 @@ fn text(key: &Value) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::{DataEffect, DataReply, SentEffect, of};
-    use crate::drive::canary::Names;
+    use crate::drive::canary::InternedNames;
     use crate::plan::operation::OperationData;
     use harness_history::op::Visibility;
     use harness_history::{Effect, ErrorKind, Outcome};
@@ -215,7 +215,7 @@ mod tests {
     fn done(data: &OperationData, existing: bool, outcome: &Outcome, reply: DataReply<'_>) -> DataEffect {
         let sent =
             SentEffect::Data { arguments: Box::new(json!({ "key": "k", "text": "a canary:o/u/w/1/" })), existing };
-        of(data, &sent, outcome, reply, &Names::default())
+        of(data, &sent, outcome, reply, &InternedNames::default())
     }
 
     fn structured(text: &str) -> DataReply<'_> {
@@ -346,7 +346,7 @@ mod tests {
         let data: OperationData = serde_json::from_value(data).unwrap();
         let reply = r#"{"items":[{"id":"k","text":"a canary:o/u/w/1/"},{"id":"old","text":"a canary:old/u/w/1/"},{"id":"other","text":"b"}]}"#;
         let sent = SentEffect::Data { arguments: Box::new(json!({})), existing: false };
-        let names = Names::from_iter(["o".into()]);
+        let names = InternedNames::from_iter(["o".into()]);
         let Effect::Scan { hits, query: Some(query) } =
             of(&data, &sent, &Outcome::Ok, structured(reply), &names).effect
         else {

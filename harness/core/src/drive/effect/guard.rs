@@ -117,14 +117,14 @@ const fn is_risky(action: ActionKind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::of;
-    use crate::drive::canary::Names;
+    use crate::drive::canary::InternedNames;
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use harness_history::{Effect, ErrorKind, Outcome};
     use serde_json::{Value, json};
 
     fn effect(tool: &str, arguments: &Value, reply: &Value) -> (Outcome, Effect) {
-        of(tool, &arguments.to_string(), &Outcome::Ok, Some(&reply.to_string()), &Names::default())
+        of(tool, &arguments.to_string(), &Outcome::Ok, Some(&reply.to_string()), &InternedNames::default())
     }
 
     fn verdict(token: &str) -> Value {

@@ -5,7 +5,7 @@ use super::digest::{digest_of_tags, visibility};
 use super::sent::SentEffect;
 use super::shape::{AnyObject, AnyText, Each};
 use super::{fitting, malformed};
-use crate::drive::canary::{Names, state_of};
+use crate::drive::canary::{InternedNames, state_of};
 use harness_history::{Effect, ErrorKind, Outcome, RecordState};
 use mcp_contracts::memory;
 use serde::Deserialize;
@@ -156,7 +156,12 @@ pub(super) fn delete(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>) 
 }
 
 /// Returns the outcome and the effect of a read. `not_found` is a valid answer: for this reader, the record does not exist.
-pub(super) fn get(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+pub(super) fn get(
+    sent: &SentEffect,
+    outcome: &Outcome,
+    reply: Option<&str>,
+    names: &InternedNames,
+) -> (Outcome, Effect) {
     let memory = fitting::<Memory<'_>>(outcome, reply);
     let SentEffect::Read { key } = sent else { return (ended(memory), Effect::None) };
     let key = Arc::clone(key);
@@ -179,12 +184,22 @@ pub(super) fn get(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, nam
 }
 
 /// Returns the outcome and the effect of a list or an export.
-pub(super) fn list(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+pub(super) fn list(
+    sent: &SentEffect,
+    outcome: &Outcome,
+    reply: Option<&str>,
+    names: &InternedNames,
+) -> (Outcome, Effect) {
     let page = fitting::<Page<'_>>(outcome, reply).map(|page| (page.memories, page.next_cursor.is_some()));
     scan(sent, page, names)
 }
 
-pub(super) fn search(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, names: &Names) -> (Outcome, Effect) {
+pub(super) fn search(
+    sent: &SentEffect,
+    outcome: &Outcome,
+    reply: Option<&str>,
+    names: &InternedNames,
+) -> (Outcome, Effect) {
     let page = fitting::<Hits<'_>>(outcome, reply).and_then(|page| {
         let scored = page.hits.iter().all(|hit| hit.score.is_some());
         if scored { Ok((page.hits, page.next_cursor.is_some())) } else { Err(malformed("a hit without `score`")) }
@@ -192,7 +207,7 @@ pub(super) fn search(sent: &SentEffect, outcome: &Outcome, reply: Option<&str>, 
     scan(sent, page, names)
 }
 
-fn scan(sent: &SentEffect, page: Result<(Vec<Listed<'_>>, bool), Outcome>, names: &Names) -> (Outcome, Effect) {
+fn scan(sent: &SentEffect, page: Result<(Vec<Listed<'_>>, bool), Outcome>, names: &InternedNames) -> (Outcome, Effect) {
     let query = match sent {
         SentEffect::Scan(query) => query.clone(),
         _ => Default::default(),
@@ -223,7 +238,7 @@ fn another_record() -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Effect, ErrorKind, Names, Outcome, RecordState};
+    use super::{Effect, ErrorKind, InternedNames, Outcome, RecordState};
     use crate::drive::effect::digest::low_half;
     use crate::drive::effect::of;
     use harness_history::op::Visibility;
@@ -232,7 +247,7 @@ mod tests {
 
     fn effect(tool: &str, arguments: &Value, outcome: &Outcome, reply: &impl serde::Serialize) -> (Outcome, Effect) {
         let reply = serde_json::to_string(reply).unwrap();
-        of(tool, &arguments.to_string(), outcome, Some(&reply), &Names::default())
+        of(tool, &arguments.to_string(), outcome, Some(&reply), &InternedNames::default())
     }
 
     fn memory() -> memory::Memory {
@@ -404,7 +419,7 @@ mod tests {
                 }
             }
             assert!(refused > 5, "{tool}");
-            let none = of(tool, &arguments.to_string(), &Outcome::Ok, None, &Names::default()).0;
+            let none = of(tool, &arguments.to_string(), &Outcome::Ok, None, &InternedNames::default()).0;
             assert!(matches!(none, Outcome::Unknown(ErrorKind::Malformed(_))), "{tool}: {none:?}");
         }
     }

@@ -2,7 +2,7 @@
 //! scenario wrote by hand it is read from the arguments.
 
 use super::digest::{digest_of_tags, low_half, visibility};
-use crate::drive::canary::{Names, state_of};
+use crate::drive::canary::{InternedNames, state_of};
 use harness_history::RecordState;
 use harness_history::op::Query;
 use mcp_contracts::guardrails::ActionRequest;
@@ -63,7 +63,7 @@ struct Arguments {
 }
 
 impl Arguments {
-    fn state(&self, names: &Names) -> RecordState {
+    fn state(&self, names: &InternedNames) -> RecordState {
         let content = self.content.as_ref().map(|content| state_of(content, names)).unwrap_or_default();
         let tags = self.tags.as_deref().map(|tags| digest_of_tags(tags.iter().map(String::as_str)));
         RecordState { visibility: self.visibility.map(visibility), tags, ..content }
@@ -72,7 +72,7 @@ impl Arguments {
 
 impl SentEffect {
     /// Reads a request from its arguments, a JSON text. Invalid arguments, which a scenario may send on purpose, ask for nothing.
-    pub(crate) fn parse(tool: &str, arguments: &str, names: &Names) -> Self {
+    pub(crate) fn parse(tool: &str, arguments: &str, names: &InternedNames) -> Self {
         match tool {
             patterns::tool::INJECT => return inject(arguments),
             orchestrator::tool::RUN_WORKFLOW => {

@@ -225,9 +225,9 @@ mod tests {
         }
         assert!(kinds.len() > chaos_proxy::toxic::ALL.len() && kinds.remove("network"), "{kinds:?}");
         let experiments = all(None).unwrap_or_else(|error| panic!("{error}"));
-        for order in experiments.iter().flat_map(|experiment| &experiment.faults) {
-            let is_state = matches!(order.fault, FaultKind::Redis(_));
-            kinds.remove(if is_state { "redis" } else { order.fault.kind() });
+        for scheduled in experiments.iter().flat_map(|experiment| &experiment.faults) {
+            let is_state = matches!(scheduled.fault, FaultKind::Redis(_));
+            kinds.remove(if is_state { "redis" } else { scheduled.fault.kind() });
         }
         assert!(kinds.is_empty(), "no experiment of the catalogue uses {kinds:?}");
     }

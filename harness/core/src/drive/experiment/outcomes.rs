@@ -61,13 +61,13 @@ impl Outcomes {
             }
             looks += 1;
             for user in users.iter_mut().filter(|user| user.missing().next().is_some()) {
-                user.look().await;
+                user.list_remembered().await;
             }
         }
         let waited = start.elapsed();
         // Once more for all: a second copy may have arrived after the first one was seen.
         for user in &mut users {
-            user.look().await;
+            user.list_remembered().await;
         }
         report(stage, &users, waited, looks);
     }
@@ -88,7 +88,7 @@ struct Remembered<'s> {
 
 impl Remembered<'_> {
     /// Lists the outcomes of the user, page after page.
-    async fn look(&mut self) {
+    async fn list_remembered(&mut self) {
         (self.found, self.unread, self.ops) = (BTreeMap::new(), None, Vec::new());
         let mut cursor = Value::Null;
         for _ in 0..MAX_PAGES {

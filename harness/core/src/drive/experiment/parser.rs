@@ -7,7 +7,7 @@ mod fuzz;
 mod tests;
 
 use super::{Abort, Experiment, Load, Surge, end_of};
-use crate::fault::{FaultKind, FaultOrder, FileChanged};
+use crate::fault::{FaultKind, FileChanged, ScheduledFault};
 use crate::plan::data_file::form::{Filled, NameSet, read as read_form, schema as schema_of};
 use crate::plan::data_file::{DURATION_TEXT, Problem, comparison};
 use crate::plan::operation::OperationData;
@@ -122,8 +122,8 @@ fn calls(filled: &mut Filled<'_, ExperimentForm>) -> Calls {
     Calls { target, operations: operations.0, mix: operations.1, organisations }
 }
 
-fn length(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Duration {
-    form.steady.0 + faults.iter().map(|(_, order)| end_of(order)).max().unwrap_or_default() + form.recovery.0
+fn length(form: &ExperimentForm, faults: &[(usize, ScheduledFault)]) -> Duration {
+    form.steady.0 + faults.iter().map(|(_, scheduled)| end_of(scheduled)).max().unwrap_or_default() + form.recovery.0
 }
 
 fn experiment(
@@ -131,7 +131,7 @@ fn experiment(
     form: ExperimentForm,
     calls: Calls,
     topology: Topology,
-    faults: Vec<(usize, FaultOrder)>,
+    faults: Vec<(usize, ScheduledFault)>,
     counters: Vec<CounterPromise>,
 ) -> Experiment {
     let promises = promises(&form, counters);
@@ -158,7 +158,7 @@ fn experiment(
             surge: form.surge.map(|surge| Surge { times: surge.times, after: surge.after.0, lasts: surge.lasts.0 }),
         },
         steady: form.steady.0,
-        faults: faults.into_iter().map(|(_, order)| order).collect(),
+        faults: faults.into_iter().map(|(_, scheduled)| scheduled).collect(),
         recovery: form.recovery.0,
         evidence: form.evidence,
         ways: form.ways,
@@ -219,7 +219,7 @@ fn counters(filled: &mut Filled<'_, ExperimentForm>) -> Vec<CounterPromise> {
 }
 
 /// Returns the faults whose own keys are valid, each with its position in the file.
-fn faults(filled: &mut Filled<'_, ExperimentForm>) -> Vec<(usize, FaultOrder)> {
+fn faults(filled: &mut Filled<'_, ExperimentForm>) -> Vec<(usize, ScheduledFault)> {
     let mut faults = Vec::new();
     for (at, form) in std::mem::take(&mut filled.value.fault).into_iter().enumerate() {
         let FaultForm { after, lasts, times, every, kind } = form;
@@ -232,7 +232,7 @@ fn faults(filled: &mut Filled<'_, ExperimentForm>) -> Vec<(usize, FaultOrder)> {
         // The type of the kind parses its keys, and reports an unknown kind or key.
         match serde_json::from_value::<FaultKind>(kind.into()) {
             Ok(fault) => {
-                faults.push((at, FaultOrder { fault, after: after.0, lasts: lasts.0, times, every: every.0 }));
+                faults.push((at, ScheduledFault { fault, after: after.0, lasts: lasts.0, times, every: every.0 }));
             }
             Err(error) => {
                 let allowed = "docs/adding-an-experiment.md lists every kind with its keys";
@@ -243,13 +243,13 @@ fn faults(filled: &mut Filled<'_, ExperimentForm>) -> Vec<(usize, FaultOrder)> {
     faults
 }
 
-fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
+fn topology(form: &ExperimentForm, faults: &[(usize, ScheduledFault)]) -> Topology {
     let mut topology = match form.stack {
         StackName::Memory => Topology::memory(),
         StackName::Full => Topology::full(),
         StackName::Target => Topology::target(),
     }
-    .under_load();
+    .with_load_quotas();
     if form.redis_tls {
         topology = topology.with_redis_tls();
     }
@@ -257,10 +257,10 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
         match (setting, mcp_contracts::Service::ALL.into_iter().find(|service| service.name() == name)) {
             (Setting::OfService(settings), Some(service)) => {
                 for (name, value) in settings {
-                    topology = topology.setting(service, name, value.text());
+                    topology = topology.with_setting(service, name, value.text());
                 }
             }
-            (value, _) => topology = topology.everywhere(name, value.text()),
+            (value, _) => topology = topology.with_setting_everywhere(name, value.text()),
         }
     }
     for (service, count) in &form.instances {
@@ -270,14 +270,14 @@ fn topology(form: &ExperimentForm, faults: &[(usize, FaultOrder)]) -> Topology {
         topology = topology.with_postgres();
     }
     // After the instances, because several instances replace the edge to their service by one edge to each.
-    let ways = faults.iter().filter_map(|(_, order)| order.fault.way());
+    let ways = faults.iter().filter_map(|(_, scheduled)| scheduled.fault.edge());
     let ways = ways.chain(form.ways.iter().map(|way| (way.from.as_str(), way.to.as_str())));
     ways.fold(topology, |topology, (from, to)| topology.proxied(from, to))
 }
 
 /// Reports every part that the file names and the stack does not have, and every fault that is impossible on this
 /// stack.
-fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
+fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, ScheduledFault)]) {
     let form = &filled.value;
     let readiness = form.expect.readiness.iter().enumerate();
     let readiness = readiness.map(|(at, promise)| (format!("expect.readiness.{at}"), promise.part.clone()));
@@ -290,9 +290,9 @@ fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
     for (key, part) in named.iter().filter(|(_, part)| !part.is_empty() && !known.contains(&part.as_str())) {
         filled.note(key, format!("`{part}` is not a part of this stack"), &format!("`{}`", known.join("`, `")));
     }
-    for (at, order) in faults {
+    for (at, scheduled) in faults {
         // The backend of a run is not known yet. The plan asks again, with the backend that `--backend` chooses.
-        for problem in order.fault.problems(topology, &Backend::Process) {
+        for problem in scheduled.fault.problems(topology, &Backend::Process) {
             filled.note(&format!("fault.{at}"), problem, "what the stack has");
         }
     }
@@ -300,7 +300,11 @@ fn check_parts(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, fau
 
 /// Reports files that are provided twice, and faults that change a file of a service without files. A service watches a
 /// folder only if it was started with one.
-fn check_provided_files(filled: &mut Filled<'_, ExperimentForm>, topology: &Topology, faults: &[(usize, FaultOrder)]) {
+fn check_provided_files(
+    filled: &mut Filled<'_, ExperimentForm>,
+    topology: &Topology,
+    faults: &[(usize, ScheduledFault)],
+) {
     let given = filled.value.given.clone();
     for (at, ProvidedFile { service, file, .. }) in given.iter().enumerate() {
         let key = format!("given.{at}");
@@ -313,8 +317,8 @@ fn check_provided_files(filled: &mut Filled<'_, ExperimentForm>, topology: &Topo
             filled.note(&key, format!("`{}` has the file `{file}` twice", service.name()), "each file once");
         }
     }
-    for (at, order) in faults {
-        let FaultKind::FileChanged(FileChanged { service, file, text }) = &order.fault else { continue };
+    for (at, scheduled) in faults {
+        let FaultKind::FileChanged(FileChanged { service, file, text }) = &scheduled.fault else { continue };
         let (key, name) = (format!("fault.{at}"), service.name());
         let mut of_service = given.iter().filter(|given| given.service == *service).peekable();
         if of_service.peek().is_none() {

@@ -2,7 +2,9 @@
 //! this product need none of it: their tokens are signed by the stage, and they keep no session.
 
 use super::request::HttpRequest;
-use crate::drive::client::{Bearer, Client, ClientOptions, ContactError, Endpoint, Protocol, contact, exchange};
+use crate::drive::client::{
+    Bearer, Client, ClientOptions, ConnectionError, Endpoint, Protocol, check_connection, exchange,
+};
 use mcp_contracts::headers;
 use mcp_contracts::service::PROTOCOL_MODERN;
 use std::sync::Arc;
@@ -28,9 +30,9 @@ impl Access {
     ///
     /// # Errors
     /// The server cannot be called.
-    pub(crate) async fn open(endpoint: Arc<Endpoint>, bearers: &[Arc<Bearer>]) -> Result<Self, ContactError> {
+    pub(crate) async fn open(endpoint: Arc<Endpoint>, bearers: &[Arc<Bearer>]) -> Result<Self, ConnectionError> {
         // Lists the tools too, so that a token that is refused is an error of the plan and no finding.
-        contact(&endpoint, bearers.first(), ClientOptions::default()).await?;
+        check_connection(&endpoint, bearers.first(), ClientOptions::default()).await?;
         let mut client = Client::negotiating(Arc::clone(&endpoint), ClientOptions::default());
         if let Some(bearer) = bearers.first() {
             client.set_bearer(Arc::clone(bearer));

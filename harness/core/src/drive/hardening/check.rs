@@ -10,7 +10,7 @@ use mcp_contracts::Service;
 use std::path::Path;
 
 /// Probes the stack once. What it finds is recorded by the methods of [`Probe`].
-pub type Probing = for<'a> fn(&'a Probe<'a>) -> LocalBoxFuture<'a, Result<(), Stop>>;
+pub type ProbeFn = for<'a> fn(&'a Probe<'a>) -> LocalBoxFuture<'a, Result<(), Stop>>;
 
 /// A row of the catalogue.
 pub struct HardeningCheck {
@@ -31,7 +31,7 @@ pub struct HardeningCheck {
     /// Checks whose failure is the cause of a failure of this one, so that both are one finding.
     pub follows: &'static [&'static str],
     pub lane: Lane,
-    pub probing: Probing,
+    pub probing: ProbeFn,
 }
 
 /// When a check runs.
@@ -140,7 +140,7 @@ impl Need {
 }
 
 impl HardeningCheck {
-    pub fn card(&self) -> CheckTexts {
+    pub fn texts(&self) -> CheckTexts {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         CheckTexts {
             id: self.id.to_owned(),
@@ -157,16 +157,16 @@ impl HardeningCheck {
 
     /// Returns the texts for a run. They name only files that can be those of the stack: none of this product for a server of another maker, and with
     /// a folder of sources only files that it has.
-    pub fn card_for(&self, backend: &Backend, repository: Option<&Path>) -> CheckTexts {
+    pub fn texts_for(&self, backend: &Backend, repository: Option<&Path>) -> CheckTexts {
         let reads_files = self.needs.contains(&Need::Repository);
-        let mut card = self.card();
-        card.mend.retain(|file| match (backend, repository) {
+        let mut texts = self.texts();
+        texts.mend.retain(|file| match (backend, repository) {
             (Backend::Target(_), _) if !reads_files => false,
             (_, Some(folder)) => folder.join(file).is_file(),
             (Backend::Target(_), None) => false,
             (Backend::Process | Backend::Docker | Backend::External { .. }, None) => true,
         });
-        card
+        texts
     }
 
     /// Returns why the check is not applicable to a stack; `None` if it is.
@@ -213,7 +213,7 @@ mod tests {
         let target = Backend::Target(Box::new(target));
         let sources = tempfile::tempdir().unwrap();
         std::fs::write(sources.path().join("Dockerfile"), "").unwrap();
-        let files = |needs, backend: &Backend, sources| check(needs).card_for(backend, sources).mend;
+        let files = |needs, backend: &Backend, sources| check(needs).texts_for(backend, sources).mend;
         let ours = ["Dockerfile", "services/kit/src/origin.rs"].map(str::to_owned).to_vec();
         assert_eq!(files(&[], &Backend::Process, None), ours);
         assert_eq!(files(&[], &target, None), Vec::<String>::new());

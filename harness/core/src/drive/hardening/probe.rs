@@ -2,13 +2,13 @@
 
 use super::access::Access;
 use super::answer::Answer;
-use super::appraise::{Appraisal, appraise};
+use super::case_result::{CaseResult, classify_case};
 use super::conversation::{self, Conversation};
+use super::lane_order::LaneOrder;
 use super::mask::masked;
-use super::place::Place;
+use super::probe_context::ProbeContext;
 use super::record::{ExchangeText, ViolationRecord};
 use super::request::HttpRequest;
-use super::turns::Turns;
 use crate::drive::client::{RawExchange, converse, exchange};
 use crate::drive::scenario::{Stage, StepFailed};
 use crate::drive::token::Grant;
@@ -70,7 +70,7 @@ pub struct Probe<'s> {
     pub(super) repository: Option<&'s Path>,
     id: &'static str,
     attempt: u32,
-    turns: &'s Turns,
+    lane_order: &'s LaneOrder,
     pub(super) findings: Mutex<Findings>,
 }
 
@@ -94,15 +94,15 @@ impl Caller {
 }
 
 impl<'s> Probe<'s> {
-    pub(super) fn new(place: Place<'s>, id: &'static str, attempt: u32, turns: &'s Turns) -> Self {
-        let Place { stage, access, repository } = place;
-        Self { stage, access, repository, id, attempt, turns, findings: Mutex::default() }
+    pub(super) fn new(place: ProbeContext<'s>, id: &'static str, attempt: u32, lane_order: &'s LaneOrder) -> Self {
+        let ProbeContext { stage, access, repository } = place;
+        Self { stage, access, repository, id, attempt, lane_order, findings: Mutex::default() }
     }
 
     /// Waits until every check of the other lanes has ended. Only a check of [`Lane::Throughout`](super::Lane::Throughout) may wait; another would wait for itself.
-    pub async fn others_ended(&self) {
-        self.turns.sent(self.id);
-        self.turns.until_others_ended().await;
+    pub async fn wait_for_other_lanes(&self) {
+        self.lane_order.sent(self.id);
+        self.lane_order.wait_others_ended().await;
     }
 
     /// True for the first attempt of a check, and false for those that repeat what it found.
@@ -326,14 +326,14 @@ impl<'s> Probe<'s> {
     ) -> Result<Answer, Stop> {
         let answer = self.send(part, request).await;
         if holds(&answer) {
-            self.controlled();
+            self.count_control();
             return Ok(answer);
         }
         Err(Stop::Unclear(format!("the control request failed ({what} at `{part}`): {}", answer.describe())))
     }
 
     /// Records that something else showed that the probe reaches what it tests.
-    pub fn controlled(&self) {
+    pub fn count_control(&self) {
         self.findings.lock().controls += 1;
     }
 
@@ -342,16 +342,16 @@ impl<'s> Probe<'s> {
         let mut findings = self.findings.lock();
         findings.cases += 1;
         let case = format!("{part}: {case}");
-        match appraise(holds, signs) {
-            Appraisal::Holds => {}
-            Appraisal::Violated(signs) => findings.violations.push(ViolationRecord {
+        match classify_case(holds, signs) {
+            CaseResult::Holds => {}
+            CaseResult::Violated(signs) => findings.violations.push(ViolationRecord {
                 case,
                 file: None,
                 signs,
                 exchanges: answers.iter().map(|answer| answer.text.clone()).collect(),
                 ops: answers.iter().map(|answer| answer.op).collect(),
             }),
-            Appraisal::Doubtful(sign) => {
+            CaseResult::Doubtful(sign) => {
                 let seen: Vec<String> = answers.iter().map(|answer| answer.describe()).collect();
                 let sign = sign.map(|sign| format!("; only one sign: {sign}")).unwrap_or_default();
                 push_doubt(&mut findings.doubts, format!("{case}: {}{sign}", seen.join(", ")));

@@ -2,10 +2,10 @@
 //! every attempt finds is a failure.
 
 use super::check::{HardeningCheck, Lane};
-use super::place::Place;
+use super::lane_order::LaneOrder;
 use super::probe::{Findings, Probe, Stop};
+use super::probe_context::ProbeContext;
 use super::record::{CheckRecord, CheckState, ViolationRecord};
-use super::turns::Turns;
 use crate::drive::scenario::{ScenarioEnd, ScenarioReport, StepFailed};
 use crate::plan::run_dir::HARDENING;
 use crate::stack::view::{Event, View};
@@ -37,7 +37,7 @@ const ATTEMPT_DEADLINE: Duration = Duration::from_secs(45);
 /// A result cannot be written.
 pub(crate) async fn run_checks(
     checks: &[&'static HardeningCheck],
-    place: Place<'_>,
+    place: ProbeContext<'_>,
     run_dir: &Path,
     deadline: Duration,
     view: &Arc<dyn View>,
@@ -45,17 +45,17 @@ pub(crate) async fn run_checks(
 ) -> std::io::Result<ScenarioReport> {
     let (start, mut file) = (Instant::now(), File::create_new(run_dir.join(HARDENING))?);
     let of = |lane| checks.iter().copied().filter(move |check| check.lane == lane).collect::<Vec<_>>();
-    let (all, turns) = (checks.len(), Turns::of(checks));
+    let (all, lane_order) = (checks.len(), LaneOrder::of(checks));
     let late = CancellationToken::new();
     let one = |check: &'static HardeningCheck| {
-        let (late, turns) = (&late, &turns);
+        let (late, lane_order) = (&late, &lane_order);
         async move {
             let record = tokio::select! {
-                record = run(check, place, turns, deadline) => record,
+                record = run(check, place, lane_order, deadline) => record,
                 () = cancel.cancelled() => not_run_record(check, "the run was interrupted"),
                 () = late.cancelled() => not_run_record(check, "the run reached its deadline"),
             };
-            turns.sent(check.id);
+            lane_order.sent(check.id);
             record
         }
     };
@@ -64,9 +64,9 @@ pub(crate) async fn run_checks(
     let shared = stream::iter(of(Lane::Shared)).map(one).buffer_unordered(LANES);
     let alone = stream::iter(of(Lane::Alone)).then(one);
     // These two give no record.
-    let sent = stream::once(turns.until_all_sent()).filter_map(|()| ready(None));
+    let sent = stream::once(lane_order.wait_all_sent()).filter_map(|()| ready(None));
     let ended = stream::once(async {
-        turns.end_others();
+        lane_order.end_others();
     })
     .filter_map(|()| ready(None));
     let others = shared.chain(sent).chain(alone).chain(ended);
@@ -103,10 +103,15 @@ pub(crate) async fn run_checks(
     Ok(ScenarioReport { ended, why, took_us, quotas: Vec::new(), declared: BTreeMap::new() })
 }
 
-async fn run(check: &'static HardeningCheck, place: Place<'_>, turns: &Turns, deadline: Duration) -> CheckRecord {
+async fn run(
+    check: &'static HardeningCheck,
+    place: ProbeContext<'_>,
+    lane_order: &LaneOrder,
+    deadline: Duration,
+) -> CheckRecord {
     let start = Instant::now();
     let deadline = if check.lane == Lane::Throughout { deadline } else { ATTEMPT_DEADLINE };
-    let attempt = |number| attempt(Probe::new(place, check.id, number, turns), check, deadline);
+    let attempt = |number| attempt(Probe::new(place, check.id, number, lane_order), check, deadline);
     let mut first = match attempt(1).await {
         Ok(findings) => findings,
         Err(why) => return record(check, CheckState::NotApplicable, why, &Findings::default(), 1, start),
@@ -140,7 +145,7 @@ async fn attempt(probe: Probe<'_>, check: &'static HardeningCheck, deadline: Dur
     let ended = tokio::time::timeout(deadline, probing).await;
     if check.lane == Lane::Throughout {
         // One that ends early must not restore what another check is changing.
-        probe.others_ended().await;
+        probe.wait_for_other_lanes().await;
     }
     // At the deadline the probe is dropped wherever it is, so that it cannot be the one that restores the stack.
     let restored = probe.stage().restore().await;

@@ -1,7 +1,7 @@
 //! An actor: a user of a scenario. It has its own token, and one connection to each part that it calls.
 
 use super::{Reply, ScenarioRequest, Stage};
-use crate::drive::canary::{Names, append, state_of, strays};
+use crate::drive::canary::{InternedNames, append, state_of, strays};
 use crate::drive::client::{Client, ClientOptions, Endpoint, MessageReply};
 use crate::drive::effect;
 use crate::drive::token::Grant;
@@ -32,7 +32,7 @@ pub struct Actor<'s> {
 
 impl<'s> Actor<'s> {
     pub(super) fn new(stage: &'s Stage<'s>, grant: Grant) -> Self {
-        let process = stage.enlist(&grant);
+        let process = stage.register_user(&grant);
         let token = Some(stage.mint(&grant));
         let phase = Phase::Measured;
         Self { stage, grant, token, process, phase, deadline: CALL_DEADLINE, clients: BTreeMap::new(), contents: 0 }
@@ -40,7 +40,7 @@ impl<'s> Actor<'s> {
 
     /// Returns the actor on another plan.
     #[must_use]
-    pub fn on(self, plan: Plan) -> Self {
+    pub fn on_plan(self, plan: Plan) -> Self {
         self.changed(|grant| grant.plan = plan)
     }
 
@@ -83,12 +83,12 @@ impl<'s> Actor<'s> {
     }
 
     /// Returns the bytes of a request with the actor's token, for a [`RawConnection`](super::RawConnection).
-    pub fn request_bytes(&self, part: &str, ask: &ScenarioRequest) -> Vec<u8> {
+    pub fn request_bytes(&self, part: &str, request: &ScenarioRequest) -> Vec<u8> {
         let mut client = Client::new(self.stage.endpoint(part), ClientOptions::default());
         if let Some(token) = &self.token {
             client.set_token(token);
         }
-        client.request_bytes(&ask.message)
+        client.request_bytes(&request.message)
     }
 
     /// Returns the actor with another deadline for each call.
@@ -106,7 +106,7 @@ impl<'s> Actor<'s> {
     fn changed(mut self, change: impl FnOnce(&mut Grant)) -> Self {
         change(&mut self.grant);
         // Each grant is a separate process in the history, because the final read needs the grant of each write.
-        self.process = self.stage.enlist(&self.grant);
+        self.process = self.stage.register_user(&self.grant);
         self.token = Some(self.stage.mint(&self.grant));
         // The open connections send the earlier token.
         self.clients.clear();
@@ -123,12 +123,12 @@ impl<'s> Actor<'s> {
     }
 
     /// Returns the content of a private memory: the text, followed by the canary that names its writer.
-    pub fn private(&mut self, text: &str) -> String {
+    pub fn private_content(&mut self, text: &str) -> String {
         self.content(text, false)
     }
 
     /// Returns the content of a memory that its whole workspace may read.
-    pub fn shared(&mut self, text: &str) -> String {
+    pub fn shared_content(&mut self, text: &str) -> String {
         self.content(text, true)
     }
 
@@ -148,25 +148,25 @@ impl<'s> Actor<'s> {
     }
 
     /// Sends a request once; it is never repeated.
-    pub async fn send(&mut self, ask: ScenarioRequest) -> Reply<'s> {
-        let heard = match self.stage.target(&ask).await {
-            Some(part) => self.client(&part).await.ask(&ask.message).await,
-            None => no_connection(self.stage.ledger().now_us()),
+    pub async fn send(&mut self, request: ScenarioRequest) -> Reply<'s> {
+        let response = match self.stage.target(&request).await {
+            Some(part) => self.client(&part).await.ask(&request.message).await,
+            None => no_connection(self.stage.recorder().now_us()),
         };
-        let op = self.op(&ask, &heard);
-        let tags = tags_of(&ask);
-        self.stage.ledger().remember(&self.grant, tags, &op.outcome, &op.effect);
-        let at = self.stage.ledger().record(&op);
-        Reply::new(self.stage, at, ask.name(), heard)
+        let op = self.op(&request, &response);
+        let tags = tags_of(&request);
+        self.stage.recorder().note_written(&self.grant, tags, &op.outcome, &op.effect);
+        let at = self.stage.recorder().record(&op);
+        Reply::new(self.stage, at, request.name(), response)
     }
 
     /// Asks, as a browser does, whether a page of `origin` may send a request.
     ///
     /// # Errors
     /// Returns why a browser would not send it.
-    pub async fn preflight(&mut self, ask: &ScenarioRequest, origin: &str) -> Result<(), String> {
-        match self.stage.target(ask).await {
-            Some(part) => self.client(&part).await.preflight(&ask.message, origin).await,
+    pub async fn preflight(&mut self, request: &ScenarioRequest, origin: &str) -> Result<(), String> {
+        match self.stage.target(request).await {
+            Some(part) => self.client(&part).await.preflight(&request.message, origin).await,
             None => Err("no instance can be called".to_owned()),
         }
     }
@@ -180,7 +180,7 @@ impl<'s> Actor<'s> {
     async fn client(&mut self, part: &str) -> &mut Client {
         let (token, stage, deadline) = (&self.token, self.stage, self.deadline);
         self.clients.entry(part.to_owned()).or_insert_with(|| {
-            let epoch_us = stage.ledger().epoch_us();
+            let epoch_us = stage.recorder().epoch_us();
             let options = ClientOptions { deadline, epoch_us, ..ClientOptions::default() };
             let mut client = Client::new(stage.endpoint(part), options);
             if let Some(token) = token {
@@ -196,8 +196,8 @@ impl<'s> Actor<'s> {
     }
 
     /// Records that the actor had this memory before the run, so that the checks expect the memory in reads.
-    pub fn had(&mut self, id: &str, content: &str) {
-        let now = self.stage.ledger().now_us();
+    pub fn record_existing_memory(&mut self, id: &str, content: &str) {
+        let now = self.stage.recorder().now_us();
         let op = Op {
             process: self.process,
             tenant: self.grant.organisation.as_str().into(),
@@ -212,62 +212,63 @@ impl<'s> Actor<'s> {
             strays: Vec::new(),
             effect: Effect::Write {
                 key: Some(id.into()),
-                value: state_of(content, &Names::default()),
+                value: state_of(content, &InternedNames::default()),
                 existing: false,
             },
         };
-        self.stage.ledger().remember(&self.grant, Vec::new(), &op.outcome, &op.effect);
-        self.stage.ledger().record(&op);
+        self.stage.recorder().note_written(&self.grant, Vec::new(), &op.outcome, &op.effect);
+        self.stage.recorder().record(&op);
     }
 
-    fn op(&self, ask: &ScenarioRequest, heard: &MessageReply) -> Op {
-        let reply = &heard.result["structuredContent"];
-        let (outcome, effect) = match ask.tool_name() {
-            Some(tool::DELETE_BY_TAG) => (heard.outcome.clone(), self.deletes(ask, reply, &heard.outcome)),
+    fn op(&self, request: &ScenarioRequest, response: &MessageReply) -> Op {
+        let reply = &response.result["structuredContent"];
+        let (outcome, effect) = match request.tool_name() {
+            Some(tool::DELETE_BY_TAG) => (response.outcome.clone(), self.deletes(request, reply, &response.outcome)),
             Some(tool) => {
-                let (arguments, reply) = (ask.arguments().to_string(), (!reply.is_null()).then(|| reply.to_string()));
-                effect::of(tool, &arguments, &heard.outcome, reply.as_deref(), &Names::default())
+                let (arguments, reply) =
+                    (request.arguments().to_string(), (!reply.is_null()).then(|| reply.to_string()));
+                effect::of(tool, &arguments, &response.outcome, reply.as_deref(), &InternedNames::default())
             }
-            None => (heard.outcome.clone(), Effect::None),
+            None => (response.outcome.clone(), Effect::None),
         };
         let mut op = Op {
             process: self.process,
             tenant: self.grant.organisation.as_str().into(),
             user: self.grant.user.as_str().into(),
             workspace: self.workspace(),
-            name: ask.name().into(),
+            name: request.name().into(),
             phase: self.phase,
             planned_us: None,
-            invoke_us: heard.invoke_us,
-            complete_us: heard.complete_us,
+            invoke_us: response.invoke_us,
+            complete_us: response.complete_us,
             outcome,
             strays: Vec::new(),
             effect,
         };
         // The mark of another user's content is a leak wherever it is: in unknown fields, error texts and headers too.
-        let reply = json!([heard.result, heard.error, heard.headers]).to_string();
-        op.strays = strays(reply.as_bytes(), &op, &Names::default());
+        let reply = json!([response.result, response.error, response.headers]).to_string();
+        op.strays = strays(reply.as_bytes(), &op, &InternedNames::default());
         op
     }
 
     /// Returns the effect of a deletion by tag, which deletes the actor's own records with these tags.
-    fn deletes(&self, ask: &ScenarioRequest, reply: &Value, outcome: &Outcome) -> Effect {
+    fn deletes(&self, request: &ScenarioRequest, reply: &Value, outcome: &Outcome) -> Effect {
         // The reply counts too, because a scenario may send `dryRun` as a text.
-        let is_dry = ask.arguments()["dryRun"] == true || reply["dryRun"] == true;
+        let is_dry = request.arguments()["dryRun"] == true || reply["dryRun"] == true;
         if is_dry || matches!(outcome, Outcome::Failed(_)) {
             return Effect::None;
         }
-        let all = serde_json::from_value::<TagMatch>(ask.arguments()["tagMatch"].clone()).unwrap_or_default()
+        let all = serde_json::from_value::<TagMatch>(request.arguments()["tagMatch"].clone()).unwrap_or_default()
             == TagMatch::All;
-        // Derived from the ledger, because the reply of the service has a count but no ids.
-        let keys = self.stage.ledger().tagged(&self.grant, &tags_of(ask), all);
+        // Derived from the recorded writes, because the reply of the service has a count but no ids.
+        let keys = self.stage.recorder().written_with_tags(&self.grant, &tags_of(request), all);
         Effect::Deletes { keys }
     }
 }
 
 /// Returns the tags that a call writes or selects by. For an import, these are the tags of its first memory.
-fn tags_of(ask: &ScenarioRequest) -> Vec<String> {
-    let arguments = ask.arguments();
+fn tags_of(request: &ScenarioRequest) -> Vec<String> {
+    let arguments = request.arguments();
     let tags = if arguments["memories"].is_array() { &arguments["memories"][0]["tags"] } else { &arguments["tags"] };
     tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }

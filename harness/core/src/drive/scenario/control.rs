@@ -17,11 +17,11 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running.
     pub async fn kill(&self, part: &str) -> Result<(), StepFailed> {
-        self.touched.lock().part(part);
+        self.changed_parts.lock().part(part);
         // Read before the kill, because a call may fail from that moment on.
-        let since = self.ledger().now_us();
+        let since = self.recorder().now_us();
         self.stack.kill(part).await?;
-        self.gone(part, "kill", since);
+        self.mark_down(part, "kill", since);
         Ok(())
     }
 
@@ -40,12 +40,12 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running, or it had to be killed.
     pub async fn end(&self, part: &str) -> Result<Ended, StepFailed> {
-        self.touched.lock().part(part);
-        let since = self.ledger().now_us();
+        self.changed_parts.lock().part(part);
+        let since = self.recorder().now_us();
         let ended = self.stack.terminate(part).await;
         // A part that had to be killed has ended too.
         if ended.is_ok() || !self.stack.is_running(part).await {
-            self.gone(part, "stop", since);
+            self.mark_down(part, "stop", since);
         }
         Ok(ended?)
     }
@@ -57,7 +57,7 @@ impl Stage<'_> {
     /// There is no such part.
     pub fn reconfigure(&self, part: &str, changes: &[(&str, Option<&str>)]) -> Result<(), StepFailed> {
         let previous = self.stack.reconfigure(part, changes)?;
-        self.touched.lock().settings(part, changes, previous);
+        self.changed_parts.lock().settings(part, changes, previous);
         Ok(())
     }
 
@@ -66,8 +66,13 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The program cannot be run.
-    pub async fn program(&self, part: &str, arguments: &[&str], deadline: Duration) -> Result<ProgramEnd, StepFailed> {
-        self.stack.program(part, arguments, deadline).await.map_err(StepFailed::from)
+    pub async fn run_program(
+        &self,
+        part: &str,
+        arguments: &[&str],
+        deadline: Duration,
+    ) -> Result<ProgramEnd, StepFailed> {
+        self.stack.run_program(part, arguments, deadline).await.map_err(StepFailed::from)
     }
 
     /// Returns the path of a file of this name in the data folder of the stack; the file need not exist.
@@ -80,9 +85,9 @@ impl Stage<'_> {
     /// # Errors
     /// The part does not become ready.
     pub async fn start_again(&self, part: &str) -> Result<(), StepFailed> {
-        let since = self.ledger().now_us();
+        let since = self.recorder().now_us();
         self.stack.start_again(part).await?;
-        self.back(part, "start", since);
+        self.mark_up(part, "start", since);
         Ok(())
     }
 
@@ -91,10 +96,10 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running.
     pub async fn pause(&self, part: &str) -> Result<(), StepFailed> {
-        self.touched.lock().part(part);
-        let since = self.ledger().now_us();
+        self.changed_parts.lock().part(part);
+        let since = self.recorder().now_us();
         self.stack.pause(part).await?;
-        self.gone(part, "pause", since);
+        self.mark_down(part, "pause", since);
         Ok(())
     }
 
@@ -103,9 +108,9 @@ impl Stage<'_> {
     /// # Errors
     /// The part is not running.
     pub async fn resume(&self, part: &str) -> Result<(), StepFailed> {
-        let since = self.ledger().now_us();
+        let since = self.recorder().now_us();
         self.stack.resume(part).await?;
-        self.back(part, "resume", since);
+        self.mark_up(part, "resume", since);
         Ok(())
     }
 
@@ -139,31 +144,31 @@ impl Stage<'_> {
         self.stack.instances(service).into_iter().map(|part| part.name).collect()
     }
 
-    pub(super) fn gone(&self, part: &str, what: &str, since: u64) {
+    pub(super) fn mark_down(&self, part: &str, what: &str, since: u64) {
         let mut down = self.down.lock();
         down.insert(part.to_owned());
-        let away = self.service_of(part).filter(|service| self.all_down(*service, &down));
+        let unavailable = self.service_of(part).filter(|service| self.all_down(*service, &down));
         drop(down);
-        self.note(&format!("{what} {part}"), since, away, true);
+        self.note(&format!("{what} {part}"), since, unavailable, true);
     }
 
     /// Records that the harness stopped parts, or that they are back.
-    pub(crate) fn outage(&self, what: &str, parts: &[String], since_us: u64, down: bool) {
+    pub(crate) fn record_outage(&self, what: &str, parts: &[String], since_us: u64, down: bool) {
         for part in parts {
             if down {
-                self.gone(part, what, since_us);
+                self.mark_down(part, what, since_us);
             } else {
-                self.back(part, what, since_us);
+                self.mark_up(part, what, since_us);
             }
         }
     }
 
-    fn back(&self, part: &str, what: &str, since: u64) {
+    fn mark_up(&self, part: &str, what: &str, since: u64) {
         let mut down = self.down.lock();
-        let was_away = self.service_of(part).filter(|service| self.all_down(*service, &down));
+        let was_unavailable = self.service_of(part).filter(|service| self.all_down(*service, &down));
         down.remove(part);
         drop(down);
-        self.note(&format!("{what} {part}"), since, was_away, false);
+        self.note(&format!("{what} {part}"), since, was_unavailable, false);
     }
 
     fn service_of(&self, part: &str) -> Option<Service> {
@@ -177,7 +182,7 @@ impl Stage<'_> {
     fn note(&self, name: &str, since: u64, service: Option<Service>, down: bool) {
         // While another instance is up, the service is available, so there is no outage that a check could excuse.
         let effect = service.map_or(Effect::None, |service| Effect::Outage { service: service.name().into(), down });
-        self.ledger().record(&Op {
+        self.recorder().record(&Op {
             process: 0,
             tenant: HARNESS.into(),
             user: HARNESS.into(),
@@ -186,7 +191,7 @@ impl Stage<'_> {
             phase: Phase::Setup,
             planned_us: None,
             invoke_us: since,
-            complete_us: self.ledger().now_us(),
+            complete_us: self.recorder().now_us(),
             outcome: Outcome::Ok,
             strays: Vec::new(),
             effect,

@@ -2,7 +2,7 @@
 
 use super::{Stage, StepFailed};
 use crate::observe::children;
-use crate::observe::machine::{MachineTotals, is_crowded, look};
+use crate::observe::machine::{MachineTotals, is_crowded, read_totals};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Stage<'_> {
 
     /// Returns the figures of the machine now, for [`Stage::was_machine_busy_since`]; `None` if it does not show them.
     pub fn machine(&self) -> Option<MachineTotals> {
-        look(self.stack, &[], self.epoch_us())
+        read_totals(self.stack, &[], self.epoch_us())
     }
 
     /// Returns true if processes that do not belong to the run have used much of the machine since then. A limit of time

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// What was done to the parts of a stack since the last [`Stage::restore`].
 #[derive(Debug, Default)]
-pub(super) struct Touched(BTreeMap<String, BTreeMap<String, Setting>>);
+pub(super) struct ChangedParts(BTreeMap<String, BTreeMap<String, Setting>>);
 
 /// Names and values of settings; `None` removes one.
 type Settings = BTreeMap<String, Option<String>>;
@@ -17,7 +17,7 @@ struct Setting {
     now: Option<String>,
 }
 
-impl Touched {
+impl ChangedParts {
     /// Notes that a part may be ended or paused.
     pub(super) fn part(&mut self, part: &str) {
         self.0.entry(part.to_owned()).or_default();
@@ -50,13 +50,13 @@ impl Stage<'_> {
     /// # Errors
     /// A part does not start. The others are restored.
     pub(crate) async fn restore(&self) -> Result<(), StepFailed> {
-        let touched = self.touched.lock().take();
+        let changed_parts = self.changed_parts.lock().take();
         let mut failed = Ok(());
-        for (part, settings) in touched {
+        for (part, settings) in changed_parts {
             failed = failed.and(self.restore_part(&part, &settings).await);
         }
         // Restoring touches the parts again.
-        self.touched.lock().take();
+        self.changed_parts.lock().take();
         failed
     }
 
@@ -78,18 +78,18 @@ impl Stage<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Touched;
+    use super::ChangedParts;
     use std::collections::BTreeMap;
 
     #[test]
     fn only_settings_that_differ_from_the_first_values_are_changed_back() {
-        let mut touched = Touched::default();
-        touched.settings("a", &[("X", Some("1")), ("Y", Some("2"))], vec![Some("0".to_owned()), None]);
-        touched.settings("a", &[("X", Some("3")), ("Y", None)], vec![Some("1".to_owned()), Some("2".to_owned())]);
-        touched.part("a");
-        touched.part("b");
+        let mut changed_parts = ChangedParts::default();
+        changed_parts.settings("a", &[("X", Some("1")), ("Y", Some("2"))], vec![Some("0".to_owned()), None]);
+        changed_parts.settings("a", &[("X", Some("3")), ("Y", None)], vec![Some("1".to_owned()), Some("2".to_owned())]);
+        changed_parts.part("a");
+        changed_parts.part("b");
         let wanted = BTreeMap::from([("X".to_owned(), Some("0".to_owned()))]);
-        assert_eq!(touched.take(), [("a".to_owned(), wanted), ("b".to_owned(), BTreeMap::new())]);
-        assert!(touched.take().is_empty(), "what was taken is not restored again");
+        assert_eq!(changed_parts.take(), [("a".to_owned(), wanted), ("b".to_owned(), BTreeMap::new())]);
+        assert!(changed_parts.take().is_empty(), "what was taken is not restored again");
     }
 }

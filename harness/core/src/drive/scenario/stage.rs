@@ -1,14 +1,14 @@
 //! The stage of a scenario or an experiment: a running stack, the users who call it, and the record of what happens.
 
 use super::actor::endpoints;
-use super::ledger::Ledger;
-use super::reply::word;
-use super::restore::Touched;
+use super::reply::verdict_of;
+use super::restore::ChangedParts;
+use super::stage_recorder::StageRecorder;
 use super::{Actor, ScenarioRequest};
 use crate::drive::client::Endpoint;
 use crate::drive::target::TargetAccess;
 use crate::drive::token::{Grant, Minter};
-use crate::drive::traffic::final_read::{Chosen, Read, choose, read_back};
+use crate::drive::traffic::final_read::{RecordReader, RecordSample, read_back, sample_records};
 use crate::drive::traffic::rotation::Rotation;
 use crate::observe::record::RecordError;
 use crate::plan::target::TARGET;
@@ -32,14 +32,14 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(5), Duration::from_m
 /// Deadline of a request for a page outside MCP.
 const PAGE_DEADLINE: Duration = Duration::from_secs(5);
 const READ_BACK_DEADLINE: Duration = Duration::from_secs(20);
-const READ_BACK_LANES: u32 = 4;
+const READ_BACK_WORKERS: u32 = 4;
 /// Attempts to read a record whose organisation has reached its limit of calls in a second.
 const READ_BACK_ATTEMPTS: u32 = 5;
 /// An expectation fails even on a busy machine if at least `MANY_PROBES` probes in this time did not observe the expected state.
 const NEVER: Duration = Duration::from_secs(10);
 const MANY_PROBES: u32 = 10;
-/// Maximum number of calls of one actor in [`Stage::meanwhile`].
-const MAX_MEANWHILE_CALLS: u32 = 50_000;
+/// Maximum number of calls of one actor in [`Stage::with_background_calls`].
+const MAX_BACKGROUND_CALLS: u32 = 50_000;
 /// Lifetime of an actor's token. It is longer than any scenario or experiment, and below the services' maximum of one
 /// hour.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3_000);
@@ -59,7 +59,7 @@ pub struct StageRequest<'a> {
 
 pub struct Stage<'a> {
     pub(super) stack: &'a Stack,
-    ledger: Ledger,
+    recorder: StageRecorder,
     minter: Minter,
     /// Signs new tokens in place of `minter` after the scenario has changed the key of the stack.
     later_minter: Mutex<Option<Minter>>,
@@ -72,8 +72,8 @@ pub struct Stage<'a> {
     grants: Mutex<Vec<Grant>>,
     run_dir: &'a Path,
     pub(super) down: Mutex<BTreeSet<String>>,
-    pub(super) touched: Mutex<Touched>,
-    pub(super) heard_on_edges: Mutex<BTreeMap<(String, String), usize>>,
+    pub(super) changed_parts: Mutex<ChangedParts>,
+    pub(super) exchanges_read: Mutex<BTreeMap<(String, String), usize>>,
     rotation: Rotation,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Stage<'a> {
         let pages = pages.map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             stack: request.stack,
-            ledger: Ledger::open(request.run_dir, request.epoch_us, Arc::clone(request.view))?,
+            recorder: StageRecorder::open(request.run_dir, request.epoch_us, Arc::clone(request.view))?,
             minter: Minter::new(request.secret),
             later_minter: Mutex::default(),
             secret: request.secret.to_owned(),
@@ -106,8 +106,8 @@ impl<'a> Stage<'a> {
             grants: Mutex::default(),
             run_dir: request.run_dir,
             down: Mutex::default(),
-            touched: Mutex::default(),
-            heard_on_edges: Mutex::default(),
+            changed_parts: Mutex::default(),
+            exchanges_read: Mutex::default(),
             rotation: Rotation::of_seed(request.seed),
         })
     }
@@ -138,7 +138,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Adds a user to the history and returns its process number. The final read uses the grant to read back the user's writes.
-    pub(crate) fn enlist(&self, grant: &Grant) -> u32 {
+    pub(crate) fn register_user(&self, grant: &Grant) -> u32 {
         let mut grants = self.grants.lock();
         grants.push(grant.clone());
         grants.len() as u32
@@ -156,12 +156,12 @@ impl<'a> Stage<'a> {
 
     /// Value of the monotonic clock that is time 0 of the run.
     pub(crate) const fn epoch_us(&self) -> u64 {
-        self.ledger.epoch_us()
+        self.recorder.epoch_us()
     }
 
     /// Records an operation and returns its position in the history.
     pub(crate) fn record(&self, op: &harness_history::Op) -> u64 {
-        self.ledger.record(op)
+        self.recorder.record(op)
     }
 
     pub(crate) fn mint(&self, grant: &Grant) -> String {
@@ -185,22 +185,22 @@ impl<'a> Stage<'a> {
 
     /// Returns the current time, in microseconds of the run's clock.
     pub(crate) fn now_us(&self) -> u64 {
-        self.ledger.now_us()
+        self.recorder.now_us()
     }
 
     /// Records an expectation, whether it held, and the observed value. `ops` are the positions of the calls that prove
     /// the value.
     pub fn expect(&self, expected: &str, held: bool, seen: impl ToString, ops: &[u64]) {
-        self.ledger.expect(expected, word(held), &seen.to_string(), ops.to_vec());
+        self.recorder.expect(expected, verdict_of(held), &seen.to_string(), ops.to_vec());
     }
 
     /// Records that an expectation could not be evaluated, which makes the scenario *unknown*.
     pub fn record_unknown(&self, expected: &str, why: impl ToString) {
-        self.ledger.expect(expected, Verdict::Unknown, &why.to_string(), Vec::new());
+        self.recorder.expect(expected, Verdict::Unknown, &why.to_string(), Vec::new());
     }
 
     /// Repeats `probe` until it returns `Some`, at most for `within`. Records as an expectation whether it did.
-    pub async fn until<T>(
+    pub async fn wait_until<T>(
         &self,
         expected: &str,
         within: Duration,
@@ -228,15 +228,15 @@ impl<'a> Stage<'a> {
         let (took, probes) = waited;
         // Load of other processes does not delay every one of many probes for this long.
         if took >= NEVER && probes >= MANY_PROBES {
-            self.ledger.expect(expected, word(held), seen, ops.to_vec());
+            self.recorder.expect(expected, verdict_of(held), seen, ops.to_vec());
         } else {
-            self.ledger.expect_in_time(expected, word(held), seen, ops.to_vec());
+            self.recorder.expect_in_time(expected, verdict_of(held), seen, ops.to_vec());
         }
     }
 
     /// Runs `action` while every actor repeats `call`. The calls of one actor follow each other, and each actor makes
     /// at least one.
-    pub async fn meanwhile<'c, T>(
+    pub async fn with_background_calls<'c, T>(
         &self,
         actors: &mut [Actor<'c>],
         call: impl AsyncFn(&mut Actor<'c>),
@@ -245,7 +245,7 @@ impl<'a> Stage<'a> {
         // A cell is enough, because all these futures run in one task.
         let over = std::cell::Cell::new(false);
         let traffic = actors.iter_mut().map(|actor| async {
-            for _ in 0..MAX_MEANWHILE_CALLS {
+            for _ in 0..MAX_BACKGROUND_CALLS {
                 call(actor).await;
                 if over.get() {
                     break;
@@ -263,7 +263,7 @@ impl<'a> Stage<'a> {
     /// Declares that an organisation is admitted at most `limit` times in a window, or in the whole run if `window` is
     /// `None`. Only calls of `operations` count, or all calls if the list is empty.
     pub fn promise_limit(&self, organisation: &str, operations: &[&str], limit: u64, window: Option<Duration>) {
-        self.ledger.promise(Quota {
+        self.recorder.add_quota(Quota {
             tenant: organisation.to_owned(),
             operations: operations.iter().map(|name| (*name).to_owned()).collect(),
             limit,
@@ -274,21 +274,21 @@ impl<'a> Stage<'a> {
     /// Reads back every acknowledged write, as its writer.
     pub(crate) async fn read_back(&'a self) {
         // The deadline is not an error here: `no-lost-writes` reports a write that was not read back in time.
-        if let Some(chosen) = self.written() {
-            let lanes = (0..READ_BACK_LANES).map(|_| Lane { stage: self }).collect();
-            let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(chosen, lanes)).await;
+        if let Some(sample) = self.sample_written_records() {
+            let workers = (0..READ_BACK_WORKERS).map(|_| ReadBackWorker { stage: self }).collect();
+            let _ = tokio::time::timeout(READ_BACK_DEADLINE, read_back(sample, workers)).await;
         }
     }
 
     /// Returns the records whose writes were acknowledged; `None` if they cannot be read from the history.
-    pub(crate) fn written(&self) -> Option<Chosen> {
+    pub(crate) fn sample_written_records(&self) -> Option<RecordSample> {
         // Flushed first, because the final read takes the ids from `history.jsonl`.
-        self.ledger.flush().ok()?;
-        choose(self.run_dir, FINAL_READ_RECORDS, self.seed()).ok()
+        self.recorder.flush().ok()?;
+        sample_records(self.run_dir, FINAL_READ_RECORDS, self.seed()).ok()
     }
 
     pub(crate) fn quotas(&self) -> Vec<Quota> {
-        self.ledger.quotas()
+        self.recorder.quotas()
     }
 
     /// Waits until everything is on disk.
@@ -296,22 +296,22 @@ impl<'a> Stage<'a> {
     /// # Errors
     /// Something could not be written.
     pub fn close(self) -> Result<(), RecordError> {
-        self.ledger.close()
+        self.recorder.close()
     }
 
-    pub(super) const fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub(super) const fn recorder(&self) -> &StageRecorder {
+        &self.recorder
     }
 
     /// Returns the part that a request goes to.
-    pub(super) async fn target(&self, ask: &ScenarioRequest) -> Option<String> {
-        if let Some(part) = &ask.part {
+    pub(super) async fn target(&self, request: &ScenarioRequest) -> Option<String> {
+        if let Some(part) = &request.part {
             return self.endpoints.contains_key(part).then(|| part.clone());
         }
-        if !ask.ready_one {
-            return self.instance(ask.service);
+        if !request.ready_one {
+            return self.instance(request.service);
         }
-        self.ready_instance(ask.service).await
+        self.ready_instance(request.service).await
     }
 
     async fn ready_instance(&self, service: Service) -> Option<String> {
@@ -373,12 +373,12 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A lane of the final read. It never ends early, because [`READ_BACK_DEADLINE`] ends the whole final read.
-struct Lane<'a> {
+/// A worker of the final read. It never ends early, because [`READ_BACK_DEADLINE`] ends the whole final read.
+struct ReadBackWorker<'a> {
     stage: &'a Stage<'a>,
 }
 
-impl Read for Lane<'_> {
+impl RecordReader for ReadBackWorker<'_> {
     async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
         let writer = (process as usize).checked_sub(1);
         // The guard must end before `actor` is called, which locks the grants again.

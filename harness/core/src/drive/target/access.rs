@@ -1,9 +1,11 @@
 //! How the clients of a run reach a target: the addresses that the run has resolved, the certificates and the tokens.
 
 use super::Tool;
-use crate::drive::client::{Bearer, BearerError, ClientOptions, ContactError, Endpoint, EndpointError, contact};
+use crate::drive::client::{
+    Bearer, BearerError, ClientOptions, ConnectionError, Endpoint, EndpointError, check_connection,
+};
 use crate::plan::bearer::BearerSource;
-use crate::plan::reach::Reached;
+use crate::plan::reach::ResolvedHost;
 use crate::plan::target::{TARGET, Target};
 use crate::plan::topology::CLIENT;
 use crate::plan::trust::Trust;
@@ -26,8 +28,8 @@ pub struct TargetAccess {
     #[serde(default)]
     pub proxy: Option<SocketAddr>,
     /// Maximum rate of the calls before and after a load, in calls per second; `None` on loopback, which has no bounds.
-    #[serde(default)]
-    pub quiet_per_second: Option<u32>,
+    #[serde(default, rename = "quiet_per_second")]
+    pub unscheduled_per_second: Option<u32>,
 }
 
 /// Why a target cannot be used.
@@ -38,37 +40,38 @@ pub enum AccessError {
     #[error(transparent)]
     Bearer(#[from] BearerError),
     #[error(transparent)]
-    Contact(#[from] ContactError),
+    Connection(#[from] ConnectionError),
 }
 
 impl AccessError {
     /// Returns true if the plan has to change; false if the server is down or broken.
-    pub const fn is_in_the_plan(&self) -> bool {
+    pub const fn is_plan_error(&self) -> bool {
         match self {
             Self::Endpoint(_) | Self::Bearer(_) => true,
-            Self::Contact(error) => error.obstacle.is_in_the_plan(),
+            Self::Connection(error) => error.failure.is_plan_error(),
         }
     }
 }
 
 impl TargetAccess {
     /// Returns the way to a target at these addresses; `url` is that of the running server.
-    pub fn new(target: &Target, url: &str, reached: &Reached) -> Self {
+    pub fn new(target: &Target, url: &str, resolved_host: &ResolvedHost) -> Self {
         Self {
             url: url.to_owned(),
-            addresses: reached.addresses.clone(),
+            addresses: resolved_host.addresses.clone(),
             ca_file: target.ca_file.clone(),
             tokens: target.tokens.clone(),
             proxy: None,
-            quiet_per_second: (!reached.is_loopback).then_some(target.reach.caps.per_second),
+            unscheduled_per_second: (!resolved_host.is_loopback).then_some(target.reach.caps.per_second),
         }
     }
 
     /// Returns the way to the target of a stack, through the fault proxy if there is one; `None` if the stack is one of this product.
     pub fn of(stack: &Stack) -> Option<Self> {
-        let (target, reached, part) = (stack.request().backend.target()?, stack.reached()?, stack.part(TARGET)?);
+        let (target, resolved_host, part) =
+            (stack.request().backend.target()?, stack.resolved_host()?, stack.part(TARGET)?);
         let proxy = stack.proxy(CLIENT, TARGET).map(|proxy| proxy.address());
-        Some(Self { proxy, ..Self::new(target, &part.url, &reached) })
+        Some(Self { proxy, ..Self::new(target, &part.url, &resolved_host) })
     }
 
     /// Returns the endpoint, which connects to the resolved addresses alone.
@@ -116,10 +119,10 @@ impl TargetAccess {
         let endpoint = Arc::new(direct.endpoint()?);
         let mut tools = Vec::new();
         for bearer in self.bearers()? {
-            let contact = Box::pin(contact(&endpoint, bearer.as_ref(), options)).await?;
+            let connection = Box::pin(check_connection(&endpoint, bearer.as_ref(), options)).await?;
             // What one token may not see, the calls of the other find out.
             if tools.is_empty() {
-                tools = contact.tools.iter().filter_map(Tool::read).collect();
+                tools = connection.tools.iter().filter_map(Tool::read).collect();
             }
         }
         Ok(tools)
@@ -128,14 +131,14 @@ impl TargetAccess {
 
 #[cfg(test)]
 mod tests {
-    use super::{BearerSource, Reached, Target, TargetAccess};
+    use super::{BearerSource, ResolvedHost, Target, TargetAccess};
     use crate::plan::reach::Reach;
 
     fn access(tokens: Vec<BearerSource>, is_loopback: bool) -> TargetAccess {
         let url = "http://127.0.0.1:1/mcp".to_owned();
-        let reached = Reached { host: "127.0.0.1".to_owned(), addresses: Vec::new(), is_loopback };
+        let resolved_host = ResolvedHost { host: "127.0.0.1".to_owned(), addresses: Vec::new(), is_loopback };
         let target = Target { url: url.clone(), tokens, ca_file: None, reach: Reach::default(), start: None };
-        TargetAccess::new(&target, &url, &reached)
+        TargetAccess::new(&target, &url, &resolved_host)
     }
 
     #[test]
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn calls_around_a_load_have_a_bound_only_beyond_loopback() {
-        assert_eq!(access(Vec::new(), true).quiet_per_second, None);
-        assert_eq!(access(Vec::new(), false).quiet_per_second, Some(200));
+        assert_eq!(access(Vec::new(), true).unscheduled_per_second, None);
+        assert_eq!(access(Vec::new(), false).unscheduled_per_second, Some(200));
     }
 }

@@ -1,8 +1,8 @@
 //! An operation that comes from data: it fills the template of its arguments, and knows which record a call writes or reads. It is used for targets,
 //! whose tools this program does not know.
 
-use super::operation::{Draw, Operation, Request, ToolReply};
-use crate::drive::canary::Names;
+use super::operation::{Operation, Request, RequestInput, ToolReply};
+use crate::drive::canary::InternedNames;
 use crate::drive::effect::{self, DataReply, SentEffect};
 use crate::plan::operation::{OperationData, Placeholder};
 use crate::plan::target::TARGET;
@@ -49,8 +49,8 @@ impl DataOperation {
     }
 
     /// Returns the request for the record with this key; the operation reads any record.
-    pub(super) fn request_for(&self, key: &str, draw: &mut Draw<'_>) -> Request {
-        self.filled(&mut Filler { keys: &self.keys, draw, chosen: Some(key), known: Vec::new(), existing: false })
+    pub(super) fn request_for(&self, key: &str, input: &mut RequestInput<'_>) -> Request {
+        self.filled(&mut Filler { keys: &self.keys, input, chosen: Some(key), known: Vec::new(), existing: false })
     }
 
     /// Returns the outcome and the effect of a call.
@@ -59,7 +59,7 @@ impl DataOperation {
         sent: &SentEffect,
         outcome: &Outcome,
         reply: DataReply<'_>,
-        names: &Names,
+        names: &InternedNames,
     ) -> (Outcome, Effect) {
         let done = effect::of_data(&self.data, sent, outcome, reply, names);
         if done.key_is_number {
@@ -93,8 +93,8 @@ impl Operation for DataOperation {
         TARGET
     }
 
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        self.filled(&mut Filler { keys: &self.keys, draw, chosen: None, known: Vec::new(), existing: false })
+    fn request(&self, input: &mut RequestInput<'_>) -> Request {
+        self.filled(&mut Filler { keys: &self.keys, input, chosen: None, known: Vec::new(), existing: false })
     }
 
     fn follow_up(&self, _: &Request, _: &ToolReply<'_>) -> Option<Request> {
@@ -105,8 +105,8 @@ impl Operation for DataOperation {
 /// Gives the placeholders of one call their values.
 struct Filler<'f, 'd> {
     keys: &'f Keys,
-    draw: &'f mut Draw<'d>,
-    /// The record that the call is for; `None` if the draw chooses.
+    input: &'f mut RequestInput<'d>,
+    /// The record that the call is for; `None` if the random numbers choose it.
     chosen: Option<&'f str>,
     /// The values so far: a placeholder has one value in a call.
     known: Vec<(Placeholder, Value)>,
@@ -127,19 +127,19 @@ impl Filler<'_, '_> {
     fn drawn(&mut self, placeholder: Placeholder) -> Value {
         match placeholder {
             Placeholder::Word => {
-                let words = self.draw.words();
+                let words = self.input.words();
                 words.split(' ').next().unwrap_or_default().into()
             }
-            Placeholder::Words => self.draw.words().into(),
+            Placeholder::Words => self.input.words().into(),
             Placeholder::Uuid => {
                 let bytes = self.fresh().to_be_bytes();
                 uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into()
             }
-            Placeholder::Number => self.draw.rng.random_range(0..NUMBERS).into(),
-            Placeholder::User => Value::from(&*self.draw.identity.user),
-            Placeholder::Organisation => Value::from(&*self.draw.identity.tenant),
+            Placeholder::Number => self.input.rng.random_range(0..NUMBERS).into(),
+            Placeholder::User => Value::from(&*self.input.identity.user),
+            Placeholder::Organisation => Value::from(&*self.input.identity.tenant),
             Placeholder::Key => self.new_key(),
-            Placeholder::Content => self.draw.content(true).0.into(),
+            Placeholder::Content => self.input.content(true).0.into(),
             Placeholder::KnownKey | Placeholder::SharedKey | Placeholder::ForeignKey => self.known_key(placeholder),
         }
     }
@@ -149,11 +149,11 @@ impl Filler<'_, '_> {
             self.existing = true;
             return self.keys.value(key);
         }
-        let (other, choice) = (self.draw.rng.next_u32(), self.draw.rng.next_u32());
+        let (other, choice) = (self.input.rng.next_u32(), self.input.rng.next_u32());
         let record = match placeholder {
-            Placeholder::SharedKey => self.draw.ledger.of_others(self.draw.identity, self.draw.own, choice),
-            Placeholder::ForeignKey => self.draw.ledger.foreign(self.draw.identity, other, choice),
-            _ => self.draw.own.pick(choice),
+            Placeholder::SharedKey => self.input.known_records.of_others(self.input.identity, self.input.own, choice),
+            Placeholder::ForeignKey => self.input.known_records.foreign(self.input.identity, other, choice),
+            _ => self.input.own.pick(choice),
         };
         match record {
             Some(record) => {
@@ -171,16 +171,16 @@ impl Filler<'_, '_> {
     }
 
     fn fresh(&mut self) -> u128 {
-        self.draw.rng.random::<u128>() ^ xxh3_128(self.draw.identity.tenant.as_bytes())
+        self.input.rng.random::<u128>() ^ xxh3_128(self.input.identity.tenant.as_bytes())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DataOperation, Draw, Keys, Operation as _, SentEffect};
+    use super::{DataOperation, Keys, Operation as _, RequestInput, SentEffect};
     use crate::drive::traffic::content::Corpus;
     use crate::drive::traffic::directory::{Identity, users_of_target};
-    use crate::drive::traffic::ledger::{Known, KnownRecords, Ring};
+    use crate::drive::traffic::known_records::{KnownRecord, KnownRecords, RecentRecords};
     use crate::plan::operation::OperationData;
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
@@ -196,28 +196,32 @@ mod tests {
     /// The world of three users: two of one token and one of another, whose records are named after them.
     struct World {
         users: Vec<Identity>,
-        ledger: KnownRecords,
-        rings: Vec<Ring>,
+        known_records: KnownRecords,
+        recent: Vec<RecentRecords>,
     }
 
     impl World {
         fn new(run: &str) -> Self {
             let users = users_of_target(run, 3, 2);
-            Self { ledger: KnownRecords::new(2), rings: users.iter().map(|_| Ring::default()).collect(), users }
+            Self {
+                known_records: KnownRecords::new(2),
+                recent: users.iter().map(|_| RecentRecords::default()).collect(),
+                users,
+            }
         }
 
-        fn keep(&mut self, user: usize, id: &str) {
-            let record = Known { id: id.into(), version: None, shared: true, canary: None };
-            assert!(!self.ledger.keep(&self.users[user], &record), "no record of a target is hot");
-            self.rings[user].keep(record);
+        fn add(&mut self, user: usize, id: &str) {
+            let record = KnownRecord { id: id.into(), version: None, shared: true, canary: None };
+            assert!(!self.known_records.add(&self.users[user], &record), "no record of a target is hot");
+            self.recent[user].add(record);
         }
 
         fn filled(&self, user: usize, seed: u64, arguments: &Value) -> (Value, bool) {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             let corpus = Corpus::built_in();
-            let (identity, own, ledger) = (&self.users[user], &self.rings[user], &self.ledger);
-            let mut draw = Draw { rng: &mut rng, number: seed, identity, corpus: &corpus, own, ledger };
-            let request = operation(arguments).request(&mut draw);
+            let (identity, own, known_records) = (&self.users[user], &self.recent[user], &self.known_records);
+            let mut input = RequestInput { rng: &mut rng, number: seed, identity, corpus: &corpus, own, known_records };
+            let request = operation(arguments).request(&mut input);
             let SentEffect::Data { existing, .. } = request.sent else { panic!("{request:?}") };
             (serde_json::from_str(&request.arguments).unwrap(), existing)
         }
@@ -250,10 +254,10 @@ mod tests {
             let (drawn, existing) = key(&world, placeholder);
             assert!(drawn.starts_with("key-") && !existing, "no record yet: {drawn}");
         }
-        world.keep(0, "mine");
+        world.add(0, "mine");
         assert!(!key(&world, "shared_key").1, "an own record is not that of another user");
-        world.keep(2, "of a colleague");
-        world.keep(1, "foreign");
+        world.add(2, "of a colleague");
+        world.add(1, "foreign");
         for (placeholder, expected) in
             [("known_key", "mine"), ("shared_key", "of a colleague"), ("foreign_key", "foreign")]
         {

@@ -31,7 +31,7 @@ const MAX_WALKED: u64 = 200_000;
 
 /// Walks through everything that one user can list, or through the memories with one tag. Returns the number of records in the replies; `None` if
 /// the walk did not come to its last page.
-pub trait Walk {
+pub trait ListWalker {
     /// Returns true if no further user may begin, because the time is over.
     fn is_over(&self) -> bool;
 
@@ -41,11 +41,11 @@ pub trait Walk {
 /// Lets every user walk, in an order that the seed chooses. Once the replies have [`MAX_WALKED`] records, no further user begins, so that the
 /// users who have walked are a random sample. Returns `None` if the mix has no operation on memories.
 pub async fn walk_all(
-    walker: &impl Walk,
+    walker: &impl ListWalker,
     users: u32,
     mix: &BTreeMap<String, u32>,
     seed: u64,
-    lanes: usize,
+    workers: usize,
 ) -> Option<FinalWalks> {
     let calls =
         |service: Service| mix.iter().any(|(name, weight)| *weight > 0 && service_of(name) == Some(service.name()));
@@ -55,15 +55,21 @@ pub async fn walk_all(
     // The orchestrator stores memories without a mark for its users. A walk by tag returns only those of the load.
     let by_tag = calls(Service::Orchestrator);
     let tags: Vec<Option<&str>> = if by_tag { TAGS.iter().copied().map(Some).collect() } else { vec![None] };
-    Some(walk_by(walker, users, &tags, seed, lanes).await)
+    Some(walk_by(walker, users, &tags, seed, workers).await)
 }
 
 /// Lets every user walk through the memories with each of these tags, or through everything (`None`); see [`walk_all`].
-pub async fn walk_by(walker: &impl Walk, users: u32, tags: &[Option<&str>], seed: u64, lanes: usize) -> FinalWalks {
+pub async fn walk_by(
+    walker: &impl ListWalker,
+    users: u32,
+    tags: &[Option<&str>],
+    seed: u64,
+    workers: usize,
+) -> FinalWalks {
     let mut order: Vec<usize> = (0..users as usize).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let (next, walked, records) = (AtomicUsize::new(0), AtomicU32::new(0), AtomicU64::new(0));
-    let walking = (0..lanes).map(|_| async {
+    let walking = (0..workers).map(|_| async {
         while records.load(Relaxed) < MAX_WALKED
             && !walker.is_over()
             && let Some(user) = order.get(next.fetch_add(1, Relaxed))
@@ -84,20 +90,20 @@ pub async fn walk_by(walker: &impl Walk, users: u32, tags: &[Option<&str>], seed
     FinalWalks { users, walked: walked.into_inner(), records: records.into_inner() }
 }
 
-/// Reads one record as the user with this process number; returns false if it did not read it, to end its lane.
-pub trait Read {
+/// Reads one record as the user with this process number; returns false if it did not read it, to end its worker.
+pub trait RecordReader {
     fn read(&mut self, process: u32, id: Arc<str>) -> impl Future<Output = bool>;
 }
 
 /// The records that the final read has to read by their ids.
-pub struct Chosen {
+pub struct RecordSample {
     /// Process number of the writer, and id; in an order that the seed chooses.
     records: Vec<(u32, Arc<str>)>,
     /// True if there were more records than could be chosen, so that these are a random sample of all.
     pub is_sample: bool,
 }
 
-impl Chosen {
+impl RecordSample {
     /// Number of records.
     pub const fn len(&self) -> usize {
         self.records.len()
@@ -114,7 +120,7 @@ impl Chosen {
 ///
 /// # Errors
 /// The history cannot be read.
-pub fn choose(run_dir: &Path, most: u32, seed: u64) -> std::io::Result<Chosen> {
+pub fn sample_records(run_dir: &Path, most: u32, seed: u64) -> std::io::Result<RecordSample> {
     let most = most as usize;
     // Two organisations may have a record with the same id.
     let mut lowest: BTreeMap<(u64, Arc<str>, Arc<str>), u32> = BTreeMap::new();
@@ -132,18 +138,18 @@ pub fn choose(run_dir: &Path, most: u32, seed: u64) -> std::io::Result<Chosen> {
             is_sample = true;
         }
     })?;
-    Ok(Chosen { records: lowest.into_iter().map(|((_, id, _), process)| (process, id)).collect(), is_sample })
+    Ok(RecordSample { records: lowest.into_iter().map(|((_, id, _), process)| (process, id)).collect(), is_sample })
 }
 
-/// Reads the chosen records, each as its writer. All records of a user go to one lane, because the calls of a user never overlap. Returns the number of
-/// records that were read: the first ones of an order that the seed chose, so that they are a random sample even if the lanes ended early.
-pub async fn read_back(chosen: Chosen, lanes: Vec<impl Read>) -> u64 {
-    let count = lanes.len();
-    let records = &chosen.records;
-    let reading = lanes.into_iter().enumerate().map(|(number, mut lane)| async move {
+/// Reads the records of a sample, each as its writer. All records of a user go to one worker, because the calls of a user never overlap. Returns the number of
+/// records that were read: the first ones of an order that the seed chose, so that they are a random sample even if the workers ended early.
+pub async fn read_back(sample: RecordSample, workers: Vec<impl RecordReader>) -> u64 {
+    let count = workers.len();
+    let records = &sample.records;
+    let reading = workers.into_iter().enumerate().map(|(number, mut worker)| async move {
         let mut read = 0;
         for (process, id) in records.iter().filter(|(process, _)| *process as usize % count == number) {
-            if !lane.read(*process, Arc::clone(id)).await {
+            if !worker.read(*process, Arc::clone(id)).await {
                 break;
             }
             read += 1;
@@ -185,7 +191,7 @@ fn for_each_write(run_dir: &Path, mut write: impl FnMut(u32, &Arc<str>, Arc<str>
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, BTreeMap, FinalWalks, MAX_WALKED, Read, Walk, choose, read_back, walk_all};
+    use super::{Arc, BTreeMap, FinalWalks, ListWalker, MAX_WALKED, RecordReader, read_back, sample_records, walk_all};
     use crate::plan::history_files;
     use harness_history::{Effect, ErrorKind, Op, Outcome, Phase, RecordState};
     use std::cell::{Cell, RefCell};
@@ -194,7 +200,7 @@ mod tests {
     /// number of walks.
     struct Listing(u64, Option<usize>, Cell<u32>, RefCell<Vec<usize>>, usize);
 
-    impl Walk for Listing {
+    impl ListWalker for Listing {
         fn is_over(&self) -> bool {
             self.3.borrow().len() >= self.4
         }
@@ -288,7 +294,7 @@ mod tests {
         let other = Op { tenant: "p".into(), ..write(1, &["same"], Outcome::Ok) };
         let lines = [write(0, &["same"], Outcome::Ok), other].map(|op| serde_json::to_string(&op).unwrap() + "\n");
         std::fs::write(dir.path().join(history_files::name(1)), lines.concat()).unwrap();
-        let mut records = choose(dir.path(), 10, 1).unwrap().records;
+        let mut records = sample_records(dir.path(), 10, 1).unwrap().records;
         records.sort_unstable();
         assert_eq!(records, [(0, "same".into()), (1, "same".into())]);
     }
@@ -296,7 +302,7 @@ mod tests {
     /// Reads this number of records, and keeps what it read.
     struct Reading<'a>(usize, &'a RefCell<Vec<(u32, Arc<str>)>>);
 
-    impl Read for Reading<'_> {
+    impl RecordReader for Reading<'_> {
         async fn read(&mut self, process: u32, id: Arc<str>) -> bool {
             let Some(left) = self.0.checked_sub(1) else { return false };
             self.0 = left;
@@ -309,10 +315,10 @@ mod tests {
     async fn every_acknowledged_record_is_read_once_by_its_first_writer() {
         let dir = history();
         for most in [200, 1_000] {
-            let chosen = choose(dir.path(), most, 7).unwrap();
-            assert_eq!((chosen.len(), chosen.is_sample), (200, false));
+            let sample = sample_records(dir.path(), most, 7).unwrap();
+            assert_eq!((sample.len(), sample.is_sample), (200, false));
             let read = RefCell::default();
-            assert_eq!(read_back(chosen, (0..3).map(|_| Reading(1_000, &read)).collect()).await, 200);
+            assert_eq!(read_back(sample, (0..3).map(|_| Reading(1_000, &read)).collect()).await, 200);
             let mut read = read.into_inner();
             read.sort();
             assert!(
@@ -324,7 +330,7 @@ mod tests {
     #[tokio::test]
     async fn of_too_many_records_a_sample_is_read_that_the_seed_chooses() {
         let dir = history();
-        let sample = |seed| choose(dir.path(), 50, seed).unwrap();
+        let sample = |seed| sample_records(dir.path(), 50, seed).unwrap();
         assert_eq!((sample(1).len(), sample(1).is_sample), (50, true));
         assert_eq!(sample(1).records, sample(1).records, "a seed repeats it");
         assert_ne!(sample(1).records, sample(2).records);

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 /// An operation that a mix may draw.
 #[derive(Clone)]
-pub(super) enum Choice {
+pub(super) enum MixOperation {
     BuiltIn(&'static dyn Operation),
     Data(Arc<DataOperation>),
 }
 
-impl Deref for Choice {
+impl Deref for MixOperation {
     type Target = dyn Operation;
 
     fn deref(&self) -> &Self::Target {
@@ -32,7 +32,7 @@ impl Deref for Choice {
 /// Weighted operations, and the random numbers of every call.
 pub struct Mix {
     /// Each operation, with the sum of the weights up to and including its own.
-    sums: Vec<(Choice, u32)>,
+    sums: Vec<(MixOperation, u32)>,
     /// All operations of a target, in the order of the profile; those with a weight of 0 included, which serve to read records back.
     data: Vec<Arc<DataOperation>>,
     // ChaCha has streams, and gives the same numbers for a seed with every release of `rand`. `StdRng` promises
@@ -45,10 +45,10 @@ impl Mix {
     /// file was read.
     pub fn new(seed: u64, weights: &BTreeMap<String, u32>, data: &[OperationData]) -> Self {
         let data = DataOperation::all(data);
-        let choices: Vec<Choice> = if data.is_empty() {
-            OPERATIONS.iter().map(|operation| Choice::BuiltIn(*operation)).collect()
+        let choices: Vec<MixOperation> = if data.is_empty() {
+            OPERATIONS.iter().map(|operation| MixOperation::BuiltIn(*operation)).collect()
         } else {
-            data.iter().cloned().map(Choice::Data).collect()
+            data.iter().cloned().map(MixOperation::Data).collect()
         };
         let mut sum = 0;
         let weighted = choices.into_iter().filter_map(|operation| {
@@ -59,7 +59,7 @@ impl Mix {
     }
 
     /// Returns the operation of a call, and the random numbers that it draws from.
-    pub(super) fn draw(&self, number: u64) -> (Choice, ChaCha8Rng) {
+    pub(super) fn draw(&self, number: u64) -> (MixOperation, ChaCha8Rng) {
         let mut rng = self.numbers_of(number);
         let drawn = rng.random_range(0..self.sums.last().map_or(1, |(_, sum)| *sum));
         let operation = self.sums.iter().find(|(_, until)| drawn < *until);

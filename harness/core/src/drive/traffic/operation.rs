@@ -4,7 +4,7 @@
 
 use super::content::Corpus;
 use super::directory::Identity;
-use super::ledger::{Known, KnownRecords, Ring};
+use super::known_records::{KnownRecord, KnownRecords, RecentRecords};
 use crate::drive::canary::{append, state_of_mark, word_of};
 use crate::drive::effect::SentEffect;
 use harness_history::{Canary, Outcome, RecordState};
@@ -45,7 +45,7 @@ pub trait Operation: Sync {
     fn service(&self) -> &str;
 
     /// Returns the first request.
-    fn request(&self, draw: &mut Draw<'_>) -> Request;
+    fn request(&self, input: &mut RequestInput<'_>) -> Request;
 
     /// Returns the request that follows the reply to `sent`, or `None` if the operation has ended.
     fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>) -> Option<Request>;
@@ -54,16 +54,20 @@ pub trait Operation: Sync {
 type FollowUp = fn(&Request, &ToolReply<'_>) -> Option<Request>;
 
 /// An operation that is written in Rust, in a file of [`super::operations`].
-pub(super) struct Coded {
+pub(super) struct BuiltInOperation {
     name: &'static str,
     service: Service,
-    request: fn(&mut Draw<'_>) -> Request,
+    request: fn(&mut RequestInput<'_>) -> Request,
     follow_up: FollowUp,
 }
 
-impl Coded {
+impl BuiltInOperation {
     /// Returns an operation of one call.
-    pub(super) const fn new(name: &'static str, service: Service, request: fn(&mut Draw<'_>) -> Request) -> Self {
+    pub(super) const fn new(
+        name: &'static str,
+        service: Service,
+        request: fn(&mut RequestInput<'_>) -> Request,
+    ) -> Self {
         Self { name, service, request, follow_up: |_, _| None }
     }
 
@@ -72,7 +76,7 @@ impl Coded {
     }
 }
 
-impl Operation for Coded {
+impl Operation for BuiltInOperation {
     fn name(&self) -> &str {
         self.name
     }
@@ -81,8 +85,8 @@ impl Operation for Coded {
         self.service.name()
     }
 
-    fn request(&self, draw: &mut Draw<'_>) -> Request {
-        (self.request)(draw)
+    fn request(&self, input: &mut RequestInput<'_>) -> Request {
+        (self.request)(input)
     }
 
     fn follow_up(&self, sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {
@@ -183,19 +187,19 @@ impl ToolReply<'_> {
 }
 
 /// The data that an operation chooses from. Its random numbers depend only on the seed and the number of the call.
-pub struct Draw<'a> {
+pub struct RequestInput<'a> {
     pub rng: &'a mut ChaCha8Rng,
     /// Number of the call; unique in the run.
     pub number: u64,
     pub identity: &'a Identity,
     pub corpus: &'a Corpus,
     /// Records of the user itself.
-    pub own: &'a Ring,
+    pub own: &'a RecentRecords,
     /// Records of all organisations.
-    pub ledger: &'a KnownRecords,
+    pub known_records: &'a KnownRecords,
 }
 
-impl Draw<'_> {
+impl RequestInput<'_> {
     /// Returns a new content with the mark of the user, and what the history stores of it.
     pub(super) fn content(&mut self, shared: bool) -> (String, RecordState) {
         self.content_of(shared, self.number)
@@ -233,13 +237,13 @@ impl Draw<'_> {
     }
 
     /// Returns one of the user's own records.
-    pub(super) fn own_record(&mut self) -> Option<Known> {
+    pub(super) fn own_record(&mut self) -> Option<KnownRecord> {
         self.own.pick(self.rng.next_u32())
     }
 
     /// Returns a hot record in one of [`HOT_OF`] draws; if `own`, one that the user may change.
-    pub(super) fn hot_record(&mut self, own: bool) -> Option<Known> {
+    pub(super) fn hot_record(&mut self, own: bool) -> Option<KnownRecord> {
         let (is_hot, choice) = (self.rng.random_range(0..HOT_OF) == 0, self.rng.next_u32());
-        self.ledger.hot(self.identity, own, choice).filter(|_| is_hot)
+        self.known_records.hot(self.identity, own, choice).filter(|_| is_hot)
     }
 }

@@ -80,7 +80,7 @@ pub enum After {
 
 /// One call that is due now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Turn {
+pub struct CallTiming {
     pub phase: Phase,
     /// Time and number of the arrival in the schedule; only in the open model.
     pub planned_us: Option<u64>,
@@ -90,9 +90,9 @@ pub struct Turn {
     ready_us: u64,
 }
 
-impl Turn {
-    /// Returns the turn of a call outside the schedule, before or after the load.
-    pub const fn quiet(phase: Phase) -> Self {
+impl CallTiming {
+    /// Returns the timing of a call outside the schedule, before or after the load.
+    pub const fn unscheduled(phase: Phase) -> Self {
         Self { phase, planned_us: None, number: None, ready_us: 0 }
     }
 
@@ -173,8 +173,8 @@ impl Pace {
         }
     }
 
-    /// Waits for the next turn of a user that is free now; `None` when the run is over.
-    pub async fn next<C: Clock>(&self, clock: &C, after: After) -> Option<Turn> {
+    /// Waits for the next call of a user that is free now; `None` when the run is over.
+    pub async fn next<C: Clock>(&self, clock: &C, after: After) -> Option<CallTiming> {
         let free_us = clock.now_us();
         match &self.kind {
             Kind::Closed { think_us } => {
@@ -196,25 +196,30 @@ impl Pace {
                     return None;
                 }
                 let (phase, ready_us) = (self.window.phase(planned_us), planned_us.max(free_us));
-                Some(Turn { phase, planned_us: Some(planned_us), number: Some(numbers.of(number)), ready_us })
+                Some(CallTiming { phase, planned_us: Some(planned_us), number: Some(numbers.of(number)), ready_us })
             }
         }
     }
 
-    /// Waits for a pause, and returns the turn of a follow-up call; `None` when the run is over.
-    pub async fn follow_up<C: Clock>(&self, clock: &C, pause: Duration) -> Option<Turn> {
+    /// Waits for a pause, and returns the timing of a follow-up call; `None` when the run is over.
+    pub async fn follow_up<C: Clock>(&self, clock: &C, pause: Duration) -> Option<CallTiming> {
         // Not planned, because it depends on a reply: its latency counts from the send.
         self.unplanned(clock, clock.now_us() + pause.as_micros() as u64).await
     }
 
-    async fn unplanned<C: Clock>(&self, clock: &C, due_us: u64) -> Option<Turn> {
+    async fn unplanned<C: Clock>(&self, clock: &C, due_us: u64) -> Option<CallTiming> {
         if due_us >= self.window.until_us || !self.wait(clock, due_us).await {
             return None;
         }
         // The wait may return late, after the end of the run.
         let now_us = clock.now_us();
         let phase = self.window.phase(now_us);
-        (now_us < self.window.until_us).then_some(Turn { phase, planned_us: None, number: None, ready_us: now_us })
+        (now_us < self.window.until_us).then_some(CallTiming {
+            phase,
+            planned_us: None,
+            number: None,
+            ready_us: now_us,
+        })
     }
 
     /// Waits until a time. Returns false if the run was stopped.

@@ -2,11 +2,11 @@
 
 use super::content::Corpus;
 use super::directory::users_of_load;
-use super::ledger::{Known, KnownRecords, PagePosition, Ring};
+use super::known_records::{KnownRecord, KnownRecords, PagePosition, RecentRecords};
 use super::mix::Mix;
-use super::operation::{Draw, Operation, Request, ToolReply};
+use super::operation::{Operation, Request, RequestInput, ToolReply};
 use super::operations::{OPERATIONS, names, service_of};
-use crate::drive::canary::Names;
+use crate::drive::canary::InternedNames;
 use crate::drive::effect::SentEffect;
 use harness_history::{Canary, ErrorKind, Outcome, Query};
 use mcp_contracts::{guardrails, memory, orchestrator, patterns};
@@ -14,18 +14,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 
-/// Runs `act` with a draw of a user that has one record.
-fn with_draw<T>(number: u64, act: impl FnOnce(&mut Draw<'_>) -> T) -> T {
-    let (identities, ledger) = (users_of_load(1, 2, 2), KnownRecords::new(2));
-    let mut own = Ring::default();
+/// Runs `act` with the input of a user that has one record.
+fn with_input<T>(number: u64, act: impl FnOnce(&mut RequestInput<'_>) -> T) -> T {
+    let (identities, known_records) = (users_of_load(1, 2, 2), KnownRecords::new(2));
+    let mut own = RecentRecords::default();
     let canary = Canary { tenant: "o".into(), user: "u".into(), workspace: None, shared: false, number: 1 };
-    own.keep(Known { id: "k".into(), version: Some(4), shared: true, canary: None });
-    let foreign = Known { id: "foreign".into(), version: Some(1), shared: false, canary: Some(canary) };
-    ledger.keep(&identities[1], &foreign);
-    ledger.keep_place(&identities[1], PagePosition { tag: "t".into(), cursor: "c".into(), last: "foreign".into() });
+    own.add(KnownRecord { id: "k".into(), version: Some(4), shared: true, canary: None });
+    let foreign = KnownRecord { id: "foreign".into(), version: Some(1), shared: false, canary: Some(canary) };
+    known_records.add(&identities[1], &foreign);
+    known_records
+        .set_position(&identities[1], PagePosition { tag: "t".into(), cursor: "c".into(), last: "foreign".into() });
     let mut rng = Mix::new(1, &BTreeMap::new(), &[]).numbers_of(number);
     let (identity, corpus) = (&identities[0], &Corpus::built_in());
-    act(&mut Draw { rng: &mut rng, number, identity, corpus, own: &own, ledger: &ledger })
+    act(&mut RequestInput { rng: &mut rng, number, identity, corpus, own: &own, known_records: &known_records })
 }
 
 fn is_of_the_contract(request: &Request) {
@@ -66,8 +67,8 @@ fn rich_reply() -> Value {
 /// Returns every request of an operation if each of its calls is answered with `outcome`.
 fn requests(operation: &dyn Operation, outcome: &Outcome) -> Vec<Request> {
     let structured = rich_reply().to_string();
-    with_draw(17, |draw| {
-        let mut requests = vec![operation.request(draw)];
+    with_input(17, |input| {
+        let mut requests = vec![operation.request(input)];
         let reply = ToolReply { outcome, structured: Some(&structured) };
         while let Some(next) = operation.follow_up(requests.last().unwrap(), &reply) {
             requests.push(next);
@@ -93,7 +94,7 @@ fn requests_are_those_of_the_contract_and_go_to_the_service_of_their_tool() {
 fn the_recorded_request_matches_the_arguments() {
     for operation in OPERATIONS {
         for request in requests(*operation, &Outcome::Ok) {
-            let read = SentEffect::parse(&request.tool, &request.arguments, &Names::default());
+            let read = SentEffect::parse(&request.tool, &request.arguments, &InternedNames::default());
             // Which record an attempt aims at is not in its arguments.
             let sent = match &request.sent {
                 SentEffect::Scan(query) => SentEffect::Scan(Query { target: None, ..query.clone() }),
@@ -121,8 +122,8 @@ fn an_operation_with_a_key_repeats_the_same_request_until_it_is_answered() {
         assert_eq!(requests(find(name), &Outcome::Ok).len(), 1, "{name}");
         assert_eq!(requests(find(name), &Outcome::Failed(ErrorKind::Quota)).len(), 1, "{name}");
     }
-    let last = with_draw(1, |draw| {
-        let first = find("run_once").request(draw);
+    let last = with_input(1, |input| {
+        let first = find("run_once").request(input);
         let second = find("run_once").follow_up(&first, &ToolReply { outcome: &lost, structured: None }).unwrap();
         find("run_once").follow_up(&second, &ToolReply { outcome: &Outcome::Ok, structured: None })
     });
@@ -146,7 +147,7 @@ fn a_conditional_update_expects_the_known_version_and_a_walk_carries_the_cursor(
 fn attempts_name_the_record_that_they_aim_at() {
     for name in ["probe_foreign_search", "probe_foreign_cursor"] {
         let operation = OPERATIONS.iter().find(|operation| operation.name() == name).unwrap();
-        let request = with_draw(3, |draw| operation.request(draw));
+        let request = with_input(3, |input| operation.request(input));
         let SentEffect::Scan(query) = &request.sent else { panic!("{request:?}") };
         assert_eq!(query.target.as_deref(), Some("foreign"), "{name}");
     }
@@ -155,11 +156,11 @@ fn attempts_name_the_record_that_they_aim_at() {
 #[test]
 fn two_runs_with_one_seed_send_the_same_requests() {
     for operation in OPERATIONS {
-        let sent = |number| with_draw(number, |draw| operation.request(draw).arguments);
+        let sent = |number| with_input(number, |input| operation.request(input).arguments);
         assert_eq!(sent(17), sent(17), "{}", operation.name());
     }
     // The contents of two calls differ, because their marks do.
     let store = OPERATIONS[0];
-    let content = |number| with_draw(number, |draw| store.request(draw).arguments);
+    let content = |number| with_input(number, |input| store.request(input).arguments);
     assert!(content(17) != content(18) && content(17).contains("canary:org-"), "{}", content(17));
 }

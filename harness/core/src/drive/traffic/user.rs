@@ -3,12 +3,12 @@
 use super::clock::Clock;
 use super::content::Corpus;
 use super::directory::Identity;
-use super::ledger::{Known, KnownRecords, PagePosition, Ring};
-use super::mix::{Choice, Mix};
-use super::operation::{Draw, Request, ToolReply};
+use super::known_records::{KnownRecord, KnownRecords, PagePosition, RecentRecords};
+use super::mix::{Mix, MixOperation};
+use super::operation::{Request, RequestInput, ToolReply};
 use super::operations::{get_memory, store_memory, walk_memories};
-use super::pace::{After, Pace, Turn};
-use crate::drive::canary::{Names, strays};
+use super::pace::{After, CallTiming, Pace};
+use crate::drive::canary::{InternedNames, strays};
 use crate::drive::client::{Bearer, Call as Answer, Client, ClientOptions, Endpoint, Handshake};
 use crate::drive::effect::{self, DataReply};
 use crate::drive::token::{Grant, Minter, TokenError, wall_clock_s};
@@ -30,8 +30,8 @@ pub struct TrafficContext {
     /// Number of the first call of the mix. The calls before the load have the smaller numbers.
     first_call: u64,
     corpus: Corpus,
-    ledger: KnownRecords,
-    names: Names,
+    known_records: KnownRecords,
+    names: InternedNames,
     options: ClientOptions,
 }
 
@@ -51,19 +51,19 @@ impl TrafficContext {
             users: identities.len() as u64,
             first_call: seeds,
             corpus: Corpus::built_in(),
-            ledger: KnownRecords::new(organisations),
+            known_records: KnownRecords::new(organisations),
             names: names.chain(operations).collect(),
             options,
         }
     }
 }
 
-pub struct Due {
+pub struct DueCall {
     call: Call,
-    pub turn: Turn,
+    pub timing: CallTiming,
 }
 
-impl Due {
+impl DueCall {
     /// Returns the service that the call goes to.
     pub fn service(&self) -> &str {
         &self.call.request.service
@@ -71,7 +71,7 @@ impl Due {
 }
 
 struct Call {
-    operation: Choice,
+    operation: MixOperation,
     request: Request,
 }
 
@@ -92,35 +92,35 @@ pub struct User {
     token_times_s: Range<u64>,
     /// A connection to each instance that it has called; a list, because a run has a handful of instances.
     clients: Vec<(Arc<str>, Client)>,
-    own: Ring,
+    own: RecentRecords,
     index: u64,
-    turns: u64,
+    mix_calls: u64,
     after: After,
     follow_up: Option<Call>,
 }
 
 impl User {
-    /// Creates user number `index` (from 0) of a scene.
-    pub fn new(identity: Identity, grant: Grant, index: u64, scene: &TrafficContext) -> Self {
-        Self::with(identity, Credentials::Grant(grant), index, scene)
+    /// Creates user number `index` (from 0) of a load.
+    pub fn new(identity: Identity, grant: Grant, index: u64, context: &TrafficContext) -> Self {
+        Self::with(identity, Credentials::Grant(grant), index, context)
     }
 
     /// Creates user number `index` (from 0) of a target. It negotiates the protocol with the server before its first call.
-    pub fn of_target(identity: Identity, bearer: Option<Arc<Bearer>>, index: u64, scene: &TrafficContext) -> Self {
-        Self::with(identity, Credentials::Bearer(bearer), index, scene)
+    pub fn of_target(identity: Identity, bearer: Option<Arc<Bearer>>, index: u64, context: &TrafficContext) -> Self {
+        Self::with(identity, Credentials::Bearer(bearer), index, context)
     }
 
-    fn with(identity: Identity, credentials: Credentials, index: u64, scene: &TrafficContext) -> Self {
+    fn with(identity: Identity, credentials: Credentials, index: u64, context: &TrafficContext) -> Self {
         Self {
             identity,
             credentials,
             token: String::new(),
             token_times_s: 0..0,
             clients: Vec::new(),
-            own: Ring::default(),
+            own: RecentRecords::default(),
             index,
-            turns: 0,
-            after: After::Start(index as f64 / scene.users as f64),
+            mix_calls: 0,
+            after: After::Start(index as f64 / context.users as f64),
             follow_up: None,
         }
     }
@@ -159,89 +159,104 @@ impl User {
     }
 
     /// Waits for the next call of this user: the follow-up of its last call, or a call of the mix. Returns `None` when the run is over.
-    pub async fn next<C: Clock>(&mut self, scene: &TrafficContext, pace: &Pace, clock: &C) -> Option<Due> {
+    pub async fn next<C: Clock>(&mut self, context: &TrafficContext, pace: &Pace, clock: &C) -> Option<DueCall> {
         if let Some(call) = self.follow_up.take() {
-            let turn = pace.follow_up(clock, call.request.pause).await?;
-            return Some(Due { call, turn });
+            let timing = pace.follow_up(clock, call.request.pause).await?;
+            return Some(DueCall { call, timing });
         }
-        let turn = pace.next(clock, self.after).await?;
+        let timing = pace.next(clock, self.after).await?;
         // In the closed model, each of n users makes every n-th call, so that a seed gives each user the same sequence.
-        let number = turn.number.unwrap_or(self.turns * scene.users + self.index) + scene.first_call;
-        self.turns += 1;
-        let (operation, rng) = scene.mix.draw(number);
-        let operation = self.possible(scene, operation);
-        Some(Due { call: self.call(scene, operation, number, rng), turn })
+        let number = timing.number.unwrap_or(self.mix_calls * context.users + self.index) + context.first_call;
+        self.mix_calls += 1;
+        let (operation, rng) = context.mix.draw(number);
+        let operation = self.or_create_record(context, operation);
+        Some(DueCall { call: self.call(context, operation, number, rng), timing })
     }
 
     /// Returns the operation. If it needs a record of this user and there is none yet, returns the operation that creates one: an experiment writes
     /// no records in advance, and the server may answer a call without a record with an error.
-    fn possible(&self, scene: &TrafficContext, operation: Choice) -> Choice {
-        let needs_own = |operation: &Choice| matches!(operation, Choice::Data(operation) if operation.data().uses(Placeholder::KnownKey));
-        match scene.mix.creator() {
-            Some(creator) if self.own.is_empty() && needs_own(&operation) => Choice::Data(Arc::clone(creator)),
+    fn or_create_record(&self, context: &TrafficContext, operation: MixOperation) -> MixOperation {
+        let needs_own = |operation: &MixOperation| matches!(operation, MixOperation::Data(operation) if operation.data().uses(Placeholder::KnownKey));
+        match context.mix.creator() {
+            Some(creator) if self.own.is_empty() && needs_own(&operation) => MixOperation::Data(Arc::clone(creator)),
             _ => operation,
         }
     }
 
     /// Returns the call that stores record `number` before the load.
-    pub fn seed(&self, scene: &TrafficContext, number: u64, turn: Turn) -> Due {
-        let operation = scene.mix.creator().cloned().map_or(Choice::BuiltIn(&store_memory::OPERATION), Choice::Data);
-        Due { call: self.call(scene, operation, number, scene.mix.numbers_of(number)), turn }
+    pub fn seed(&self, context: &TrafficContext, number: u64, timing: CallTiming) -> DueCall {
+        let operation =
+            context.mix.creator().cloned().map_or(MixOperation::BuiltIn(&store_memory::OPERATION), MixOperation::Data);
+        DueCall { call: self.call(context, operation, number, context.mix.numbers_of(number)), timing }
     }
 
     /// The first call of a walk through everything that the user can list, or through the memories with a tag.
-    pub fn walk(&self, scene: &TrafficContext, tag: Option<&str>, turn: Turn) -> Due {
-        if let Some(lister) = scene.mix.lister() {
+    pub fn walk(&self, context: &TrafficContext, tag: Option<&str>, timing: CallTiming) -> DueCall {
+        if let Some(lister) = context.mix.lister() {
             let number = u64::from(self.identity.process);
-            return Due {
-                call: self.call(scene, Choice::Data(Arc::clone(lister)), number, scene.mix.numbers_of(number)),
-                turn,
+            return DueCall {
+                call: self.call(
+                    context,
+                    MixOperation::Data(Arc::clone(lister)),
+                    number,
+                    context.mix.numbers_of(number),
+                ),
+                timing,
             };
         }
-        Due {
-            call: Call { operation: Choice::BuiltIn(&walk_memories::WHOLE), request: walk_memories::whole(tag) },
-            turn,
+        DueCall {
+            call: Call { operation: MixOperation::BuiltIn(&walk_memories::WHOLE), request: walk_memories::whole(tag) },
+            timing,
         }
     }
 
     /// The call that follows the last one, without a pause.
-    pub fn follow_up(&mut self, turn: Turn) -> Option<Due> {
-        self.follow_up.take().map(|call| Due { call, turn })
+    pub fn follow_up(&mut self, timing: CallTiming) -> Option<DueCall> {
+        self.follow_up.take().map(|call| DueCall { call, timing })
     }
 
     /// The call that reads a record after the load.
-    pub fn read(&self, scene: &TrafficContext, id: &str, turn: Turn) -> Due {
-        let call = match scene.mix.reader() {
-            None => Call { operation: Choice::BuiltIn(&get_memory::OPERATION), request: get_memory::request(Some(id)) },
+    pub fn read(&self, context: &TrafficContext, id: &str, timing: CallTiming) -> DueCall {
+        let call = match context.mix.reader() {
+            None => Call {
+                operation: MixOperation::BuiltIn(&get_memory::OPERATION),
+                request: get_memory::request(Some(id)),
+            },
             Some(reader) => {
                 let number = xxh3_64(id.as_bytes());
-                let mut rng = scene.mix.numbers_of(number);
-                let request = reader.request_for(id, &mut self.draw(scene, number, &mut rng));
-                Call { operation: Choice::Data(Arc::clone(reader)), request }
+                let mut rng = context.mix.numbers_of(number);
+                let request = reader.request_for(id, &mut self.input(context, number, &mut rng));
+                Call { operation: MixOperation::Data(Arc::clone(reader)), request }
             }
         };
-        Due { call, turn }
+        DueCall { call, timing }
     }
 
-    fn call(&self, scene: &TrafficContext, operation: Choice, number: u64, mut rng: ChaCha8Rng) -> Call {
-        let request = operation.request(&mut self.draw(scene, number, &mut rng));
+    fn call(&self, context: &TrafficContext, operation: MixOperation, number: u64, mut rng: ChaCha8Rng) -> Call {
+        let request = operation.request(&mut self.input(context, number, &mut rng));
         Call { operation, request }
     }
 
-    fn draw<'d>(&'d self, scene: &'d TrafficContext, number: u64, rng: &'d mut ChaCha8Rng) -> Draw<'d> {
-        let TrafficContext { corpus, ledger, .. } = scene;
-        Draw { rng, number, identity: &self.identity, corpus, own: &self.own, ledger }
+    fn input<'d>(&'d self, context: &'d TrafficContext, number: u64, rng: &'d mut ChaCha8Rng) -> RequestInput<'d> {
+        let TrafficContext { corpus, known_records, .. } = context;
+        RequestInput { rng, number, identity: &self.identity, corpus, own: &self.own, known_records }
     }
 
     /// Sends a call to an instance, and updates the user's records from the reply. If `instance` is `None`, because no instance can be called,
     /// the outcome is a failed connection.
-    pub async fn send(&mut self, scene: &TrafficContext, instance: Option<(&str, &Arc<Endpoint>)>, due: Due) -> Op {
-        let Due { call: Call { operation, request }, turn } = due;
-        let now_us = || monotonic_us().saturating_sub(scene.options.epoch_us);
+    pub async fn send(
+        &mut self,
+        context: &TrafficContext,
+        instance: Option<(&str, &Arc<Endpoint>)>,
+        due: DueCall,
+    ) -> Op {
+        let DueCall { call: Call { operation, request }, timing } = due;
+        let now_us = || monotonic_us().saturating_sub(context.options.epoch_us);
         let (tool, arguments) = (&*request.tool, &*request.arguments);
         let call = match instance {
             Some((name, endpoint)) => {
-                let client = client(&mut self.clients, name, (endpoint, scene.options), &self.credentials, &self.token);
+                let client =
+                    client(&mut self.clients, name, (endpoint, context.options), &self.credentials, &self.token);
                 client.call_json(tool, arguments).await
             }
             None => {
@@ -250,10 +265,12 @@ impl User {
             }
         };
         let (outcome, mut effect) = match &operation {
-            Choice::BuiltIn(_) => effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &scene.names),
-            Choice::Data(operation) => {
+            MixOperation::BuiltIn(_) => {
+                effect::of_sent(tool, &request.sent, &call.outcome, call.structured, &context.names)
+            }
+            MixOperation::Data(operation) => {
                 let reply = DataReply { structured: call.structured, content: call.content };
-                operation.effect(&request.sent, &call.outcome, reply, &scene.names)
+                operation.effect(&request.sent, &call.outcome, reply, &context.names)
             }
         };
         if let Effect::Scan { query: Some(query), .. } = &mut effect {
@@ -266,66 +283,66 @@ impl User {
             tenant: Arc::clone(&self.identity.tenant),
             user: Arc::clone(&self.identity.user),
             workspace: self.identity.workspace.clone(),
-            name: scene.names.get(&request.name),
-            phase: turn.phase,
-            planned_us: turn.planned_us,
+            name: context.names.get(&request.name),
+            phase: timing.phase,
+            planned_us: timing.planned_us,
             invoke_us: call.invoke_us,
             complete_us: call.complete_us,
             outcome,
             strays: Vec::new(),
             effect,
         };
-        op.strays = strays(call.raw, &op, &scene.names);
-        if matches!(operation, Choice::Data(_)) {
+        op.strays = strays(call.raw, &op, &context.names);
+        if matches!(operation, MixOperation::Data(_)) {
             // The store of a target outlives the run. The marks of an earlier run, whose organisations had other names, leak nothing.
-            op.strays.retain(|canary| scene.names.has(&canary.tenant));
+            op.strays.retain(|canary| context.names.has(&canary.tenant));
         }
         self.after = if op.outcome == Outcome::Failed(ErrorKind::Connect) { After::NoConnection } else { After::Call };
-        if let Some((tag, cursor)) = next.as_ref().and_then(walk_memories::place)
+        if let Some((tag, cursor)) = next.as_ref().and_then(walk_memories::position)
             && let Effect::Scan { hits, .. } = &op.effect
             && let Some((last, _)) = hits.last()
         {
-            let place = PagePosition { tag: tag.into(), cursor: cursor.into(), last: Arc::clone(last) };
-            scene.ledger.keep_place(&self.identity, place);
+            let position = PagePosition { tag: tag.into(), cursor: cursor.into(), last: Arc::clone(last) };
+            context.known_records.set_position(&self.identity, position);
         }
         self.follow_up = next.map(|request| Call { operation, request });
-        self.learn(scene, &op);
+        self.update_records(context, &op);
         op
     }
 
     /// Updates the user's records after a call.
-    fn learn(&mut self, scene: &TrafficContext, op: &Op) {
+    fn update_records(&mut self, context: &TrafficContext, op: &Op) {
         match (&op.effect, &op.outcome) {
             (Effect::Write { key: Some(id), value, .. }, Outcome::Ok) => {
-                self.keep(scene, id, value);
+                self.add(context, id, value);
             }
             (Effect::Writes { records }, Outcome::Ok) => {
-                records.iter().for_each(|(id, value)| self.keep(scene, id, value));
+                records.iter().for_each(|(id, value)| self.add(context, id, value));
             }
             (Effect::Update { key, value, .. }, Outcome::Ok) => {
                 self.own.updated(key, value.version, value.canary.as_ref());
-                scene.ledger.updated(&self.identity, key, value.version, value.canary.as_ref());
+                context.known_records.updated(&self.identity, key, value.version, value.canary.as_ref());
             }
             // The record has a version that this user does not know.
             (Effect::Update { key, .. }, Outcome::Failed(ErrorKind::Tool(_))) => {
-                scene.ledger.updated(&self.identity, key, None, None);
+                context.known_records.updated(&self.identity, key, None, None);
             }
             // The effect of an unknown outcome is open: no later call may rely on the record.
             (Effect::Update { key, .. }, Outcome::Unknown(_)) => {
                 self.own.forget(key);
-                scene.ledger.updated(&self.identity, key, None, None);
+                context.known_records.updated(&self.identity, key, None, None);
             }
             (Effect::Delete { key }, Outcome::Ok | Outcome::Unknown(_)) => self.own.forget(key),
             _ => {}
         }
     }
 
-    fn keep(&mut self, scene: &TrafficContext, id: &Arc<str>, value: &RecordState) {
+    fn add(&mut self, context: &TrafficContext, id: &Arc<str>, value: &RecordState) {
         let shared = value.visibility == Some(Visibility::Workspace);
-        let record = Known { id: Arc::clone(id), version: value.version, shared, canary: value.canary.clone() };
+        let record = KnownRecord { id: Arc::clone(id), version: value.version, shared, canary: value.canary.clone() };
         // A hot record is not among the user's own, because the user may delete these.
-        if !scene.ledger.keep(&self.identity, &record) {
-            self.own.keep(record);
+        if !context.known_records.add(&self.identity, &record) {
+            self.own.add(record);
         }
     }
 }
@@ -359,7 +376,7 @@ fn client<'c>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Grant, Known, Minter, User};
+    use super::{Grant, KnownRecord, Minter, User};
     use crate::drive::client::ClientOptions;
     use crate::drive::traffic::directory::{users_of_load, users_of_target};
     use crate::drive::traffic::mix::Mix;
@@ -378,19 +395,19 @@ mod tests {
         .unwrap();
         let identities = users_of_target("run", 1, 1);
         let mix = Mix::new(1, &[("get".to_owned(), 1)].into(), &operations);
-        let scene = TrafficContext::new(mix, &identities, 0, ClientOptions::default());
-        let mut user = User::of_target(identities[0].clone(), None, 0, &scene);
-        let drawn = |user: &User| user.possible(&scene, scene.mix.draw(0).0).name().to_owned();
+        let context = TrafficContext::new(mix, &identities, 0, ClientOptions::default());
+        let mut user = User::of_target(identities[0].clone(), None, 0, &context);
+        let drawn = |user: &User| user.or_create_record(&context, context.mix.draw(0).0).name().to_owned();
         assert_eq!(drawn(&user), "put");
-        user.own.keep(Known { id: "k".into(), version: None, shared: true, canary: None });
+        user.own.add(KnownRecord { id: "k".into(), version: None, shared: true, canary: None });
         assert_eq!(drawn(&user), "get");
     }
 
     #[test]
     fn a_token_is_replaced_before_its_end_and_after_every_jump_of_the_wall_clock() {
         let identities = users_of_load(1, 1, 1);
-        let scene = TrafficContext::new(Mix::new(1, &[].into(), &[]), &identities, 0, ClientOptions::default());
-        let mut user = User::new(identities[0].clone(), Grant::memory("o", "u"), 0, &scene);
+        let context = TrafficContext::new(Mix::new(1, &[].into(), &[]), &identities, 0, ClientOptions::default());
+        let mut user = User::new(identities[0].clone(), Grant::memory("o", "u"), 0, &context);
         let minter = Minter::new("0123456789abcdef0123456789abcdef");
         let mut token_at = |now_s: u64| {
             user.refresh_at(&minter, now_s).unwrap();

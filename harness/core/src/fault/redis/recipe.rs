@@ -28,13 +28,13 @@ pub(super) struct Recipe {
     /// ones.
     pub(super) closes_other_connections: bool,
     /// Commands that follow when these connections are closed.
-    pub(super) then: Vec<Command>,
+    pub(super) after_close: Vec<Command>,
     /// Commands that undo the fault. They may run twice.
     pub(super) restore: Vec<Command>,
     /// Number of connections that the harness keeps open during the fault.
     pub(super) reserved_connections: usize,
     /// A file that Redis writes because of the fault.
-    pub(super) leaves: Option<PathBuf>,
+    pub(super) written_file: Option<PathBuf>,
     /// The password that Redis requires during the fault.
     pub(super) password: Option<String>,
     pub(super) symptom: Symptom,
@@ -46,10 +46,10 @@ impl Recipe {
             inject,
             ongoing: Ongoing::Nothing,
             closes_other_connections: false,
-            then: Vec::new(),
+            after_close: Vec::new(),
             restore,
             reserved_connections: 0,
-            leaves: None,
+            written_file: None,
             password: None,
             symptom,
         }

@@ -125,11 +125,11 @@ impl RedisState {
                 // The limit becomes exactly the number of connections that the harness has open: the places and the
                 // admin's. It does not stay 1: if the harness died, the watchdog would compete with the services for
                 // one place.
-                let then = vec![command(&["CONFIG", "SET", "maxclients", &(RESERVED_CONNECTIONS + 1).to_string()])];
+                let after_close = vec![command(&["CONFIG", "SET", "maxclients", &(RESERVED_CONNECTIONS + 1).to_string()])];
                 let symptom = Symptom::Greeting { contains: "max number of clients" };
                 Recipe {
                     closes_other_connections: true,
-                    then,
+                    after_close,
                     reserved_connections: RESERVED_CONNECTIONS,
                     ..Recipe::new(inject, restore, symptom)
                 }
@@ -185,7 +185,12 @@ async fn loading(admin: &mut MultiplexedConnection) -> Result<Recipe, String> {
     let dump = PathBuf::from(setting(admin, "dir").await?).join(setting(admin, "dbfilename").await?);
     let symptom = Symptom::Error { command: command(&["PING"]), code: "LOADING" };
     let ongoing = Ongoing::Endless(command(&["DEBUG", "RELOAD"]));
-    Ok(Recipe { ongoing, closes_other_connections: true, leaves: Some(dump), ..Recipe::new(inject, restore, symptom) })
+    Ok(Recipe {
+        ongoing,
+        closes_other_connections: true,
+        written_file: Some(dump),
+        ..Recipe::new(inject, restore, symptom)
+    })
 }
 
 fn probe() -> Vec<String> {

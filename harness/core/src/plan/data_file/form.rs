@@ -55,13 +55,13 @@ pub struct NameSet<'a> {
 pub fn check(file: &str, text: &str, schema: &Value, names: &[NameSet<'_>]) -> Result<(), Vec<Problem>> {
     let mut notes = ProblemList::new(file, text);
     match Document::parse(text) {
-        Ok(document) => drop(Walk { schema, names, notes: &mut notes }.item(document.as_item(), schema, "")),
+        Ok(document) => drop(FormReader { schema, names, notes: &mut notes }.item(document.as_item(), schema, "")),
         Err(error) => notes.syntax(&error),
     }
     if notes.is_empty() { Ok(()) } else { Err(notes.problems()) }
 }
 
-struct Walk<'w, 'n> {
+struct FormReader<'w, 'n> {
     schema: &'w Value,
     names: &'w [NameSet<'w>],
     notes: &'w mut ProblemList<'n>,

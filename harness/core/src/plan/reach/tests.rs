@@ -19,34 +19,34 @@ fn container() -> [Network; 1] {
 fn hosts_beyond_this_machine_are_refused_unless_they_are_listed() {
     let none = Reach::default();
     for near in ["127.0.0.1", "localhost", "::1", "127.8.8.8"] {
-        assert_eq!(none.admit(near, false), Ok(()), "{near}");
+        assert_eq!(none.check_name(near, false), Ok(()), "{near}");
     }
     for far in ["192.0.2.7", "memory.example", "memory", "2001:db8::1", "3232235777", "localhost.example"] {
-        let why = none.admit(far, false).unwrap_err();
+        let why = none.check_name(far, false).unwrap_err();
         assert!(why.contains("is not this machine") && why.contains("--allow-host"), "{far}: {why}");
     }
     let some = listed(&["Memory.Example.", "[2001:db8::1]"]);
     for far in ["memory.example", "2001:db8::1"] {
-        assert_eq!(some.admit(far, false), Ok(()), "{far}");
+        assert_eq!(some.check_name(far, false), Ok(()), "{far}");
     }
-    assert!(some.admit("example", false).is_err());
+    assert!(some.check_name("example", false).is_err());
 }
 
 #[test]
 fn a_neighbour_of_the_container_is_a_name_without_a_dot() {
     let none = Reach::default();
-    assert_eq!(none.admit("memory", true), Ok(()));
+    assert_eq!(none.check_name("memory", true), Ok(()));
     for far in ["memory.example", "192.0.2.7", "3232235777"] {
-        assert!(none.admit(far, true).is_err(), "{far}");
+        assert!(none.check_name(far, true).is_err(), "{far}");
     }
 }
 
 #[test]
 fn a_neighbour_must_have_its_address_in_the_network_of_the_container() {
     let none = Reach::default();
-    let reached = none.check("memory", addresses(&["172.18.3.1"]), &container()).unwrap();
-    assert!(!reached.is_loopback);
-    assert_eq!(reached.to_string(), "memory (172.18.3.1:7420)");
+    let resolved_host = none.check("memory", addresses(&["172.18.3.1"]), &container()).unwrap();
+    assert!(!resolved_host.is_loopback);
+    assert_eq!(resolved_host.to_string(), "memory (172.18.3.1:7420)");
     let why = none.check("memory", addresses(&["172.18.3.1", "192.0.2.7"]), &container()).unwrap_err();
     assert!(why.contains("192.0.2.7"), "{why}");
 }
@@ -65,7 +65,7 @@ fn an_address_that_is_never_reached_is_refused_although_its_host_is_listed() {
         assert!(why.contains("never reached"), "{forbidden}: {why}");
     }
     for literal in ["169.254.169.254", "224.0.0.1"] {
-        assert!(some.admit(literal, false).unwrap_err().contains("never reached"), "{literal}");
+        assert!(some.check_name(literal, false).unwrap_err().contains("never reached"), "{literal}");
     }
     assert!(some.check("memory.example", Vec::new(), &[]).unwrap_err().contains("has no address"));
     let many = vec!["192.0.2.7"; 33];
@@ -110,9 +110,9 @@ fn a_url_has_a_host_and_a_port() {
 
 #[tokio::test]
 async fn loopback_is_resolved_once_and_keeps_the_port() {
-    let reached = Reach::default().resolve("https://127.0.0.1:8443/mcp").await.unwrap();
-    assert_eq!(reached.addresses, ["127.0.0.1:8443".parse().unwrap()]);
-    assert!(reached.is_loopback);
+    let resolved_host = Reach::default().resolve("https://127.0.0.1:8443/mcp").await.unwrap();
+    assert_eq!(resolved_host.addresses, ["127.0.0.1:8443".parse().unwrap()]);
+    assert!(resolved_host.is_loopback);
     // The top-level domain `invalid` never has a name (RFC 6761).
     let why = listed(&["harness.invalid"]).resolve("http://harness.invalid").await.unwrap_err();
     assert!(why.contains("cannot be resolved"), "{why}");

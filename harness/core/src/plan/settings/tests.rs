@@ -1,6 +1,6 @@
 //! The default settings, a file that changes some of them, and every kind of mistake that a file can have.
 
-use super::{DEFAULT, KnownNames, Names, ProfileName, Settings, schema};
+use super::{DEFAULT, KnownNames, NameSelection, ProfileName, Settings, schema};
 use crate::plan::reach::{Caps, Reach};
 use std::path::Path;
 use std::time::Duration;
@@ -18,11 +18,11 @@ fn the_default_has_every_key_with_a_comment() {
     let (ci, preprod) = (settings.gate(ProfileName::Ci), settings.gate(ProfileName::Preprod));
     assert_eq!(
         (&ci.scenarios.run, &preprod.scenarios.run, &preprod.experiments.run),
-        (&Names::All, &Names::All, &Names::All)
+        (&NameSelection::All, &NameSelection::All, &NameSelection::All)
     );
     assert!(ci.load.duration < preprod.load.duration);
     // A fault on a stack with customers would be an outage.
-    assert_eq!(settings.gate(ProfileName::Smoke).experiments.run, Names::These(Vec::new()));
+    assert_eq!(settings.gate(ProfileName::Smoke).experiments.run, NameSelection::These(Vec::new()));
     let value: serde_json::Value = toml::from_str(DEFAULT).unwrap();
     let schema = schema();
     expect_every_key(&schema, &schema, &value, "");
@@ -52,8 +52,8 @@ fn an_omitted_key_keeps_its_default() {
     assert_eq!((settings.runs.keep, settings.profile()), (3, ProfileName::Preprod));
     let (ci, default) = (settings.gate(ProfileName::Ci), Settings::default());
     assert_eq!((ci.load.users, ci.load.duration), (7, Duration::from_secs(30)));
-    assert_eq!(ci.experiments.run, Names::These(Vec::new()));
-    assert_eq!(ci.scenarios.run, Names::These(vec!["quota".to_owned()]));
+    assert_eq!(ci.experiments.run, NameSelection::These(Vec::new()));
+    assert_eq!(ci.scenarios.run, NameSelection::These(vec!["quota".to_owned()]));
     assert_eq!(ci.scenarios.thresholds[0].to_string(), "p99<2 s");
     assert_eq!(settings.gate(ProfileName::Preprod), default.gate(ProfileName::Preprod));
 }

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_tap_stays_and_no_edge_is_added() {
-        let tapped = Topology::full().tapped(Service::Orchestrator, Service::Memory);
+        let tapped = Topology::full().with_tap(Service::Orchestrator, Service::Memory);
         assert_eq!(tapped.clone().proxied("orchestrator", "memory"), tapped);
         assert_eq!(Topology::full().proxied(CLIENT, "redis").proxied("memory", "patterns"), Topology::full());
         assert_eq!(Topology::full().edge_mode(CLIENT, "redis"), None);

@@ -96,8 +96,8 @@ mod tests {
 
     #[test]
     fn a_database_in_the_settings_and_a_stack_without_memory_stay() {
-        let own = Topology::memory().setting(Service::Memory, env::DATABASE_URL, "sqlite://own.db");
-        let without = Topology::full().reduced_to(|service| service != Service::Memory);
+        let own = Topology::memory().with_setting(Service::Memory, env::DATABASE_URL, "sqlite://own.db");
+        let without = Topology::full().with_only(|service| service != Service::Memory);
         for topology in [own, without, Topology::target()] {
             assert_eq!(topology.clone().with_postgres(), topology);
         }

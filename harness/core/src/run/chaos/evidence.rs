@@ -161,11 +161,11 @@ fn growth(before: f64, after: f64, restarted: bool) -> f64 {
 
 /// Requests on edges before the fault.
 pub(super) struct EdgeTraffic {
-    ways: Vec<Passed>,
+    ways: Vec<EdgeCounts>,
 }
 
 /// The requests and connections on one edge; `None` if they cannot be counted.
-struct Passed {
+struct EdgeCounts {
     from: String,
     to: String,
     before: Option<(u64, u64)>,
@@ -173,18 +173,21 @@ struct Passed {
 
 impl EdgeTraffic {
     pub(super) fn before(stack: &Stack, experiment: &Experiment) -> Self {
-        let before = |from: &str, to: &str| passed(stack, from, to);
+        let before = |from: &str, to: &str| edge_counts(stack, from, to);
         let ways = experiment.ways.iter();
-        let ways =
-            ways.map(|way| Passed { from: way.from.clone(), to: way.to.clone(), before: before(&way.from, &way.to) });
+        let ways = ways.map(|way| EdgeCounts {
+            from: way.from.clone(),
+            to: way.to.clone(),
+            before: before(&way.from, &way.to),
+        });
         Self { ways: ways.collect() }
     }
 
     /// Returns the requests and connections since then. `calls` is filled in later, from the history.
     pub(super) fn after(self, stack: &Stack, span: Span) -> Vec<EdgeRecord> {
-        let counted = self.ways.into_iter().filter_map(|Passed { from, to, before }| {
+        let counted = self.ways.into_iter().filter_map(|EdgeCounts { from, to, before }| {
             let (requests, connects) = before?;
-            let (now, opened) = passed(stack, &from, &to)?;
+            let (now, opened) = edge_counts(stack, &from, &to)?;
             Some(EdgeRecord { from, to, span, requests: now - requests, calls: 0, connects: opened - connects })
         });
         counted.collect()
@@ -192,7 +195,7 @@ impl EdgeTraffic {
 }
 
 /// Returns the requests and connections on an edge so far.
-fn passed(stack: &Stack, from: &str, to: &str) -> Option<(u64, u64)> {
+fn edge_counts(stack: &Stack, from: &str, to: &str) -> Option<(u64, u64)> {
     let tally = stack.proxy(from, to)?.tally();
     Some((tally.operations, tally.connections))
 }

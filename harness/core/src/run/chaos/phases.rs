@@ -6,7 +6,7 @@ use super::evidence::{Counters, EdgeTraffic, HitCounters, HitWindow};
 use crate::drive::experiment::Experiment;
 use crate::drive::experiment::traffic::Traffic;
 use crate::drive::scenario::Stage;
-use crate::fault::{FaultOrder, Injector};
+use crate::fault::{Injector, ScheduledFault};
 use crate::stack::Stack;
 use crate::stack::view::{Event, View};
 use harness_history::experiment::{Experiment as RecordedExperiment, Fault, Span};
@@ -101,12 +101,12 @@ impl<'s> PhaseRunner<'s> {
         let fault_us = self.stage.now_us();
         happened.steady = Some(Span { from_us, until_us: fault_us });
 
-        let names: Vec<String> = self.experiment.faults.iter().map(|order| order.fault.name()).collect();
+        let names: Vec<String> = self.experiment.faults.iter().map(|scheduled| scheduled.fault.name()).collect();
         self.show(&format!("fault: {}", names.join(", ")), "fault", self.experiment.fault_length());
         let done = CancellationToken::new();
         let faults = async {
-            let orders = self.experiment.faults.iter().map(|order| self.fault(order, early));
-            futures::future::join(futures::future::join_all(orders), self.surge(early)).await;
+            let runs = self.experiment.faults.iter().map(|scheduled| self.fault(scheduled, early));
+            futures::future::join(futures::future::join_all(runs), self.surge(early)).await;
             done.cancel();
         };
         let ((), mut counters) = tokio::join!(faults, counters.during(self.stack, &done));
@@ -127,18 +127,18 @@ impl<'s> PhaseRunner<'s> {
     }
 
     /// Injects one fault as many times as the experiment orders. Each injection is healed before the next one.
-    async fn fault(&self, order: &FaultOrder, early: &CancellationToken) {
-        self.rest(order.after, early).await;
+    async fn fault(&self, scheduled: &ScheduledFault, early: &CancellationToken) {
+        self.rest(scheduled.after, early).await;
         let start = tokio::time::Instant::now();
-        for time in 0..order.times {
+        for time in 0..scheduled.times {
             // Counted from the start, so that a slow heal does not delay all later injections.
-            let due = start + order.every * time;
+            let due = start + scheduled.every * time;
             self.rest(due.saturating_duration_since(tokio::time::Instant::now()), early).await;
             if early.is_cancelled() {
                 return;
             }
-            let window = self.hit_counters.open(self.stack, &order.fault.target()).await;
-            let at = match self.once(order, early).await {
+            let window = self.hit_counters.open(self.stack, &scheduled.fault.target()).await;
+            let at = match self.once(scheduled, early).await {
                 Ok(at) => at,
                 Err(why) => {
                     self.fails(&why);
@@ -147,8 +147,8 @@ impl<'s> PhaseRunner<'s> {
             };
             match window {
                 // Hits may be counted some time after the heal, so a window ends at the next injection or with the recovery.
-                Some(window) if time + 1 < order.times => {
-                    let next = start + order.every * (time + 1);
+                Some(window) if time + 1 < scheduled.times => {
+                    let next = start + scheduled.every * (time + 1);
                     self.rest(next.saturating_duration_since(tokio::time::Instant::now()), early).await;
                     self.close_window(at, window).await;
                 }
@@ -166,14 +166,14 @@ impl<'s> PhaseRunner<'s> {
     }
 
     /// Injects and heals a fault; returns the position of its record.
-    async fn once(&self, order: &FaultOrder, early: &CancellationToken) -> Result<usize, String> {
-        let FaultOrder { fault, lasts, .. } = order;
+    async fn once(&self, scheduled: &ScheduledFault, early: &CancellationToken) -> Result<usize, String> {
+        let ScheduledFault { fault, lasts, .. } = scheduled;
         let unavailable_parts: Vec<String> = fault.parts().into_iter().map(str::to_owned).collect();
         // Read before the injection: a call may fail from then on, although the fault counts as active only later.
         let ordered_us = self.stage.now_us();
         let active = self.injector.inject(fault).await.map_err(|error| error.to_string())?;
         let active_us = self.stage.now_us();
-        self.stage.outage(fault.kind(), &unavailable_parts, ordered_us, true);
+        self.stage.record_outage(fault.kind(), &unavailable_parts, ordered_us, true);
         // Recorded before the heal, so that the record has the fault even if its heal fails.
         // An index, because a borrow must not last over the awaits below, during which other faults add their records.
         let at = self.faults.borrow().len();
@@ -191,7 +191,7 @@ impl<'s> PhaseRunner<'s> {
         self.rest(*lasts, early).await;
         let ending_us = self.stage.now_us();
         let healed = active.heal().await.map_err(|error| error.to_string());
-        self.stage.outage("back after", &unavailable_parts, ending_us, false);
+        self.stage.record_outage("back after", &unavailable_parts, ending_us, false);
         let mut faults = self.faults.borrow_mut();
         let record = &mut faults[at];
         record.ending_us = Some(ending_us);

@@ -14,13 +14,13 @@ const DEADLINE: Duration = Duration::from_millis(500);
 pub(super) async fn watch(stack: &Stack, epoch_us: u64, over: &CancellationToken) -> Vec<Probe> {
     let Ok(client) = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build() else { return Vec::new() };
     let parts = stack.parts().into_iter().filter(|part| part.kind.service().is_some());
-    let looking = parts.map(|part| look(client.clone(), stack, part.name, epoch_us, over));
+    let looking = parts.map(|part| probe_part(client.clone(), stack, part.name, epoch_us, over));
     let mut probes: Vec<Probe> = futures::future::join_all(looking).await.into_iter().flatten().collect();
     probes.sort_by_key(|probe| probe.sent_us);
     probes
 }
 
-async fn look(
+async fn probe_part(
     client: reqwest::Client,
     stack: &Stack,
     name: String,

@@ -72,15 +72,15 @@ pub(super) fn request(
         if shared_data(&request.topology).contains(part.data.as_str()) {
             container = container.with_mount(Mount::volume_mount(volume(label, &part.data), DATA));
         }
-        if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.given, service)) {
+        if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.fixtures, service)) {
             let folder: PathBuf = fixture::folder(&request.dir, service);
             // The folder and not the file: a file that is mounted alone keeps its old content when it is replaced by a
             // rename.
             let mount = Mount::bind_mount(folder.display().to_string(), FILES).with_access_mode(AccessMode::ReadOnly);
             container = container.with_env_var(variable, FILES).with_mount(mount);
         }
-        for given in &request.given {
-            if let Fixture::Database { service: of, bytes } = given
+        for fixtures in &request.fixtures {
+            if let Fixture::Database { service: of, bytes } = fixtures
                 && *of == service
             {
                 // The service runs as another user in its container and must be able to write to the file.

@@ -27,7 +27,7 @@ pub(super) fn service(
     // A database in the settings of the topology has priority.
     let database = || format!("sqlite://{}", database_of(request, part).display());
     values.entry(env::DATABASE_URL.to_owned()).or_insert_with(database);
-    if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.given, service)) {
+    if let Some(variable) = folder_variable(part.kind).filter(|_| fixture::has_folder(&request.fixtures, service)) {
         values.insert(variable.to_owned(), fixture::folder(&request.dir, service).display().to_string());
     }
     let mut command = if part.lies.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Words {
+pub(super) struct SecretWords {
     pub(super) date: String,
     pub(super) names: Vec<String>,
     pub(super) harmless_suffixes: Vec<String>,
@@ -15,7 +15,7 @@ pub(super) struct Words {
     pub(super) references: Vec<String>,
 }
 
-pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
+pub(super) static WORDS: LazyLock<SecretWords> = LazyLock::new(|| {
     toml::from_str(include_str!("../../../../../fixtures/lexicon/secrets.toml"))
         .expect("every test of secrets reads this file")
 });

@@ -7,7 +7,7 @@ use super::words::WORDS;
 use mcp_contracts::guardrails::Severity;
 
 pub(super) fn drop_object(reader: &mut Reader<'_, '_>) -> Found {
-    if WORDS.kept().iter().any(|words| {
+    if WORDS.harmless_drops().iter().any(|words| {
         words.split(' ').enumerate().all(|(at, word)| reader.tokens.get(at).is_some_and(|token| token.is(word)))
     }) {
         return None;

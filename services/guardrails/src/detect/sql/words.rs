@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Words {
+pub(super) struct SqlWords {
     pub(super) date: String,
     pub(super) harmless: Vec<String>,
     pub(super) verbs: Vec<String>,
@@ -19,21 +19,21 @@ pub(super) struct Words {
     pub(super) unless: BTreeMap<String, Vec<String>>,
     pub(super) containers: BTreeMap<String, Vec<String>>,
     pub(super) objects: BTreeMap<String, Vec<String>>,
-    kept: Kept,
+    kept: HarmlessDrops,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct HarmlessDrops {
     words: Vec<String>,
 }
 
-pub(super) static WORDS: LazyLock<Words> = LazyLock::new(|| {
+pub(super) static WORDS: LazyLock<SqlWords> = LazyLock::new(|| {
     toml::from_str(include_str!("../../../../../fixtures/lexicon/sql.toml")).expect("a test reads this file")
 });
 
-impl Words {
-    pub(super) fn kept(&self) -> &[String] {
+impl SqlWords {
+    pub(super) fn harmless_drops(&self) -> &[String] {
         &self.kept.words
     }
 }
@@ -56,6 +56,6 @@ mod tests {
         for word in lists.into_iter().chain(objects).flatten() {
             assert_eq!(word, &word.to_lowercase());
         }
-        assert!(words.verbs.iter().all(|verb| !words.kept().contains(verb)));
+        assert!(words.verbs.iter().all(|verb| !words.harmless_drops().contains(verb)));
     }
 }

@@ -1,7 +1,9 @@
 //! The handshake in both eras, sessions that are closed and lost, and tokens that change.
 
 use super::{OK, PATIENT, Step, scripted};
-use crate::drive::client::{Bearer, Client, ClientOptions, Endpoint, Message, Obstacle, Protocol, contact};
+use crate::drive::client::{
+    Bearer, Client, ClientOptions, ConnectionFailure, Endpoint, Message, Protocol, check_connection,
+};
 use crate::plan::bearer::BearerSource;
 use harness_history::{ErrorKind, Outcome};
 use serde_json::{Value, json};
@@ -259,7 +261,9 @@ async fn a_first_contact_lists_the_tools_and_closes_its_session() {
         Step::Answer("HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n"),
     ];
     let (endpoint, mut server) = scripted(steps).await;
-    let made = contact(&endpoint, None, ClientOptions { deadline: PATIENT, ..ClientOptions::default() }).await.unwrap();
+    let made = check_connection(&endpoint, None, ClientOptions { deadline: PATIENT, ..ClientOptions::default() })
+        .await
+        .unwrap();
     assert_eq!((made.protocol.version(), made.tools.len()), ("2025-06-18", 2));
     assert!(server.join_next().await.unwrap().unwrap().1[4].starts_with("DELETE"));
 }
@@ -270,18 +274,22 @@ async fn a_first_contact_that_fails_names_the_obstacle() {
     let forbidden = "HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n";
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>";
     let endless = r#"{"jsonrpc":"2.0","id":{id},"result":{"tools":[],"nextCursor":"again"}}"#;
-    for (steps, obstacle, why) in [
-        (vec![Step::Answer(redirect)], Obstacle::Redirect, "`https://192.0.2.7/mcp`"),
-        (vec![Step::Answer(forbidden)], Obstacle::NotAuthorized, "status 403"),
-        (vec![Step::Answer(page), Step::Answer(page)], Obstacle::NotMcp, "malformed"),
-        (vec![Step::Close], Obstacle::NotReached, "closes the connection"),
-        ([vec![Step::Answer(DISCOVERED)], vec![Step::Answer(endless); 100]].concat(), Obstacle::NotMcp, "100 pages"),
+    for (steps, failure, why) in [
+        (vec![Step::Answer(redirect)], ConnectionFailure::Redirect, "`https://192.0.2.7/mcp`"),
+        (vec![Step::Answer(forbidden)], ConnectionFailure::NotAuthorized, "status 403"),
+        (vec![Step::Answer(page), Step::Answer(page)], ConnectionFailure::NotMcp, "malformed"),
+        (vec![Step::Close], ConnectionFailure::NotReached, "closes the connection"),
+        (
+            [vec![Step::Answer(DISCOVERED)], vec![Step::Answer(endless); 100]].concat(),
+            ConnectionFailure::NotMcp,
+            "100 pages",
+        ),
     ] {
         let (endpoint, _server) = scripted(steps).await;
         let options = ClientOptions { deadline: PATIENT, ..ClientOptions::default() };
-        let error = contact(&endpoint, None, options).await.unwrap_err();
+        let error = check_connection(&endpoint, None, options).await.unwrap_err();
         let text = error.to_string();
-        assert_eq!(error.obstacle, obstacle, "{text}");
+        assert_eq!(error.failure, failure, "{text}");
         assert!(text.contains(why) && text.contains(endpoint.authority()) && text.contains("\nhint: "), "{text}");
     }
 }

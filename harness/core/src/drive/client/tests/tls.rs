@@ -1,7 +1,7 @@
 //! Calls over TLS: with an authority of the test, and with every certificate that is not accepted.
 
 use super::{OK, PATIENT};
-use crate::drive::client::{Client, ClientOptions, Endpoint, Obstacle, contact};
+use crate::drive::client::{Client, ClientOptions, ConnectionFailure, Endpoint, check_connection};
 use crate::plan::trust::Trust;
 use harness_history::{ErrorKind, Outcome};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
@@ -144,9 +144,9 @@ async fn a_certificate_that_is_not_accepted_is_a_mistake_of_the_plan_and_no_call
             matches!(&outcome, Outcome::Failed(ErrorKind::Local(text)) if text.contains(why) && text.contains("127.0.0.1")),
             "{outcome:?}"
         );
-        let error = contact(&endpoint, None, options()).await.unwrap_err();
-        assert_eq!(error.obstacle, Obstacle::NotTrusted);
-        assert!(error.obstacle.is_in_the_plan());
+        let error = check_connection(&endpoint, None, options()).await.unwrap_err();
+        assert_eq!(error.failure, ConnectionFailure::NotTrusted);
+        assert!(error.failure.is_plan_error());
         assert!(error.to_string().contains(why) && error.to_string().contains("--ca-file"), "{error}");
     }
 }
@@ -162,7 +162,7 @@ async fn a_server_without_tls_is_reported_as_such() {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
     });
     let endpoint = Arc::new(endpoint(&format!("https://{address}/mcp"), &Authority::new()));
-    let error = contact(&endpoint, None, options()).await.unwrap_err();
-    assert_eq!(error.obstacle, Obstacle::NotReached);
+    let error = check_connection(&endpoint, None, options()).await.unwrap_err();
+    assert_eq!(error.failure, ConnectionFailure::NotReached);
     assert!(error.why.contains("with TLS"), "{error}");
 }

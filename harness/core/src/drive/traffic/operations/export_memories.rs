@@ -1,20 +1,20 @@
 //! Exports the memories with a tag, page after page.
 
 use crate::drive::effect::{SentEffect, digest_of_tags};
-use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request, ToolReply};
 use harness_history::Query;
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde_json::json;
 
-pub(super) const OPERATION: Coded = Coded::new(tool::EXPORT, Service::Memory, request).followed_by(follow_up);
+pub(super) const OPERATION: BuiltInOperation = BuiltInOperation::new(tool::EXPORT, Service::Memory, request).followed_by(follow_up);
 
 const LIMIT: u32 = 50;
 /// An export ends after this page, so that one user does not export for the whole run.
 const LAST_PAGE: u32 = 3;
 
-fn request(draw: &mut Draw<'_>) -> Request {
-    page(draw.tag(), None)
+fn request(input: &mut RequestInput<'_>) -> Request {
+    page(input.tag(), None)
 }
 
 fn page(tag: &str, cursor: Option<&str>) -> Request {

@@ -1,13 +1,13 @@
 //! Reads one of the user's own memories.
 
 use crate::drive::effect::SentEffect;
-use crate::drive::traffic::operation::{Coded, Request, UNUSED_ID};
+use crate::drive::traffic::operation::{BuiltInOperation, Request, UNUSED_ID};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde::Serialize;
 
-pub(crate) const OPERATION: Coded =
-    Coded::new(tool::GET, Service::Memory, |draw| request(draw.own_record().map(|record| record.id).as_deref()));
+pub(crate) const OPERATION: BuiltInOperation =
+    BuiltInOperation::new(tool::GET, Service::Memory, |input| request(input.own_record().map(|record| record.id).as_deref()));
 
 #[derive(Serialize)]
 struct Arguments<'a> {

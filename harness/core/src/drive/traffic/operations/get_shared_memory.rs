@@ -1,16 +1,16 @@
 //! Reads a memory that a colleague shares with the workspace.
 
 use super::get_memory;
-use crate::drive::traffic::operation::{Coded, Draw, Request};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request};
 use mcp_contracts::Service;
 use rand::Rng as _;
 
-pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request);
+pub(super) const OPERATION: BuiltInOperation = BuiltInOperation::new(NAME, Service::Memory, request);
 
 const NAME: &str = "get_shared_memory";
 
-fn request(draw: &mut Draw<'_>) -> Request {
-    let choice = draw.rng.next_u32();
-    let record = draw.hot_record(false).or_else(|| draw.ledger.shared(draw.identity, choice));
+fn request(input: &mut RequestInput<'_>) -> Request {
+    let choice = input.rng.next_u32();
+    let record = input.hot_record(false).or_else(|| input.known_records.shared(input.identity, choice));
     get_memory::request(record.map(|record| record.id).as_deref()).named(NAME)
 }

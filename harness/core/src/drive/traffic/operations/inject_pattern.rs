@@ -2,15 +2,15 @@
 
 use super::check_guardrails;
 use crate::drive::effect::injection;
-use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request, ToolReply};
 use mcp_contracts::{Service, guardrails, patterns};
 use serde_json::{Map, Value, json};
 
-pub(super) const OPERATION: Coded =
-    Coded::new(patterns::tool::INJECT, Service::Guardrails, request).followed_by(follow_up);
+pub(super) const OPERATION: BuiltInOperation =
+    BuiltInOperation::new(patterns::tool::INJECT, Service::Guardrails, request).followed_by(follow_up);
 
-fn request(draw: &mut Draw<'_>) -> Request {
-    let action = check_guardrails::action(draw);
+fn request(input: &mut RequestInput<'_>) -> Request {
+    let action = check_guardrails::action(input);
     Request::new(Service::Guardrails, guardrails::tool::CHECK, &action).with_context(json!({ "request": action }))
 }
 

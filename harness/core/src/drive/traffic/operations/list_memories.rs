@@ -1,14 +1,14 @@
 //! Lists memories by a tag.
 
 use crate::drive::effect::{SentEffect, digest_of_tags};
-use crate::drive::traffic::operation::{Coded, Request};
+use crate::drive::traffic::operation::{BuiltInOperation, Request};
 use harness_history::Query;
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde::Serialize;
 
-pub(super) const OPERATION: Coded =
-    Coded::new(tool::LIST, Service::Memory, |draw| request(Some(draw.tag()), None, LIMIT));
+pub(super) const OPERATION: BuiltInOperation =
+    BuiltInOperation::new(tool::LIST, Service::Memory, |input| request(Some(input.tag()), None, LIMIT));
 
 pub(super) const LIMIT: u32 = 10;
 

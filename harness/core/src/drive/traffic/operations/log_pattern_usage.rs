@@ -1,15 +1,15 @@
 //! Selects a pattern and reports that it was accepted.
 
-use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request, ToolReply};
 use mcp_contracts::Service;
 use mcp_contracts::patterns::tool;
 use serde_json::json;
 
-pub(super) const OPERATION: Coded = Coded::new(tool::LOG_USAGE, Service::Patterns, request).followed_by(follow_up);
+pub(super) const OPERATION: BuiltInOperation = BuiltInOperation::new(tool::LOG_USAGE, Service::Patterns, request).followed_by(follow_up);
 
-fn request(draw: &mut Draw<'_>) -> Request {
-    let context = draw.key().into();
-    Request::new(Service::Patterns, tool::SELECT, &json!({ "intent": draw.intent() })).with_context(context)
+fn request(input: &mut RequestInput<'_>) -> Request {
+    let context = input.key().into();
+    Request::new(Service::Patterns, tool::SELECT, &json!({ "intent": input.intent() })).with_context(context)
 }
 
 fn follow_up(sent: &Request, reply: &ToolReply<'_>) -> Option<Request> {

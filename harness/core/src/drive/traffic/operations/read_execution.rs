@@ -1,11 +1,11 @@
 //! Lists executions of the organisation and reads the newest.
 
-use crate::drive::traffic::operation::{Coded, Request, ToolReply};
+use crate::drive::traffic::operation::{BuiltInOperation, Request, ToolReply};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::tool;
 use serde_json::json;
 
-pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Orchestrator, |_draw| {
+pub(super) const OPERATION: BuiltInOperation = BuiltInOperation::new(NAME, Service::Orchestrator, |_input| {
     Request::new(Service::Orchestrator, tool::LIST_EXECUTIONS, &json!({ "limit": 5 }))
 })
 .followed_by(follow_up);

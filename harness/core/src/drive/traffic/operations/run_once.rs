@@ -2,19 +2,19 @@
 //! repeated, it is sent once more after the answer: the reply must have the same execution.
 
 use super::run_workflow;
-use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request, ToolReply};
 use harness_history::Outcome;
 use mcp_contracts::Service;
 use std::time::Duration;
 
-pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Orchestrator, request).followed_by(follow_up);
+pub(super) const OPERATION: BuiltInOperation = BuiltInOperation::new(NAME, Service::Orchestrator, request).followed_by(follow_up);
 
 const NAME: &str = "run_once";
 const CONFIRMING: &str = "confirming";
 
-fn request(draw: &mut Draw<'_>) -> Request {
-    let mut arguments = run_workflow::arguments(draw);
-    arguments["idempotencyKey"] = draw.key().into();
+fn request(input: &mut RequestInput<'_>) -> Request {
+    let mut arguments = run_workflow::arguments(input);
+    arguments["idempotencyKey"] = input.key().into();
     run_workflow::request(&arguments).named(NAME)
 }
 

@@ -2,17 +2,17 @@
 
 use super::check_guardrails;
 use crate::drive::effect::SentEffect;
-use crate::drive::traffic::operation::{Coded, Draw, Request};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request};
 use mcp_contracts::Service;
 use mcp_contracts::orchestrator::tool;
 use serde_json::Value;
 
-pub(super) const OPERATION: Coded =
-    Coded::new(tool::RUN_WORKFLOW, Service::Orchestrator, |draw| request(&arguments(draw)));
+pub(super) const OPERATION: BuiltInOperation =
+    BuiltInOperation::new(tool::RUN_WORKFLOW, Service::Orchestrator, |input| request(&arguments(input)));
 
 /// Returns the arguments of a workflow that every rule allows.
-pub(super) fn arguments(draw: &mut Draw<'_>) -> Value {
-    let mut arguments = check_guardrails::action(draw);
+pub(super) fn arguments(input: &mut RequestInput<'_>) -> Value {
+    let mut arguments = check_guardrails::action(input);
     arguments["agent"] = "general".into();
     arguments
 }

@@ -2,13 +2,13 @@
 
 use super::store_memory;
 use crate::drive::effect::SentEffect;
-use crate::drive::traffic::operation::{Coded, Draw, Request};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use rand::RngExt as _;
 use serde::Serialize;
 
-pub(super) const OPERATION: Coded = Coded::new(tool::UPDATE, Service::Memory, |draw| request(draw, false));
+pub(super) const OPERATION: BuiltInOperation = BuiltInOperation::new(tool::UPDATE, Service::Memory, |input| request(input, false));
 
 /// One in this number of conditional updates of a hot memory expects the version before the last change, as a client does that read it
 /// too early. It must be refused.
@@ -25,13 +25,13 @@ struct Arguments<'a> {
 
 /// Returns a request that changes a memory of the user. If `conditional`, the memory must still have the version that
 /// the user knows. A user without a memory stores one.
-pub(super) fn request(draw: &mut Draw<'_>, conditional: bool) -> Request {
-    let hot = draw.hot_record(true);
-    let is_stale = hot.is_some() && draw.rng.random_range(0..STALE_OF) == 0;
-    let Some(record) = hot.or_else(|| draw.own_record()) else { return store_memory::request(draw, None) };
+pub(super) fn request(input: &mut RequestInput<'_>, conditional: bool) -> Request {
+    let hot = input.hot_record(true);
+    let is_stale = hot.is_some() && input.rng.random_range(0..STALE_OF) == 0;
+    let Some(record) = hot.or_else(|| input.own_record()) else { return store_memory::request(input, None) };
     let known = record.version.filter(|_| conditional);
     let expected_version = known.map(|version| if is_stale { version.saturating_sub(1).max(1) } else { version });
-    let (content, value) = draw.content(record.shared);
+    let (content, value) = input.content(record.shared);
     let arguments = Arguments { id: &record.id, content, expected_version };
     let request = Request::new(Service::Memory, tool::UPDATE, &arguments);
     request.sending(SentEffect::Update { key: record.id, value, expected: expected_version })

@@ -1,15 +1,15 @@
 //! Lists memories by a tag, page after page, while others write. After the load, every user walks through everything that it can list.
 
 use super::list_memories;
-use crate::drive::traffic::operation::{Coded, Draw, Request, ToolReply};
+use crate::drive::traffic::operation::{BuiltInOperation, RequestInput, Request, ToolReply};
 use mcp_contracts::Service;
 use mcp_contracts::memory::tool;
 use serde_json::Value;
 
-pub(super) const OPERATION: Coded = Coded::new(NAME, Service::Memory, request).followed_by(follow_up);
+pub(super) const OPERATION: BuiltInOperation = BuiltInOperation::new(NAME, Service::Memory, request).followed_by(follow_up);
 
 /// The walk after the load; it goes on to the last page.
-pub(crate) const WHOLE: Coded = Coded::new(NAME, Service::Memory, |_draw| whole(None)).followed_by(follow_up_whole);
+pub(crate) const WHOLE: BuiltInOperation = BuiltInOperation::new(NAME, Service::Memory, |_input| whole(None)).followed_by(follow_up_whole);
 
 const NAME: &str = "walk_memories";
 /// A walk ends after this page, so that one user does not list for the whole run.
@@ -19,8 +19,8 @@ const WHOLE_LIMIT: u32 = 100;
 /// A walk after the load ends after this page, in case the service never stops returning a cursor.
 const WHOLE_LAST_PAGE: u32 = 10_000;
 
-fn request(draw: &mut Draw<'_>) -> Request {
-    let tag = draw.tag();
+fn request(input: &mut RequestInput<'_>) -> Request {
+    let tag = input.tag();
     list_memories::request(Some(tag), None, list_memories::LIMIT).named(NAME).with_context(tag.into())
 }
 
@@ -47,7 +47,7 @@ fn next_page(sent: &Request, reply: &ToolReply<'_>, limit: u32, last_page: u32) 
 }
 
 /// Returns the tag and the cursor of a request for a later page by tag.
-pub(crate) fn place(request: &Request) -> Option<(&str, String)> {
+pub(crate) fn position(request: &Request) -> Option<(&str, String)> {
     let tag = request.context.as_str().filter(|_| request.tool == tool::LIST && request.page > 0)?;
     let arguments: Value = serde_json::from_str(&request.arguments).ok()?;
     Some((tag, arguments["cursor"].as_str()?.to_owned()))

@@ -22,7 +22,7 @@ fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<
         let (clock, pace, ops, tally, reply_us) = (&clock, &pace, &ops, &tally, &reply_us);
         Box::pin(async move {
             let mut after = After::Start(f64::from(process) / f64::from(workload.users));
-            while let Some(turn) = pace.next(clock, after).await {
+            while let Some(timing) = pace.next(clock, after).await {
                 after = After::Call;
                 let invoke_us = clock.now_us();
                 tally.begin();
@@ -33,15 +33,15 @@ fn drive(workload: &Workload, reply_us: impl Fn(u64) -> u64, stop_at_us: Option<
                     user: "user".into(),
                     workspace: None,
                     name: "get_memory".into(),
-                    phase: turn.phase,
-                    planned_us: turn.planned_us,
+                    phase: timing.phase,
+                    planned_us: timing.planned_us,
                     invoke_us,
                     complete_us: clock.now_us(),
                     outcome: Outcome::Ok,
                     strays: Vec::new(),
                     effect: Effect::None,
                 };
-                tally.end(&op, turn.send_lag_us(invoke_us));
+                tally.end(&op, timing.send_lag_us(invoke_us));
                 ops.lock().push(op);
             }
         }) as Pin<Box<dyn Future<Output = ()> + '_>>
@@ -189,12 +189,12 @@ fn arrivals_beside_closed_users_have_numbers_that_no_closed_user_has() {
 #[test]
 fn unscheduled_calls_of_all_users_keep_the_rate_bound() {
     for (per_second, expected_us) in [(Some(10), 1_900_000), (None, 0)] {
-        let (clock, quiet) = (VirtualClock::default(), UnscheduledPace::new(per_second));
+        let (clock, unscheduled) = (VirtualClock::default(), UnscheduledPace::new(per_second));
         let users = (0..4).map(|_| {
-            let (clock, quiet) = (&clock, &quiet);
+            let (clock, unscheduled) = (&clock, &unscheduled);
             Box::pin(async move {
                 for _ in 0..5 {
-                    quiet.wait(clock).await;
+                    unscheduled.wait(clock).await;
                 }
             }) as Pin<Box<dyn Future<Output = ()> + '_>>
         });

@@ -2,7 +2,7 @@
 //! keys can report their problems at the same time.
 
 use super::super::text::{duration, threshold};
-use super::{NameSet, Problem, ProblemList, Walk, schema};
+use super::{FormReader, NameSet, Problem, ProblemList, schema};
 use harness_history::Threshold;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -73,7 +73,7 @@ pub fn read<'a, T: DeserializeOwned + JsonSchema>(
         }
     };
     let schema = schema::<T>();
-    let value = Walk { schema: &schema, names, notes: &mut notes }.item(document.as_item(), &schema, "");
+    let value = FormReader { schema: &schema, names, notes: &mut notes }.item(document.as_item(), &schema, "");
     match T::deserialize(serde::de::IntoDeserializer::into_deserializer(value.expect("a document is a table"))) {
         Ok(value) => Ok(Filled { value, document, notes }),
         Err(error) => {

@@ -1,11 +1,11 @@
 //! Checks of numbers and texts. Each returns true if the value is valid.
 
-use super::{FORMATS, NameSet, Walk, choices, did_you_mean, duration};
+use super::{FORMATS, FormReader, NameSet, choices, did_you_mean, duration};
 use serde_json::Value;
 use std::ops::Range;
 use toml_edit::Item;
 
-impl Walk<'_, '_> {
+impl FormReader<'_, '_> {
     pub(super) fn integer(&mut self, item: &Item, form: &Value, key: &str) -> bool {
         // The schema of a `u32` has this format and no maximum, unless the form sets one.
         let widest = if form["format"] == "uint32" { i64::from(u32::MAX) } else { i64::MAX };

@@ -2,12 +2,12 @@
 //! problem.
 
 use super::super::source_text;
-use super::{Walk, choices, did_you_mean};
+use super::{FormReader, choices, did_you_mean};
 use serde_json::Value;
 use std::ops::Range;
 use toml_edit::{Array, InlineTable, Item, TableLike};
 
-impl<'w> Walk<'w, '_> {
+impl<'w> FormReader<'w, '_> {
     /// Checks `item`. Returns its value, with the defaults of omitted keys; `None` if the value has a problem.
     pub(super) fn item(&mut self, item: &Item, form: &'w Value, key: &str) -> Option<toml_edit::Value> {
         let form = self.resolve(form);

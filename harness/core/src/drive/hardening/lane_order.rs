@@ -6,27 +6,27 @@ use std::collections::BTreeSet;
 use tokio_util::sync::CancellationToken;
 
 /// The turns of one run.
-pub(super) struct Turns {
+pub(super) struct LaneOrder {
     /// Checks of [`Lane::Throughout`] that have not sent everything yet.
     sending: Mutex<BTreeSet<&'static str>>,
     all_sent: CancellationToken,
     others_ended: CancellationToken,
 }
 
-impl Turns {
+impl LaneOrder {
     pub(super) fn of(checks: &[&'static HardeningCheck]) -> Self {
         let sending = checks.iter().filter(|check| check.lane == Lane::Throughout).map(|check| check.id).collect();
         Self::new(sending)
     }
 
     fn new(sending: BTreeSet<&'static str>) -> Self {
-        let turns = Self {
+        let lane_order = Self {
             sending: Mutex::new(sending),
             all_sent: CancellationToken::new(),
             others_ended: CancellationToken::new(),
         };
-        turns.sent("");
-        turns
+        lane_order.sent("");
+        lane_order
     }
 
     /// Notes that a check has sent everything, or has ended. Does nothing if that is noted already.
@@ -39,7 +39,7 @@ impl Turns {
     }
 
     /// Waits until every check that listens throughout has sent everything.
-    pub(super) async fn until_all_sent(&self) {
+    pub(super) async fn wait_all_sent(&self) {
         self.all_sent.cancelled().await;
     }
 
@@ -48,24 +48,24 @@ impl Turns {
         self.others_ended.cancel();
     }
 
-    pub(super) async fn until_others_ended(&self) {
+    pub(super) async fn wait_others_ended(&self) {
         self.others_ended.cancelled().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Turns;
+    use super::LaneOrder;
     use std::collections::BTreeSet;
 
     #[test]
     fn the_last_that_has_sent_lets_the_others_go_on() {
-        let turns = Turns::new(BTreeSet::from(["a", "b"]));
-        turns.sent("a");
-        turns.sent("a");
-        assert!(!turns.all_sent.is_cancelled());
-        turns.sent("b");
-        assert!(turns.all_sent.is_cancelled() && !turns.others_ended.is_cancelled());
-        assert!(Turns::new(BTreeSet::new()).all_sent.is_cancelled(), "without listeners no one waits");
+        let lane_order = LaneOrder::new(BTreeSet::from(["a", "b"]));
+        lane_order.sent("a");
+        lane_order.sent("a");
+        assert!(!lane_order.all_sent.is_cancelled());
+        lane_order.sent("b");
+        assert!(lane_order.all_sent.is_cancelled() && !lane_order.others_ended.is_cancelled());
+        assert!(LaneOrder::new(BTreeSet::new()).all_sent.is_cancelled(), "without listeners no one waits");
     }
 }

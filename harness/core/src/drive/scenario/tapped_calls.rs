@@ -2,7 +2,7 @@
 //! injections become operations of the history.
 
 use super::{Stage, StepFailed};
-use crate::drive::canary::Names;
+use crate::drive::canary::InternedNames;
 use crate::drive::effect;
 use chaos_proxy::Exchange;
 use harness_history::{Effect, ErrorKind, Op, Outcome, Phase, counted};
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// One tool call as it passed an edge.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WireCall {
+pub struct TappedCall {
     pub tool: String,
     pub arguments: Value,
     /// HTTP status; `None` without a reply.
@@ -23,7 +23,7 @@ pub struct WireCall {
     pub op: Option<u64>,
 }
 
-impl WireCall {
+impl TappedCall {
     /// Returns true if the call was answered with a result.
     pub fn accepted(&self) -> bool {
         self.result.is_object() && self.result["isError"] != true && self.result["resultType"] != "input_required"
@@ -35,10 +35,10 @@ impl Stage<'_> {
     ///
     /// # Errors
     /// The edge is not tapped, or the tap lost calls. A tap that lost calls cannot prove that a call was not made.
-    pub fn wire(&self, from: &str, to: &str) -> Result<Vec<WireCall>, StepFailed> {
+    pub fn tapped_calls(&self, from: &str, to: &str) -> Result<Vec<TappedCall>, StepFailed> {
         let (exchanges, missed) = self
             .stack
-            .tapped(from, to)
+            .tapped_exchanges(from, to)
             .ok_or_else(|| StepFailed(format!("the edge from `{from}` to `{to}` is not tapped")))?;
         if missed > 0 {
             return Err(StepFailed(format!(
@@ -46,20 +46,20 @@ impl Stage<'_> {
                 counted(missed, "exchange", "exchanges")
             )));
         }
-        let mut heard = self.heard_on_edges.lock();
-        let heard = heard.entry((from.to_owned(), to.to_owned())).or_default();
-        let news = exchanges.get(*heard..).unwrap_or_default();
-        *heard = exchanges.len();
-        Ok(news.iter().filter_map(|exchange| self.wire_call(from, exchange)).collect())
+        let mut read_before = self.exchanges_read.lock();
+        let read_before = read_before.entry((from.to_owned(), to.to_owned())).or_default();
+        let news = exchanges.get(*read_before..).unwrap_or_default();
+        *read_before = exchanges.len();
+        Ok(news.iter().filter_map(|exchange| self.tapped_call(from, exchange)).collect())
     }
 
-    fn wire_call(&self, from: &str, exchange: &Exchange) -> Option<WireCall> {
+    fn tapped_call(&self, from: &str, exchange: &Exchange) -> Option<TappedCall> {
         let request: Value = serde_json::from_slice(&exchange.request_body).ok()?;
         if request["method"] != "tools/call" {
             return None;
         }
         let reply: Value = serde_json::from_slice(&exchange.reply_body).unwrap_or_default();
-        let mut call = WireCall {
+        let mut call = TappedCall {
             tool: request["params"]["name"].as_str()?.to_owned(),
             arguments: request["params"]["arguments"].clone(),
             status: exchange.status,
@@ -67,11 +67,11 @@ impl Stage<'_> {
             headers: exchange.request_headers.clone(),
             op: None,
         };
-        call.op = self.record_wire(from, exchange, &call);
+        call.op = self.record_tapped(from, exchange, &call);
         Some(call)
     }
 
-    fn record_wire(&self, from: &str, exchange: &Exchange, call: &WireCall) -> Option<u64> {
+    fn record_tapped(&self, from: &str, exchange: &Exchange, call: &TappedCall) -> Option<u64> {
         let outcome = if call.accepted() {
             Outcome::Ok
         } else if exchange.complete {
@@ -81,7 +81,7 @@ impl Stage<'_> {
         };
         let structured = &call.result["structuredContent"];
         let (arguments, reply) = (call.arguments.to_string(), structured.to_string());
-        let (outcome, effect) = effect::of(&call.tool, &arguments, &outcome, Some(&reply), &Names::default());
+        let (outcome, effect) = effect::of(&call.tool, &arguments, &outcome, Some(&reply), &InternedNames::default());
         if !matches!(effect, Effect::Verdict { .. } | Effect::Inject { .. }) {
             return None;
         }
@@ -92,9 +92,9 @@ impl Stage<'_> {
             .map_or_else(|| ("unseen".to_owned(), from.to_owned()), |claims| (claims.org_id, claims.sub));
         // The tap has an `Instant`, but the history counts from the start of the run.
         let ago = |instant: std::time::Instant| u64::try_from(instant.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let invoke_us = self.ledger().now_us().saturating_sub(ago(exchange.at));
+        let invoke_us = self.recorder().now_us().saturating_sub(ago(exchange.at));
         let took = u64::try_from(exchange.took.as_micros()).unwrap_or(u64::MAX);
-        Some(self.ledger().record(&Op {
+        Some(self.recorder().record(&Op {
             // The process of the harness, because the caller on this edge is a service and not a user of the run.
             process: 0,
             tenant: tenant.into(),

@@ -4,25 +4,25 @@
 
 use serde_json::{Map, Value};
 
-/// The state of the dialogue between a tool and the client's user.
+/// The state of the elicitation between a tool and the client's user.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Dialogue {
+pub struct ElicitationContext {
     /// True if the client speaks revision 2026-07-28 and declared that it can ask its user for structured input.
     pub supports_elicitation: bool,
     /// The answers, if this call repeats an earlier one.
-    pub answered: Option<Answered>,
+    pub responses: Option<ElicitationResponses>,
 }
 
 /// The answers that the client sent with a repeated call. They are untrusted: a tool must check the state before it uses the responses.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Answered {
-    /// [`Question::state`], as the client sent it back.
+pub struct ElicitationResponses {
+    /// [`Elicitation::state`], as the client sent it back.
     pub state: String,
     /// Responses by the key of their question.
     pub responses: Map<String, Value>,
 }
 
-impl Answered {
+impl ElicitationResponses {
     /// Returns the content of an accepted response; `None` if the user declined, cancelled or was not asked.
     pub fn accepted(&self, key: &str) -> Option<&Map<String, Value>> {
         let response = self.responses.get(key)?;
@@ -32,15 +32,15 @@ impl Answered {
 
 /// Result of a tool: its reply, or a question.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer<T> {
+pub enum ToolOutcome<T> {
     Complete(T),
     /// A question; the client repeats the call with the answer.
-    Ask(Question),
+    InputRequired(Elicitation),
 }
 
 /// A question for the client's user.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Question {
+pub struct Elicitation {
     /// Key of the response.
     pub key: &'static str,
     pub message: String,
@@ -50,7 +50,7 @@ pub struct Question {
     pub state: String,
 }
 
-impl Question {
+impl Elicitation {
     /// Returns the fields of an `input_required` result.
     pub(crate) fn fields(&self) -> Map<String, Value> {
         let request = serde_json::json!({
@@ -74,10 +74,10 @@ mod tests {
     fn only_an_accepted_response_has_content() {
         let responses = json!({ "a": { "action": "accept", "content": { "yes": true } }, "b": { "action": "decline" }, "c": 7,
             "d": { "action": "cancel", "content": { "yes": true } } });
-        let answered = Answered { state: String::new(), responses: responses.as_object().unwrap().clone() };
-        assert_eq!(answered.accepted("a").unwrap()["yes"], true);
+        let elicited = ElicitationResponses { state: String::new(), responses: responses.as_object().unwrap().clone() };
+        assert_eq!(elicited.accepted("a").unwrap()["yes"], true);
         for key in ["b", "c", "d", "e"] {
-            assert_eq!(answered.accepted(key), None, "{key}");
+            assert_eq!(elicited.accepted(key), None, "{key}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Both ends of a measured edge: an upstream that replies with the requested number of bytes, and a client that verifies them.
 
 use crate::proxy::{Options, Proxy, ProxyError};
-use crate::rules::{Guard, Rule, Towards};
+use crate::rules::{Guard, Rule, RuleDirection};
 use crate::toxic::Toxic;
 use std::io;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ impl MeasuredEdge {
 
     /// Adds a rule on everything that is sent to clients.
     pub(super) fn add(&self, toxic: Toxic) -> io::Result<Guard> {
-        self.proxy.add(Rule::new(toxic).towards(Towards::Client)).map_err(io::Error::other)
+        self.proxy.add(Rule::new(toxic).towards(RuleDirection::Client)).map_err(io::Error::other)
     }
 }
 

@@ -2,17 +2,17 @@
 //! the time is a parameter.
 
 use crate::draw::next;
-use crate::rules::{ActiveRule, Rules, Towards};
-use crate::toxic::effect::{Departure, Waiting};
+use crate::rules::{ActiveRule, RuleDirection, Rules};
+use crate::toxic::effect::{QueuedItem, ReleaseTime};
 use crate::toxic::{Ending, Moment};
 use bytes::{Buf, Bytes};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Maximum number of bytes that wait in a lane without rules: the size of one read.
+/// Maximum number of bytes that wait in a queue without rules: the size of one read.
 const MAX_WAITING_BYTES: usize = 64 << 10;
-/// Maximum number of bytes that wait in a lane with rules. It is enough to delay 100 MB/s by 40 ms.
+/// Maximum number of bytes that wait in a queue with rules. It is enough to delay 100 MB/s by 40 ms.
 const MAX_DELAYED_BYTES: usize = 4 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,24 +31,26 @@ impl Direction {
         }
     }
 
-    const fn faces(self, towards: Towards) -> bool {
+    const fn matches(self, towards: RuleDirection) -> bool {
         match (self, towards) {
-            (_, Towards::Both) | (Self::Up, Towards::Upstream) | (Self::Down, Towards::Client) => true,
-            (Self::Up, Towards::Client) | (Self::Down, Towards::Upstream) => false,
+            (_, RuleDirection::Both) | (Self::Up, RuleDirection::Upstream) | (Self::Down, RuleDirection::Client) => {
+                true
+            }
+            (Self::Up, RuleDirection::Client) | (Self::Down, RuleDirection::Upstream) => false,
         }
     }
 
     /// Returns true if a rule acts on bytes of an operation in this direction. `drawn` has the ids of the conditional rules that were drawn for the
     /// operation.
-    pub(crate) fn acts(self, active: &ActiveRule, drawn: &[u64]) -> bool {
+    pub(crate) fn applies(self, active: &ActiveRule, drawn: &[u64]) -> bool {
         // A toxic of a protocol acts on an exchange, which has both directions; its `moment` decides about the side.
-        let faces = active.effect().protocol().is_some() || self.faces(active.rule.towards);
-        faces && (!active.rule.is_conditional() || drawn.contains(&active.id))
+        let is_in_direction = active.effect().protocol().is_some() || self.matches(active.rule.towards);
+        is_in_direction && (!active.rule.is_conditional() || drawn.contains(&active.id))
     }
 }
 
 #[derive(Debug)]
-pub(crate) enum Load {
+pub(crate) enum EntryContent {
     Bytes(Bytes),
     /// The end of the direction: FIN.
     End,
@@ -56,10 +58,10 @@ pub(crate) enum Load {
     Cut(Ending),
 }
 
-/// An entry of the queue, with everything that its departure depends on.
+/// An entry of the queue, with everything that its release depends on.
 #[derive(Debug)]
-pub(crate) struct Parcel {
-    pub(crate) load: Load,
+pub(crate) struct QueueEntry {
+    pub(crate) content: EntryContent,
     pub(crate) arrived: Instant,
     /// Ids of the conditional rules that act on it.
     pub(crate) drawn: Vec<u64>,
@@ -70,20 +72,20 @@ pub(crate) struct Parcel {
     due: Option<Instant>,
 }
 
-impl Parcel {
-    pub(crate) const fn new(load: Load, arrived: Instant) -> Self {
-        Self { load, arrived, drawn: Vec::new(), random: 0, continues: false, due: Some(arrived) }
+impl QueueEntry {
+    pub(crate) const fn new(content: EntryContent, arrived: Instant) -> Self {
+        Self { content, arrived, drawn: Vec::new(), random: 0, continues: false, due: Some(arrived) }
     }
 
     fn len(&self) -> usize {
-        match &self.load {
-            Load::Bytes(bytes) => bytes.len(),
-            Load::End | Load::Cut(_) => 0,
+        match &self.content {
+            EntryContent::Bytes(bytes) => bytes.len(),
+            EntryContent::End | EntryContent::Cut(_) => 0,
         }
     }
 }
 
-/// What the connection must do next for a lane.
+/// What the connection must do next for a queue.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next<'a> {
     Nothing,
@@ -95,9 +97,9 @@ pub(crate) enum Next<'a> {
 }
 
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct DirectionQueue {
     direction: Direction,
-    queue: VecDeque<Parcel>,
+    entries: VecDeque<QueueEntry>,
     waiting: usize,
     last_due: Option<Instant>,
     hung: bool,
@@ -105,7 +107,7 @@ pub(crate) struct Lane {
     free_at: Option<Instant>,
     /// Number of bytes that have arrived.
     pub(crate) position: u64,
-    /// The source has ended, or the lane accepts no more bytes from it.
+    /// The source has ended, or the queue accepts no more bytes from it.
     pub(crate) source_ended: bool,
     /// The end has been sent.
     pub(crate) done: bool,
@@ -113,11 +115,11 @@ pub(crate) struct Lane {
     pub(crate) dead: bool,
 }
 
-impl Lane {
+impl DirectionQueue {
     pub(crate) const fn new(direction: Direction) -> Self {
         Self {
             direction,
-            queue: VecDeque::new(),
+            entries: VecDeque::new(),
             waiting: 0,
             last_due: None,
             hung: false,
@@ -132,71 +134,74 @@ impl Lane {
     /// Returns true if the source may be read. While it is not read, TCP flow control slows the source down.
     pub(crate) fn wants_input(&self, rules: &Rules) -> bool {
         let limit = if rules.active.is_empty() { MAX_WAITING_BYTES } else { MAX_DELAYED_BYTES };
-        // Checked before a read, so a lane may exceed the limit by one read.
+        // Checked before a read, so a queue may exceed the limit by one read.
         !self.source_ended && self.waiting < limit
     }
 
-    pub(crate) fn push(&mut self, mut parcel: Parcel, rules: &Rules) {
+    pub(crate) fn push(&mut self, mut entry: QueueEntry, rules: &Rules) {
         if self.dead {
             return;
         }
-        self.schedule(&mut parcel, rules);
-        self.waiting += parcel.len();
-        self.queue.push_back(parcel);
+        self.schedule(&mut entry, rules);
+        self.waiting += entry.len();
+        self.entries.push_back(entry);
     }
 
     /// Returns true if bytes that arrive now would be the next to leave.
     pub(crate) fn is_clear(&self) -> bool {
-        self.queue.is_empty() && !self.dead && !self.source_ended
+        self.entries.is_empty() && !self.dead && !self.source_ended
     }
 
-    /// Computes the departure of every waiting entry again. Called when the rules have changed.
+    /// Computes the release of every waiting entry again. Called when the rules have changed.
     pub(crate) fn reschedule(&mut self, rules: &Rules) {
         // Resets the state first, because it comes from the old rules: a removed hang or limit must not delay the waiting
         // entries.
         (self.last_due, self.free_at, self.hung) = (None, None, false);
-        let mut queue = std::mem::take(&mut self.queue);
-        queue.iter_mut().for_each(|parcel| self.schedule(parcel, rules));
-        self.queue = queue;
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.iter_mut().for_each(|entry| self.schedule(entry, rules));
+        self.entries = entries;
     }
 
-    fn schedule(&mut self, parcel: &mut Parcel, rules: &Rules) {
+    fn schedule(&mut self, entry: &mut QueueEntry, rules: &Rules) {
         // Fast path of an edge without rules. An entry behind delayed ones does not take it, so that it cannot overtake
         // them.
         if rules.active.is_empty() && self.last_due.is_none() {
-            parcel.due = Some(parcel.arrived);
+            entry.due = Some(entry.arrived);
             return;
         }
-        let acting = || rules.active.iter().filter(|active| self.direction.acts(active, &parcel.drawn));
+        let acting = || rules.active.iter().filter(|active| self.direction.applies(active, &entry.drawn));
         let moment = match self.direction {
             Direction::Up => Moment::Request,
             Direction::Down => Moment::Reply,
         };
         // The id is mixed in, so that two rules with jitter on one edge do not vary in step.
-        let delay = |active: &Arc<ActiveRule>| active.effect().delay(moment, next(parcel.random ^ active.id));
-        // From the arrival, not from the departure of the entry before: a proxy that sleeps for each piece of 8 KiB needs 2.3 s
+        let delay = |active: &Arc<ActiveRule>| active.effect().delay(moment, next(entry.random ^ active.id));
+        // From the arrival, not from the release of the entry before: a proxy that sleeps for each piece of 8 KiB needs 2.3 s
         // for 1 MiB through 50 ms.
-        let due = parcel.arrived + acting().map(delay).sum::<Duration>();
+        let due = entry.arrived + acting().map(delay).sum::<Duration>();
         // Bytes never overtake those before them, whatever their own delay is.
         let due = self.last_due.map_or(due, |before| due.max(before));
-        let mut departure = Departure { due, free_at: self.free_at, hung: self.hung };
-        let waiting =
-            Waiting { bytes: parcel.len(), continues: parcel.continues, is_end: matches!(parcel.load, Load::End) };
+        let mut release = ReleaseTime { due, free_at: self.free_at, hung: self.hung };
+        let waiting = QueuedItem {
+            bytes: entry.len(),
+            continues: entry.continues,
+            is_end: matches!(entry.content, EntryContent::End),
+        };
         for active in acting() {
-            active.effect().schedule(waiting, &mut departure);
+            active.effect().schedule(waiting, &mut release);
         }
-        (self.free_at, self.hung, self.last_due) = (departure.free_at, departure.hung, Some(departure.due));
+        (self.free_at, self.hung, self.last_due) = (release.free_at, release.hung, Some(release.due));
         // After a hang every later entry hangs as well, because `hung` is kept: order matters more than the delay of
         // one entry.
-        parcel.due = (!departure.hung).then_some(departure.due);
+        entry.due = (!release.hung).then_some(release.due);
     }
 
     pub(crate) fn next(&self, now: Instant) -> Next<'_> {
-        match self.queue.front() {
-            Some(parcel) if parcel.due.is_some_and(|due| due <= now) => match &parcel.load {
-                Load::Bytes(bytes) => Next::Write(bytes),
-                Load::End => Next::End,
-                Load::Cut(ending) => Next::Cut(*ending),
+        match self.entries.front() {
+            Some(entry) if entry.due.is_some_and(|due| due <= now) => match &entry.content {
+                EntryContent::Bytes(bytes) => Next::Write(bytes),
+                EntryContent::End => Next::End,
+                EntryContent::Cut(ending) => Next::Cut(*ending),
             },
             Some(_) | None => Next::Nothing,
         }
@@ -204,13 +209,13 @@ impl Lane {
 
     /// Returns when the front of the queue may leave; `None` if the queue is empty or hangs.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.queue.front().and_then(|parcel| parcel.due)
+        self.entries.front().and_then(|entry| entry.due)
     }
 
     /// Removes written bytes from the front of the queue.
     pub(crate) fn wrote(&mut self, count: usize) {
         self.waiting = self.waiting.saturating_sub(count);
-        if let Some(Parcel { load: Load::Bytes(bytes), .. }) = self.queue.front_mut() {
+        if let Some(QueueEntry { content: EntryContent::Bytes(bytes), .. }) = self.entries.front_mut() {
             bytes.advance(count);
             if bytes.is_empty() {
                 self.pop();
@@ -226,16 +231,16 @@ impl Lane {
 
     /// Discards everything, because the destination is closed.
     pub(crate) fn kill(&mut self) {
-        self.queue.clear();
+        self.entries.clear();
         self.waiting = 0;
         self.dead = true;
         self.done = true;
     }
 
     fn pop(&mut self) {
-        self.queue.pop_front();
+        self.entries.pop_front();
         // With an empty queue there is nothing to overtake, so `schedule` may take its fast path again.
-        if self.queue.is_empty() && !self.hung {
+        if self.entries.is_empty() && !self.hung {
             self.last_due = None;
         }
     }
@@ -248,35 +253,35 @@ mod tests {
     use crate::toxic::{Bandwidth, Latency, SlowClose, Toxic};
     use tokio::sync::watch;
 
-    fn bytes(count: usize, arrived: Instant) -> Parcel {
-        Parcel::new(Load::Bytes(Bytes::from(vec![7; count])), arrived)
+    fn bytes(count: usize, arrived: Instant) -> QueueEntry {
+        QueueEntry::new(EntryContent::Bytes(Bytes::from(vec![7; count])), arrived)
     }
 
     #[test]
     fn a_blocked_destination_stops_reading_from_the_source() {
         let (now, rules) = (Instant::now(), Rules::default());
-        let mut lane = Lane::new(Direction::Up);
-        lane.push(bytes(MAX_WAITING_BYTES - 1, now), &rules);
-        assert!(lane.wants_input(&rules));
-        lane.push(bytes(1, now), &rules);
-        assert!(!lane.wants_input(&rules));
-        lane.wrote(1);
-        assert!(lane.wants_input(&rules));
+        let mut queue = DirectionQueue::new(Direction::Up);
+        queue.push(bytes(MAX_WAITING_BYTES - 1, now), &rules);
+        assert!(queue.wants_input(&rules));
+        queue.push(bytes(1, now), &rules);
+        assert!(!queue.wants_input(&rules));
+        queue.wrote(1);
+        assert!(queue.wants_input(&rules));
     }
 
     #[test]
     fn bytes_leave_in_order_and_the_end_leaves_last() {
         let (now, rules) = (Instant::now(), Rules::default());
-        let mut lane = Lane::new(Direction::Down);
-        lane.push(bytes(2, now), &rules);
-        lane.push(Parcel::new(Load::End, now), &rules);
-        assert_eq!(lane.next(now), Next::Write(&[7, 7]));
-        lane.wrote(1);
-        assert_eq!(lane.next(now), Next::Write(&[7]));
-        lane.wrote(1);
-        assert_eq!(lane.next(now), Next::End);
-        lane.sent_end();
-        assert!(lane.done && lane.next(now) == Next::Nothing);
+        let mut queue = DirectionQueue::new(Direction::Down);
+        queue.push(bytes(2, now), &rules);
+        queue.push(QueueEntry::new(EntryContent::End, now), &rules);
+        assert_eq!(queue.next(now), Next::Write(&[7, 7]));
+        queue.wrote(1);
+        assert_eq!(queue.next(now), Next::Write(&[7]));
+        queue.wrote(1);
+        assert_eq!(queue.next(now), Next::End);
+        queue.sent_end();
+        assert!(queue.done && queue.next(now) == Next::Nothing);
     }
 
     fn under(toxic: Toxic) -> Arc<Rules> {
@@ -288,12 +293,12 @@ mod tests {
     }
 
     /// Pushes parcels of 1,000 bytes that arrive together, and an end; returns how long each one waits.
-    fn dues(toxic: Toxic, parcels: usize) -> Vec<Duration> {
+    fn dues(toxic: Toxic, entries: usize) -> Vec<Duration> {
         let (now, rules) = (Instant::now(), under(toxic));
-        let mut lane = Lane::new(Direction::Down);
-        (0..parcels).for_each(|_| lane.push(bytes(1_000, now), &rules));
-        lane.push(Parcel::new(Load::End, now), &rules);
-        lane.queue.iter().map(|parcel| parcel.due.unwrap() - now).collect()
+        let mut queue = DirectionQueue::new(Direction::Down);
+        (0..entries).for_each(|_| queue.push(bytes(1_000, now), &rules));
+        queue.push(QueueEntry::new(EntryContent::End, now), &rules);
+        queue.entries.iter().map(|entry| entry.due.unwrap() - now).collect()
     }
 
     #[test]
@@ -317,10 +322,10 @@ mod tests {
     #[test]
     fn bytes_for_a_closed_destination_are_discarded() {
         let (now, rules) = (Instant::now(), Rules::default());
-        let mut lane = Lane::new(Direction::Down);
-        lane.push(bytes(2, now), &rules);
-        lane.kill();
-        lane.push(bytes(2, now), &rules);
-        assert!(lane.next(now) == Next::Nothing && lane.wants_input(&rules));
+        let mut queue = DirectionQueue::new(Direction::Down);
+        queue.push(bytes(2, now), &rules);
+        queue.kill();
+        queue.push(bytes(2, now), &rules);
+        assert!(queue.next(now) == Next::Nothing && queue.wants_input(&rules));
     }
 }

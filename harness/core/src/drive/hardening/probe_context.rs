@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// The stack or target of the checks, and its sources.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'s> {
+pub(crate) struct ProbeContext<'s> {
     pub(crate) stage: &'s Stage<'s>,
     /// How a target is reached; `None` for the services of this product.
     pub(crate) access: Option<&'s Access>,

@@ -4,8 +4,8 @@
 use futures::future::BoxFuture;
 use mcp_contracts::{ErrorCode, Scope, Service, ToolError, env};
 use mcp_kit::{
-    Annotations, Answer, CallContext, Offer, Page, PromptArgument, PromptInfo, PromptText, Prompts, Question,
-    ResourceInfo, ResourceTemplate, ResourceText, Resources, Start, Tool, ToolInfo, ToolSet,
+    Annotations, CallContext, Elicitation, Page, PromptArgument, PromptInfo, PromptText, Prompts, ResourceInfo,
+    ResourceTemplate, ResourceText, Resources, ServerFeatures, Start, Tool, ToolInfo, ToolOutcome, ToolSet,
 };
 use mcp_testkit::{Caller, Server};
 use schemars::JsonSchema;
@@ -104,20 +104,20 @@ fn tools() -> ToolSet {
         annotations: Annotations { read_only: true, destructive: false, idempotent: true },
         scopes: &[],
     };
-    ToolSet::new(vec![Tool::asking(info, |context: CallContext, _: Nothing| async move {
-        let Some(answered) = &context.dialogue.answered else {
-            if !context.dialogue.supports_elicitation {
-                return Ok(Answer::Complete(Said { said: "could not ask".into() }));
+    ToolSet::new(vec![Tool::with_elicitation(info, |context: CallContext, _: Nothing| async move {
+        let Some(elicited) = &context.elicitation.responses else {
+            if !context.elicitation.supports_elicitation {
+                return Ok(ToolOutcome::Complete(Said { said: "could not ask".into() }));
             }
-            return Ok(Answer::Ask(Question {
+            return Ok(ToolOutcome::InputRequired(Elicitation {
                 key: "colour",
                 message: "Which colour?".into(),
                 schema: json!({ "type": "object", "properties": { "colour": { "type": "string" } }, "required": ["colour"] }),
                 state: "sealed".into(),
             }));
         };
-        let colour = answered.accepted("colour").and_then(|content| content["colour"].as_str()).unwrap_or("none");
-        Ok(Answer::Complete(Said { said: format!("{colour}, with {}", answered.state) }))
+        let colour = elicited.accepted("colour").and_then(|content| content["colour"].as_str()).unwrap_or("none");
+        Ok(ToolOutcome::Complete(Said { said: format!("{colour}, with {}", elicited.state) }))
     })])
 }
 
@@ -130,13 +130,13 @@ async fn start(values: &[(&str, &str)]) -> Server {
             Ok(serde_json::value::to_raw_value(&json!({ "user": context.claims.sub })).unwrap())
         })
     });
-    let offer = Offer {
+    let features = ServerFeatures {
         resources: Some(Arc::new(Notes)),
         prompts: Some(Arc::new(Greetings)),
         pages: vec![page],
-        ..Offer::from(tools())
+        ..ServerFeatures::from(tools())
     };
-    Server::start(Service::Memory, values, Caller::new("acme", &[Scope::MemoryRead]), async |_: Start| offer).await
+    Server::start(Service::Memory, values, Caller::new("acme", &[Scope::MemoryRead]), async |_: Start| features).await
 }
 
 /// Sends a request of the older era. No handshake precedes it, because the service keeps no session.

@@ -13,7 +13,7 @@ const MAX_REASONS: usize = 3;
 const MAX_NAMES: usize = 50;
 
 /// Returns what does not fit, one problem for each reason.
-pub fn misfits(operations: &[OperationData], tools: &[Tool]) -> Vec<Problem> {
+pub fn call_problems(operations: &[OperationData], tools: &[Tool]) -> Vec<Problem> {
     // One problem and not one for each operation: none of them can be right.
     if let (true, Some(first)) = (tools.is_empty(), operations.first()) {
         return vec![Problem {
@@ -23,10 +23,10 @@ pub fn misfits(operations: &[OperationData], tools: &[Tool]) -> Vec<Problem> {
             allowed: "a server with tools; check the URL, and that the token may see them".to_owned(),
         }];
     }
-    operations.iter().flat_map(|operation| misfit(operation, tools)).collect()
+    operations.iter().flat_map(|operation| operation_problems(operation, tools)).collect()
 }
 
-fn misfit(operation: &OperationData, tools: &[Tool]) -> Vec<Problem> {
+fn operation_problems(operation: &OperationData, tools: &[Tool]) -> Vec<Problem> {
     let problem = |key: &str, what: String, allowed: String| Problem {
         place: operation.place.clone(),
         key: format!("operation.{key}"),
@@ -83,7 +83,7 @@ fn sample(placeholder: Placeholder, key: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{OperationData, Tool, misfits};
+    use super::{OperationData, Tool, call_problems};
     use serde_json::{Value, json};
 
     fn tools() -> Vec<Tool> {
@@ -94,10 +94,10 @@ mod tests {
         vec![Tool { name: "search".to_owned(), about: String::new(), input_schema: schema, is_read_only: false }]
     }
 
-    fn misfit(tool: &str, arguments: &Value) -> String {
+    fn texts(tool: &str, arguments: &Value) -> String {
         let data = json!({ "name": "n", "place": "a.toml:7", "tool": tool, "arguments": arguments });
         let data: OperationData = serde_json::from_value(data).unwrap();
-        misfits(&[data], &tools()).iter().map(ToString::to_string).collect()
+        call_problems(&[data], &tools()).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -105,29 +105,29 @@ mod tests {
         let data = |place: &str| -> OperationData {
             serde_json::from_value(json!({ "name": place, "place": place, "tool": "t", "arguments": {} })).unwrap()
         };
-        let found = misfits(&[data("a.toml:1"), data("a.toml:9")], &[]);
+        let found = call_problems(&[data("a.toml:1"), data("a.toml:9")], &[]);
         let [only] = &found[..] else { panic!("{found:?}") };
         assert!(only.to_string().starts_with("a.toml:1: `operation.tool`: the target lists no tool"), "{only}");
     }
 
     #[test]
     fn an_unknown_tool_and_refused_arguments_are_found_with_their_place() {
-        assert_eq!(misfit("search", &json!({ "q": "{{word}}" })), "");
-        assert_eq!(misfit("search", &json!({ "q": "x", "id": "{{number}}" })), "");
-        assert_eq!(misfit("search", &json!({ "q": "x", "id": "{{known_key}}" })), "", "a key may be a number");
-        let unknown = misfit("serch", &json!({}));
+        assert_eq!(texts("search", &json!({ "q": "{{word}}" })), "");
+        assert_eq!(texts("search", &json!({ "q": "x", "id": "{{number}}" })), "");
+        assert_eq!(texts("search", &json!({ "q": "x", "id": "{{known_key}}" })), "", "a key may be a number");
+        let unknown = texts("serch", &json!({}));
         assert!(
             unknown.starts_with("a.toml:7: `operation.tool`") && unknown.contains("did you mean `search`?"),
             "{unknown}"
         );
-        let missing = misfit("search", &json!({}));
+        let missing = texts("search", &json!({}));
         assert!(
             missing.contains("`operation.arguments`") && missing.contains("\"q\" is a required property"),
             "{missing}"
         );
         assert!(missing.contains(r#"such as `--call 'search {"q":"{{words}}"}'`"#), "{missing}");
-        let wrong = misfit("search", &json!({ "q": "x", "id": "no. {{number}}" }));
+        let wrong = texts("search", &json!({ "q": "x", "id": "no. {{number}}" }));
         assert!(wrong.contains("`/arguments/id`"), "{wrong}");
-        assert!(misfit("search", &json!({ "q": "x", "k": 1 })).contains("'k'"));
+        assert!(texts("search", &json!({ "q": "x", "k": 1 })).contains("'k'"));
     }
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// Longest text of an observation, in characters.
 const MAX_SEEN: usize = 600;
 
-pub(super) struct Ledger {
-    recorder: Recorder,
+pub(super) struct StageRecorder {
+    history: Recorder,
     recorded: Mutex<u64>,
     expectations: Mutex<Expectations>,
     /// By organisation and id.
@@ -40,7 +40,7 @@ struct Written {
     deleted: bool,
 }
 
-impl Ledger {
+impl StageRecorder {
     pub(super) fn open(run_dir: &Path, epoch_us: u64, view: Arc<dyn View>) -> Result<Self, RecordError> {
         let path = run_dir.join(EXPECTATIONS);
         let file = File::create_new(&path).map_err(|error| RecordError {
@@ -49,7 +49,7 @@ impl Ledger {
             recorded: 0,
         })?;
         Ok(Self {
-            recorder: Recorder::create(run_dir)?,
+            history: Recorder::create(run_dir)?,
             recorded: Mutex::new(0),
             expectations: Mutex::new(Expectations { path, file, failure: None }),
             written: Mutex::default(),
@@ -72,7 +72,7 @@ impl Ledger {
     /// Records an operation and returns its position in the history.
     pub(super) fn record(&self, op: &Op) -> u64 {
         let mut recorded = self.recorded.lock();
-        self.recorder.record(op);
+        self.history.record(op);
         *recorded += 1;
         *recorded - 1
     }
@@ -89,7 +89,7 @@ impl Ledger {
         });
     }
 
-    /// Like [`Ledger::expect`], for an expectation with a deadline.
+    /// Like [`StageRecorder::expect`], for an expectation with a deadline.
     pub(super) fn expect_in_time(&self, expected: &str, verdict: Verdict, seen: &str, ops: Vec<u64>) {
         self.note(Expectation {
             at_us: self.now_us(),
@@ -113,8 +113,8 @@ impl Ledger {
         self.view.show(Event::Expectation(expectation));
     }
 
-    /// Stores which records a call wrote or deleted, for [`Ledger::tagged`].
-    pub(super) fn remember(&self, grant: &Grant, tags: Vec<String>, outcome: &Outcome, effect: &Effect) {
+    /// Stores which records a call wrote or deleted, for [`StageRecorder::written_with_tags`].
+    pub(super) fn note_written(&self, grant: &Grant, tags: Vec<String>, outcome: &Outcome, effect: &Effect) {
         if *outcome != Outcome::Ok {
             return;
         }
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// Returns the records that this user has written with these tags and has not deleted.
-    pub(super) fn tagged(&self, grant: &Grant, tags: &[String], all: bool) -> Vec<Arc<str>> {
+    pub(super) fn written_with_tags(&self, grant: &Grant, tags: &[String], all: bool) -> Vec<Arc<str>> {
         let whose = |other: &Grant| {
             (&other.organisation, &other.user, &other.workspace) == (&grant.organisation, &grant.user, &grant.workspace)
         };
@@ -151,10 +151,10 @@ impl Ledger {
 
     /// Writes everything recorded so far to the history.
     pub(super) fn flush(&self) -> Result<(), RecordError> {
-        self.recorder.flush()
+        self.history.flush()
     }
 
-    pub(super) fn promise(&self, quota: Quota) {
+    pub(super) fn add_quota(&self, quota: Quota) {
         self.quotas.lock().push(quota);
     }
 
@@ -164,7 +164,7 @@ impl Ledger {
 
     /// Waits until everything is written.
     pub(super) fn close(self) -> Result<(), RecordError> {
-        let recorded = self.recorder.finish()?;
+        let recorded = self.history.finish()?;
         let expectations = self.expectations.into_inner();
         match expectations.failure {
             Some(why) => Err(RecordError { path: expectations.path, why, recorded }),

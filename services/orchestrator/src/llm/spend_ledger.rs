@@ -44,19 +44,19 @@ pub trait SpendStore: Send + Sync + 'static {
 }
 
 #[derive(Clone)]
-pub struct Ledger {
+pub struct SpendLedger {
     store: Arc<dyn SpendStore>,
     budgets: [u64; 4],
     today: fn() -> Date,
 }
 
-impl fmt::Debug for Ledger {
+impl fmt::Debug for SpendLedger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("budgets", &self.budgets).finish_non_exhaustive()
+        f.debug_struct("SpendLedger").field("budgets", &self.budgets).finish_non_exhaustive()
     }
 }
 
-impl Ledger {
+impl SpendLedger {
     /// Creates a ledger. `budgets` are micro-dollars a day, in the order of [`Plan::ALL`]; days are UTC.
     pub fn new(store: Arc<dyn SpendStore>, budgets: [u64; 4]) -> Self {
         Self { store, budgets, today: || Offset::UTC.to_datetime(jiff::Timestamp::now()).date() }
@@ -99,7 +99,7 @@ impl Ledger {
 /// Money for one call. If it is dropped unsettled, it stays spent.
 #[derive(Debug)]
 pub(super) struct Reservation<'a> {
-    ledger: &'a Ledger,
+    ledger: &'a SpendLedger,
     org: &'a str,
     day: Date,
     amount: u64,

@@ -14,21 +14,21 @@ use mcp_contracts::Service;
 use serde::{Deserialize, Serialize};
 
 /// A plan of any kind of run.
-pub type Plan = crate::plan::Plan<Subject>;
+pub type Plan = crate::plan::Plan<RunPurpose>;
 /// The request for a plan of any kind of run.
-pub type PlanRequest = crate::plan::PlanRequest<Subject>;
+pub type PlanRequest = crate::plan::PlanRequest<RunPurpose>;
 
 /// What a run does with its stack.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Subject {
+pub enum RunPurpose {
     Load(Workload),
     Scenario(Script),
     Experiment(Box<Experiment>),
     Hardening(Hardening),
 }
 
-impl Purpose for Subject {
+impl Purpose for RunPurpose {
     fn verb(&self) -> &'static str {
         match self {
             Self::Load(_) => "load",
@@ -145,11 +145,11 @@ mod tests {
 
     #[test]
     fn settings_and_instances_that_a_running_stack_lacks_are_reported() {
-        let usual = Topology::memory().under_load();
+        let usual = Topology::memory().with_load_quotas();
         assert_eq!(not_on_a_running_stack(&usual), Vec::<String>::new());
-        let proxied = Topology::full().under_load().proxied("client", "memory");
+        let proxied = Topology::full().with_load_quotas().proxied("client", "memory");
         assert_eq!(not_on_a_running_stack(&proxied), Vec::<String>::new());
-        let set = not_on_a_running_stack(&usual.clone().setting(Service::Memory, env::QUOTA_FREE_DAILY, 80));
+        let set = not_on_a_running_stack(&usual.clone().with_setting(Service::Memory, env::QUOTA_FREE_DAILY, 80));
         assert!(set.concat().contains("`QUOTA_FREE_DAILY=80` of `memory`"), "{set:?}");
         let two = not_on_a_running_stack(&usual.instances(Service::Memory, 2));
         assert!(two.concat().contains("`memory-2`, one of several"), "{two:?}");

@@ -1,4 +1,4 @@
-//! The offer of a service to its clients: tools, and optionally resources, prompts and pages.
+//! What a service offers its clients: tools, and optionally resources, prompts and pages.
 
 use crate::prompt::Prompts;
 use crate::resource::Resources;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 
 #[derive(Clone)]
-pub struct Offer {
+pub struct ServerFeatures {
     pub tools: ToolSet,
     pub resources: Option<Arc<dyn Resources>>,
     pub prompts: Option<Arc<dyn Prompts>>,
@@ -38,7 +38,7 @@ impl Page {
     }
 }
 
-impl From<ToolSet> for Offer {
+impl From<ToolSet> for ServerFeatures {
     fn from(tools: ToolSet) -> Self {
         Self { tools, resources: None, prompts: None, pages: Vec::new() }
     }

@@ -1,6 +1,6 @@
 //! The reason of a verdict, in one sentence: how many checks decide it, the most severe one in full, and the names of the others.
 
-use crate::drive::Subject;
+use crate::drive::RunPurpose;
 use crate::judge::{Judgement, Recorded};
 use crate::plan::hardening::Severity;
 use harness_history::{Finding, Verdict, counted};
@@ -15,10 +15,12 @@ struct Decisive<'f> {
 }
 
 /// Returns the reason of the verdict: the findings with the same verdict, the most severe one first.
-pub(super) fn because(recorded: &Recorded, judgement: &Judgement) -> String {
+pub(super) fn verdict_reason(recorded: &Recorded, judgement: &Judgement) -> String {
     let score = |finding: &Finding| match &recorded.plan.subject {
-        Subject::Hardening(plan) => plan.checks.iter().find(|card| card.id == finding.check).map(|card| card.score),
-        Subject::Load(_) | Subject::Scenario(_) | Subject::Experiment(_) => None,
+        RunPurpose::Hardening(plan) => {
+            plan.checks.iter().find(|texts| texts.id == finding.check).map(|texts| texts.score)
+        }
+        RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Experiment(_) => None,
     };
     reason(judgement, score)
 }
