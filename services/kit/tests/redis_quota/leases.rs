@@ -1,6 +1,6 @@
 //! Leases: exact limits, and nothing that is lost.
 
-use crate::{PATIENCE, Redis, connected, decide, scripts_run};
+use crate::{PATIENCE, Redis, connected, decide, mode, scripts_run};
 use mcp_contracts::{Plan, env};
 use mcp_kit::quota::{Mode, Quota, QuotaDecision};
 use std::time::{Duration, Instant};
@@ -112,4 +112,45 @@ async fn an_instance_that_stops_gives_its_lease_back() {
     quota.stop().await;
     assert_eq!(LIMIT - other.usage("acme", Plan::Free).await[0].1.remaining, 1_001);
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_answers_too_late_costs_no_calls() {
+    const LIMIT: u64 = 1_000_000;
+    let redis = Redis::start(None);
+    let limit = LIMIT.to_string();
+    let values = [(env::QUOTA_FREE_DAILY, &*limit), (env::REDIS_DEADLINE_MS, "100")];
+    let [(quota, _), (other, _)] = [0, 1].map(|_| redis.quota(&values));
+    connected(&quota).await;
+    connected(&other).await;
+    let is_admitted = |decision| u64::from(matches!(decision, QuotaDecision::Admitted(_)));
+    let mut admitted = 0;
+    for _ in 0..1_000 {
+        admitted += is_admitted(decide(&quota, "acme").await);
+    }
+    // The scripts of these calls reach Redis, which runs them when the fallback has decided about the calls.
+    redis.signal("-STOP");
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..600 {
+        let quota = quota.clone();
+        calls.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(number / 10)).await;
+            decide(&quota, "acme").await
+        });
+    }
+    let decisions = calls.join_all().await;
+    assert!(decisions.iter().any(|decision| mode(decision) == Some(Mode::Fallback)), "no script was late");
+    admitted += decisions.into_iter().map(is_admitted).sum::<u64>();
+    redis.signal("-CONT");
+    connected(&quota).await;
+    connected(&other).await;
+    let since = Instant::now();
+    loop {
+        let used = LIMIT - other.usage("acme", Plan::Free).await[0].1.remaining;
+        if used == admitted {
+            break;
+        }
+        assert!(since.elapsed() < PATIENCE, "{admitted} calls were admitted, and Redis counts {used}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
