@@ -1,9 +1,10 @@
 //! Hosted Redis: TLS, ACL users, and Sentinels that fail over to a new master. Runs real Redis servers.
 #![expect(clippy::unwrap_used, reason = "test helpers fail the test with it")]
 
+use mcp_contracts::guardrails::{VerdictClaims, VerdictKind};
 use mcp_contracts::{Plan, Service, env};
 use mcp_kit::quota::{Mode, Quota, QuotaDecision};
-use mcp_kit::{Readiness, Settings};
+use mcp_kit::{Readiness, Settings, SingleUse};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::collections::BTreeMap;
 use std::net::TcpStream;
@@ -179,6 +180,48 @@ async fn a_redis_with_tls_and_a_user_counts_and_a_foreign_certificate_is_refused
         }
         assert_eq!(mode(&quota).await, Some(Mode::Fallback));
     }
+}
+
+/// Returns the rules of an ACL user that may do what `docs/mcp/OPERATIONS.md` names.
+fn documented_rules() -> Vec<String> {
+    let manual = include_str!("../../../docs/mcp/OPERATIONS.md");
+    let (_, list) = manual.split_once("to these commands: ").expect("the manual lists the commands");
+    let (list, _) = list.split_once(". After").expect("the list ends");
+    let command = |name: &str| format!("+{}", name.to_lowercase().replace(' ', "|"));
+    let mut rules = words("--user app on >secret ~mcp:*");
+    rules.extend(list.split('`').skip(1).step_by(2).map(command));
+    assert!(rules.contains(&"+script|load".to_owned()) && rules.len() > 15, "{rules:?}");
+    rules
+}
+
+#[tokio::test]
+async fn a_user_with_the_documented_commands_can_count_settle_and_claim() {
+    let folder = TempDir::new().unwrap();
+    let rules = documented_rules();
+    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+    let server = Server::redis(folder.path(), free_port(), None, &rules);
+    let (quota, readiness) = quota(&format!("redis://app:secret@127.0.0.1:{}", server.port), None);
+    // The first calls are decided without Redis, and settled when it is connected.
+    assert_eq!(mode(&quota).await, Some(Mode::Fallback));
+    counted(&quota, "the documented user").await;
+    let expiry = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() + 60;
+    let verdict = VerdictClaims {
+        kind: VerdictKind::Acknowledged,
+        org_id: "acme".into(),
+        sub: "ann".into(),
+        execution_id: "e".into(),
+        request_hash: "h".into(),
+        rules_version: "v".into(),
+        rules: Vec::new(),
+        exp: expiry,
+        iat: expiry - 30,
+        jti: "one".into(),
+        aud: "mcp-verdict".into(),
+    };
+    SingleUse::new(quota.clone()).take(&verdict).await.unwrap();
+    assert_eq!(quota.usage("acme", Plan::Free).await[0].1.mode, Mode::Redis);
+    assert!(readiness.reply().fallbacks.is_empty(), "{:?}", readiness.reply());
+    quota.stop().await;
 }
 
 #[tokio::test]

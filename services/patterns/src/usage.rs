@@ -96,12 +96,12 @@ impl UsageLog {
     pub async fn log(&self, used: PatternUse) -> Result<(bool, History), DatabaseError> {
         let (org, outcome) = (used.org.clone(), outcome_name(used.outcome));
         let work = move |transaction: &Transaction<'_>| write(transaction, &used);
-        let (new, history, total) = self.database.write_for(Turn::of(&org), work).await?;
-        if new {
+        let Written { recorded, is_first, history, total } = self.database.write_for(Turn::of(&org), work).await?;
+        if is_first {
             metrics::counter!(metric::PATTERN_USAGE_TOTAL, "outcome" => outcome).increment(1);
         }
         publish_ratio(total);
-        Ok((new, history))
+        Ok((recorded, history))
     }
 
     /// Returns the histories of all patterns in `org`.
@@ -128,7 +128,24 @@ impl UsageLog {
     }
 }
 
-fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(bool, History, History)> {
+/// What the write of a use did.
+#[derive(Debug, PartialEq)]
+struct Written {
+    /// True if the use was recorded.
+    recorded: bool,
+    /// True if the execution had not logged the pattern before, so that the use is one more.
+    is_first: bool,
+    /// The organisation's history of the pattern.
+    history: History,
+    /// The history of all patterns and organisations.
+    total: History,
+}
+
+fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<Written> {
+    // Asked before, because a use that replaces another one changes one row as well.
+    let exists = "SELECT EXISTS (SELECT 1 FROM usage WHERE org = ?1 AND execution = ?2 AND pattern = ?3)";
+    let key = params![used.org, used.execution, used.pattern];
+    let is_first = !transaction.prepare_cached(exists)?.query_row(key, |row| row.get::<_, bool>(0))?;
     // A use that counts replaces one that does not. Otherwise a client could log a use first and so block the entry of the orchestrator.
     let insert = "INSERT INTO usage (org, execution, pattern, outcome, note, user, logged_us, counted)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -138,13 +155,13 @@ fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(
     let values =
         params![used.org, used.execution, used.pattern, outcome, used.note, used.user, used.at_us, used.counts];
     // 0 rows: this execution has logged the pattern before, so the counts below must not change.
-    let new = transaction.prepare_cached(insert)?.execute(values)? == 1;
-    if new {
+    let recorded = transaction.prepare_cached(insert)?.execute(values)? == 1;
+    if recorded {
         let clear = "DELETE FROM usage WHERE (org, execution, pattern) IN
                      (SELECT org, execution, pattern FROM usage WHERE logged_us < ?1 ORDER BY logged_us LIMIT ?2)";
         transaction.prepare_cached(clear)?.execute(params![used.at_us.saturating_sub(KEPT_US), CLEARED])?;
     }
-    if new && used.counts {
+    if recorded && used.counts {
         let good = i64::from(used.outcome != UsageOutcome::Rejected);
         transaction
             .prepare_cached(
@@ -155,7 +172,7 @@ fn write(transaction: &Transaction<'_>, used: &PatternUse) -> rusqlite::Result<(
     }
     let tally = "SELECT uses, good FROM tally WHERE org = ?1 AND pattern = ?2";
     let history = transaction.prepare_cached(tally)?.query_row(params![used.org, used.pattern], history).optional()?;
-    Ok((new, history.unwrap_or_default(), total(transaction)?))
+    Ok(Written { recorded, is_first, history: history.unwrap_or_default(), total: total(transaction)? })
 }
 
 fn histories(connection: &Connection, org: &str) -> rusqlite::Result<Histories> {
@@ -234,6 +251,20 @@ mod tests {
         assert_eq!(log.log(used("acme", "e1", UsageOutcome::Accepted, 3)).await, Ok((true, history(1, 1))));
         assert_eq!(log.log(uncounted(4)).await, Ok((false, history(1, 1))));
         assert_eq!(log.log(used("acme", "e1", UsageOutcome::Rejected, 5)).await, Ok((false, history(1, 1))));
+        log.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_use_that_replaces_another_is_no_further_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = UsageLog::open(&format!("sqlite://{}/p.db", folder.path().display())).unwrap();
+        let mut first = Vec::new();
+        for counts in [false, true, true] {
+            let used = PatternUse { counts, ..used("acme", "e1", UsageOutcome::Accepted, 1) };
+            let written = log.database.write(move |transaction| write(transaction, &used)).await.unwrap();
+            first.push((written.recorded, written.is_first));
+        }
+        assert_eq!(first, [(true, true), (true, false), (false, false)]);
         log.close().await;
     }
 

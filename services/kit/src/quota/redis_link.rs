@@ -54,12 +54,13 @@ pub(super) enum RedisDecision {
 
 pub(super) struct RedisLink {
     shared: Arc<Shared>,
-    stop: CancellationToken,
 }
 
 struct Shared {
     /// Every task of the link.
     tracker: TaskTracker,
+    /// Ends the tasks that do not end by themselves.
+    stop: CancellationToken,
     service: Service,
     target: RedisTarget,
     deadline: Duration,
@@ -106,6 +107,7 @@ impl RedisLink {
     ) -> Self {
         let shared = Arc::new(Shared {
             tracker: TaskTracker::new(),
+            stop: CancellationToken::new(),
             service,
             target,
             deadline,
@@ -124,11 +126,10 @@ impl RedisLink {
             revocations,
             unread: Mutex::default(),
         });
-        let stop = CancellationToken::new();
         let first = shared.readiness.latch("redis");
-        shared.tracker.spawn(Arc::clone(&shared).keep_connected(Some(first), stop.clone()));
+        shared.tracker.spawn(Arc::clone(&shared).keep_connected(Some(first)));
         shared.tracker.close();
-        Self { shared, stop }
+        Self { shared }
     }
 
     /// Decides about a call: by the lease of its organisation, else by a script, together with the calls that wait at the same time.
@@ -211,16 +212,16 @@ impl RedisLink {
     }
 
     pub(super) async fn stop(&self) {
-        // Before the connection closes, because no other instance can give back what this one has leased.
-        let _ = tokio::time::timeout(CONNECT_DEADLINE, self.shared.give_back(true)).await;
-        self.stop.cancel();
+        self.shared.stop.cancel();
         self.shared.tracker.wait().await;
+        // No other instance can give back what this one has leased. Last, because a script that was on its way may have brought a lease.
+        let _ = tokio::time::timeout(CONNECT_DEADLINE, self.shared.give_back(true)).await;
     }
 }
 
 impl Drop for RedisLink {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.shared.stop.cancel();
     }
 }
 
@@ -245,7 +246,7 @@ impl Shared {
     }
 
     /// Reconnects whenever the connection is lost, until `stop` is cancelled.
-    async fn keep_connected(self: Arc<Self>, mut first: Option<Latch>, stop: CancellationToken) {
+    async fn keep_connected(self: Arc<Self>, mut first: Option<Latch>) {
         let gauge = metrics::gauge!(metric::RATE_LIMIT_FALLBACK_ACTIVE, "service" => self.service.name());
         let mut run_id = String::new();
         let mut degraded = None;
@@ -254,7 +255,7 @@ impl Shared {
             loop {
                 let attempt = tokio::time::timeout(CONNECT_DEADLINE * self.target.places(), self.connect(&mut run_id));
                 let result = tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = self.stop.cancelled() => return,
                     result = attempt => result.unwrap_or_else(|_| Err("no answer within the deadline".to_owned())),
                 };
                 // Readiness waits only for the first attempt, because a service must be able to start without Redis.
@@ -266,7 +267,7 @@ impl Shared {
                     degraded = Some(self.readiness.degraded("redis"));
                 }
                 tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = self.stop.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }
                 pause = (pause * 2).min(RETRY.1);
@@ -282,24 +283,22 @@ impl Shared {
             leases.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
-                    () = stop.cancelled() => return,
+                    () = self.stop.cancelled() => return,
                     () = self.lost.notified() => break,
                     () = self.unsettled.notified() => self.settle_late().await,
                     _ = poll.tick() => tokio::select! {
-                        () = stop.cancelled() => return,
+                        () = self.stop.cancelled() => return,
                         () = self.poll_revocations() => {}
                     },
-                    _ = leases.tick() => tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = self.give_back(false) => {}
-                    },
+                    // Not cut short by the stop: what was taken out to be given back would be lost.
+                    _ = leases.tick() => self.give_back(false).await,
                 }
             }
             gauge.set(1.0);
             degraded = Some(self.readiness.degraded("redis"));
             // Without this pause, a Redis that accepts connections and fails every call would be reconnected in a busy loop.
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = self.stop.cancelled() => return,
                 () = tokio::time::sleep(RETRY.0) => {}
             }
         }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Largest number of bytes that wait; further lines are dropped.
+/// Largest number of bytes that wait; further lines are lost, and a line says how many.
 const QUEUED_BYTES: usize = 4 << 20;
 /// A buffer that grew beyond this gives its memory back.
 const KEPT_BYTES: usize = 256 << 10;
@@ -34,6 +34,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: Vec<u8>,
+    /// Number of lines that were lost since the thread last took this number.
+    lost: u64,
     /// True while the thread waits for the first line.
     is_idle: bool,
     is_closed: bool,
@@ -42,12 +44,12 @@ struct State {
 
 impl LineQueue {
     /// Starts the thread that writes to `output`. If it cannot start, no line is written.
-    pub(super) fn start(output: Box<dyn Write + Send>) -> (Self, LineQueueGuard) {
+    pub(super) fn start(service: &'static str, output: Box<dyn Write + Send>) -> (Self, LineQueueGuard) {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let queue = Arc::clone(&shared);
         let write = move || {
             // One system call for many lines.
-            queue.write_until_closed(&mut BufWriter::with_capacity(WRITTEN_BYTES, output));
+            queue.write_until_closed(service, &mut BufWriter::with_capacity(WRITTEN_BYTES, output));
             queue.state.lock().has_ended = true;
             queue.changed.notify_all();
         };
@@ -63,7 +65,11 @@ impl Shared {
     /// Adds a line, or drops it if the queue is full or closed: a call never waits for an output.
     fn push(&self, line: &[u8]) {
         let mut state = self.state.lock();
-        if state.is_closed || state.lines.len() + line.len() > QUEUED_BYTES {
+        if state.is_closed {
+            return;
+        }
+        if state.lines.len() + line.len() > QUEUED_BYTES {
+            state.lost += 1;
             return;
         }
         state.lines.extend_from_slice(line);
@@ -72,14 +78,19 @@ impl Shared {
         }
     }
 
-    fn write_until_closed(&self, output: &mut BufWriter<Box<dyn Write + Send>>) {
-        let mut taken = Vec::new();
-        while self.take(&mut taken) {
+    fn write_until_closed(&self, service: &str, output: &mut BufWriter<Box<dyn Write + Send>>) {
+        let (mut taken, mut lost) = (Vec::new(), 0);
+        while self.take(&mut taken, &mut lost) {
             for line in taken.split_inclusive(|byte| *byte == b'\n') {
                 // A full disk loses lines; the service goes on.
-                let _ = output.write_all(line);
+                lost += u64::from(output.write_all(line).is_err());
             }
-            let _ = output.flush();
+            let flushed = output.flush();
+            // A reader must not take what is there for all that happened. Written once the output takes lines again.
+            if lost > 0 && flushed.is_ok() && output.write_all(lost_lines(service, lost).as_bytes()).is_ok() {
+                lost = 0;
+                let _ = output.flush();
+            }
             taken.clear();
             if taken.capacity() > KEPT_BYTES {
                 taken = Vec::new();
@@ -87,8 +98,8 @@ impl Shared {
         }
     }
 
-    /// Waits for lines, and exchanges them for the empty buffer. Returns false if there are none and there will be none.
-    fn take(&self, taken: &mut Vec<u8>) -> bool {
+    /// Waits for lines, and exchanges them for the empty buffer. Adds the number of lost ones. Returns false if there are none and there will be none.
+    fn take(&self, taken: &mut Vec<u8>, lost: &mut u64) -> bool {
         let mut state = self.state.lock();
         while state.lines.is_empty() {
             if state.is_closed {
@@ -103,8 +114,17 @@ impl Shared {
             let _ = self.changed.wait_while_for(&mut state, |state| !state.is_closed, GATHER);
         }
         std::mem::swap(&mut state.lines, taken);
+        *lost += std::mem::take(&mut state.lost);
         true
     }
+}
+
+/// Returns the line, with the fields of every log line, that stands for lost ones.
+fn lost_lines(service: &str, lost: u64) -> String {
+    let (now, target) = (jiff::Timestamp::now(), module_path!());
+    format!(
+        r#"{{"timestamp":"{now}","service":"{service}","severity":"warning","target":"{target}","message":"log lines were lost","lines":{lost}}}"#
+    ) + "\n"
 }
 
 impl Drop for LineQueueGuard {
@@ -141,6 +161,7 @@ impl Write for LineWriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::mpsc;
 
     /// An output that waits for a permission before each write, and keeps what was written.
@@ -165,7 +186,8 @@ mod tests {
     fn start() -> (LineQueue, LineQueueGuard, mpsc::Sender<()>, Arc<Mutex<Vec<u8>>>) {
         let (permit, permissions) = mpsc::channel();
         let written = Arc::default();
-        let (queue, guard) = LineQueue::start(Box::new(Output { permissions, written: Arc::clone(&written) }));
+        let (queue, guard) =
+            LineQueue::start("memory", Box::new(Output { permissions, written: Arc::clone(&written) }));
         (queue, guard, permit, written)
     }
 
@@ -194,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_that_takes_nothing_delays_no_call_and_loses_lines() {
+    fn an_output_that_takes_nothing_delays_no_call_and_a_line_counts_what_is_lost() {
         let (queue, guard, permit, written) = start();
         let line = [&[b'x'; 1_023][..], b"\n"].concat();
         let lines = 3 * QUEUED_BYTES / line.len();
@@ -204,7 +226,62 @@ mod tests {
         assert!(queue.0.state.lock().lines.len() <= QUEUED_BYTES);
         drop(permit);
         drop(guard);
-        let written = written.lock();
-        assert!(written.len() < lines * line.len() && written.chunks(line.len()).all(|written| written == line));
+        let written = String::from_utf8(written.lock().clone()).unwrap();
+        let (whole, notes): (Vec<&str>, Vec<&str>) = written.lines().partition(|text| text.starts_with('x'));
+        assert!(whole.len() < lines && whole.iter().all(|text| text.len() + 1 == line.len()));
+        let lost = |note: &&str| {
+            let note: serde_json::Value = serde_json::from_str(note).unwrap();
+            assert!(note["service"] == "memory" && note["severity"] == "warning", "{note}");
+            note["lines"].as_u64().unwrap()
+        };
+        assert_eq!(notes.iter().map(lost).sum::<u64>() as usize + whole.len(), lines, "{notes:?}");
+    }
+
+    /// An output whose disk is full while `is_full`.
+    struct Disk {
+        is_full: Arc<AtomicBool>,
+        written: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.is_full.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.written.lock().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_loses_is_counted_when_it_has_room_again() {
+        let (is_full, written) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::default()));
+        let disk = Disk { is_full: Arc::clone(&is_full), written: Arc::clone(&written) };
+        let (queue, guard) = LineQueue::start("memory", Box::new(disk));
+        let line = [&[b'x'; 1_023][..], b"\n"].concat();
+        for _ in 0..100 {
+            queue.make_writer().write_all(&line).unwrap();
+        }
+        let since = std::time::Instant::now();
+        let is_done = || {
+            let state = queue.0.state.lock();
+            state.is_idle && state.lines.is_empty()
+        };
+        while !is_done() {
+            assert!(since.elapsed() < Duration::from_secs(20));
+            thread::yield_now();
+        }
+        is_full.store(false, Ordering::Relaxed);
+        queue.make_writer().write_all(b"last\n").unwrap();
+        drop(guard);
+        let written = String::from_utf8(written.lock().clone()).unwrap();
+        let whole = written.lines().filter(|text| text.starts_with('x')).count();
+        assert!(whole < 100 && written.contains("last\n"), "{whole} lines");
+        let note = format!("\"lines\":{}}}", 100 - whole);
+        assert!(written.contains(&note), "{note} is missing after {whole} lines");
     }
 }

@@ -21,7 +21,8 @@ type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Builds the layer that writes to stdout and, if `LOG_DIR` is set, to files. Returns the problem too if the files cannot be written.
 pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<LineQueueGuard>, Option<String>) {
-    let (stdout, stdout_guard) = LineQueue::start(Box::new(std::io::stdout()));
+    let service = settings.service.name();
+    let (stdout, stdout_guard) = LineQueue::start(service, Box::new(std::io::stdout()));
     let mut guards = vec![stdout_guard];
     let file = settings.log_dir.as_ref().map(|folder| {
         LogFiles::create(folder, settings.service.binary(), settings.log_dir_bytes)
@@ -30,7 +31,7 @@ pub(super) fn layer(settings: &Settings) -> (BoxedLayer, Vec<LineQueueGuard>, Op
     let mut problem = None;
     let layer = match file {
         Some(Ok(file)) => {
-            let (file, file_guard) = LineQueue::start(Box::new(file));
+            let (file, file_guard) = LineQueue::start(service, Box::new(file));
             guards.push(file_guard);
             formatted(settings, stdout.and(file))
         }

@@ -85,6 +85,25 @@ async fn fill_and_make_room(kind: Kind) {
     store.insert(&ann, vec![memory(3, 9_000)]).await.unwrap();
 }
 
+// Postgres creates the scope before it plans the insert; erasing the organisation removes it.
+#[test]
+fn a_refused_memory_leaves_nothing_in_the_file() {
+    factory::runtime().block_on(refuse());
+}
+
+async fn refuse() {
+    let (store, ann) = (open(Kind::Sqlite).await, tenant("acme", Plan::Free));
+    let scopes = || store.number("SELECT count(*) FROM {}scope");
+    for visibility in [Visibility::Private, Visibility::Workspace] {
+        let big = NewMemory { visibility, ..memory(0, 2 * ALLOWED as usize) };
+        assert!(is_refused(&store.insert(&ann, vec![big.clone()]).await));
+        assert!(is_refused(&store.insert(&ann, vec![big.clone(), big]).await));
+    }
+    assert_eq!(scopes(), 0, "a refusal created a set of readers");
+    store.insert(&ann, vec![memory(1, 10)]).await.unwrap();
+    assert_eq!(scopes(), 1);
+}
+
 fn an_import_beyond_the_quota_stores_nothing_and_other_organisations_are_not_affected(kind: Kind) {
     factory::runtime().block_on(import_too_much(kind));
 }

@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 /// Longest word. Longer ones are skipped, because they are ids or data.
 const MAX_WORD_BYTES: usize = 48;
 const MAX_WORDS: usize = 2_000;
+/// Every word but the last has at least three bytes and a separator, so a text of fewer bytes has fewer words than [`MAX_WORDS`].
+const COUNTED_BYTES: usize = 4 * MAX_WORDS;
 /// Longest topic. With the prefix `topic:` it fits a tag.
 const MAX_TOPIC_BYTES: usize = 48;
 
@@ -20,11 +22,14 @@ pub(crate) fn ordered(text: &str) -> Vec<String> {
     words(text).map(|word| stem(word.to_lowercase())).filter(|word| !is_common(word)).take(MAX_WORDS).collect()
 }
 
-/// Returns those of the words `wanted`, made by [`significant`], that `text` has as well.
+/// Returns those of the words `wanted`, made by [`significant`], that [`significant`] finds in `text` as well.
 pub(crate) fn shared<'w>(text: &str, wanted: &'w BTreeSet<String>) -> BTreeSet<&'w str> {
     let mut shared = BTreeSet::new();
     // One buffer for all words: a string for each word of each memory was a large part of what an agent cost.
     let mut buffer = String::new();
+    // A long text ends at the same word as in `ordered`, because it is read on a thread that serves calls.
+    let is_long = text.len() >= COUNTED_BYTES;
+    let mut left = MAX_WORDS;
     for word in words(text) {
         buffer.clear();
         if word.is_ascii() {
@@ -35,6 +40,12 @@ pub(crate) fn shared<'w>(text: &str, wanted: &'w BTreeSet<String>) -> BTreeSet<&
         }
         buffer = stem(buffer);
         shared.extend(wanted.get(buffer.as_str()).map(String::as_str));
+        if is_long && !is_common(&buffer) {
+            left -= 1;
+            if left == 0 {
+                break;
+            }
+        }
     }
     shared
 }
@@ -101,6 +112,17 @@ mod tests {
             assert_eq!(shared(text, &wanted), both, "{text}");
         }
         assert_eq!(shared("Timeouts in München", &wanted).len(), 2);
+    }
+
+    #[test]
+    fn no_more_of_a_long_text_is_read_for_shared_words() {
+        let filler = |words: usize| (0..words).map(|number| format!("the word{number} ")).collect::<String>();
+        let wanted = significant("timeout");
+        for (before, expected) in [(MAX_WORDS - 1, 1), (MAX_WORDS, 0)] {
+            let text = filler(before) + "timeout";
+            assert_eq!(significant(&text).contains("timeout"), expected == 1);
+            assert_eq!(shared(&text, &wanted).len(), expected, "after {before} words");
+        }
     }
 
     #[test]

@@ -4,8 +4,11 @@ use super::{KEEP_DAY_SECS, RedisDecision, Shared, unused_key};
 use crate::quota::lanes::{LaneKey, Worker};
 use crate::quota::lease::LeaseRequest;
 use crate::quota::usage::{DAY_SECS, Usage, WindowDecision};
+use futures::StreamExt;
 use futures::future::BoxFuture;
+use mcp_contracts::Plan;
 use redis::RedisResult;
+use redis::aio::MultiplexedConnection;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -14,8 +17,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// short that a slow Redis delays a call by little more than its own round trip.
 const LONGEST_WAIT: Duration = Duration::from_millis(1);
 
+/// Time after its deadline for which a reply is awaited. It decides nothing any more, and what it counted is taken back. A Redis that was paused for
+/// longer keeps those calls for the day.
+const LATE_REPLY: Duration = Duration::from_secs(10);
+/// Number of organisations whose unused calls are on their way to Redis at a time.
+const GIVEN_BACK_TOGETHER: usize = 32;
+
 /// Reply of the script: admitted, full, calls today, calls this second, lost, lease, unused calls today.
 type ScriptReply = (u64, u8, u64, u64, u8, u64, u64);
+
+/// What a script was asked for.
+#[derive(Clone, Copy)]
+struct Question {
+    /// The second since the epoch that the script counts in.
+    second: u64,
+    calls: u64,
+    request: LeaseRequest,
+}
 
 /// The decision about calls that waited together.
 struct DecidedCalls {
@@ -76,61 +94,102 @@ impl Shared {
     }
 
     /// Gives back what is unused of leases that have ended; with `all`, also of those that have not.
-    pub(super) async fn give_back(&self, all: bool) {
-        for organisation in self.leases.to_give_back(now().as_secs(), all) {
+    pub(super) async fn give_back(self: &Arc<Self>, all: bool) {
+        let organisations = futures::stream::iter(self.leases.to_give_back(now().as_secs(), all));
+        let give_back = |organisation| async move {
             self.decide_together(&organisation, 0).await;
-        }
+        };
+        // Together, because many organisations would otherwise wait for the round trips of all those before them.
+        organisations.for_each_concurrent(GIVEN_BACK_TOGETHER, give_back).await;
     }
 
     /// Decides about `calls` calls, gives back unused ones and takes a lease. Without calls it takes none. Returns `None`, and marks the link as down, if
     /// Redis does not answer.
-    async fn decide_together(&self, (org, plan): &LaneKey, calls: u64) -> Option<DecidedCalls> {
+    async fn decide_together(self: &Arc<Self>, key: &LaneKey, calls: u64) -> Option<DecidedCalls> {
         // Clones share one pipelined connection. The lock is released before Redis is called.
-        let (generation, connection) = {
+        let (generation, run_id, connection) = {
             let link = self.link.read();
-            (link.generation, link.connection.clone())
+            (link.generation, Arc::clone(&link.run_id), link.connection.clone())
         };
-        let mut connection = connection?;
-        let now = now();
-        let (day, second) = (now.as_secs() / DAY_SECS, now.as_secs());
-        let mut call = self.decide.key(self.day_key(org, day));
-        call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", self.service.name())).key(unused_key(
-            self.service,
-            org,
-            day,
-        ));
-        let (counted, unused) = self.local.reported(org, day);
-        let LeaseRequest { wanted, unused: own } = self.leases.request(org, second);
-        let wanted = if calls > 0 { wanted } else { 0 };
-        call.arg(self.limits.daily(*plan)).arg(self.limits.burst_per_second).arg(KEEP_DAY_SECS);
-        call.arg(counted).arg(calls).arg(wanted).arg(unused).arg(own);
+        let connection = connection?;
+        let (org, plan) = key;
+        let second = now().as_secs();
+        let request = self.leases.request(org, *plan, second, calls > 0);
+        let question = Question { second, calls, request };
+        let mut asking: BoxFuture<'static, _> = Box::pin(Arc::clone(self).ask(key.clone(), question, connection));
         // No retry after the deadline, because Redis may have counted the calls (decision 0007).
-        let reply: RedisResult<ScriptReply> =
-            match tokio::time::timeout(self.deadline, call.invoke_async(&mut connection)).await {
-                Ok(reply) => reply,
-                Err(_) => {
-                    self.mark_down(generation, "no answer within the deadline");
-                    return None;
-                }
-            };
-        match reply {
-            Ok((admitted, full, today, in_second, lost, lease, unused)) => {
-                if lost > 0 {
-                    self.count_lost_state();
-                }
-                // The fallback starts from these counts if Redis fails. The next script sends them to Redis, which restores them if it lost its counters.
-                self.local.record_reported(org, *plan, day, today, admitted + lease);
-                self.local.record_unused(org, *plan, day, unused, own);
-                let used = Usage { day: today.saturating_sub(unused), second: in_second };
-                self.leases.add(org, *plan, second, lease, used);
-                let after = Usage { day: used.day.saturating_sub(lease), second: in_second.saturating_sub(lease) };
-                Some(DecidedCalls { admitted, day_is_full: full == 1, after })
+        let why = match tokio::time::timeout(self.deadline, &mut asking).await {
+            Ok(Ok(reply)) => return Some(self.decided(key, question, reply)),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => {
+                self.tracker.spawn(Arc::clone(self).take_back_late(key.clone(), question, run_id, asking));
+                "no answer within the deadline".to_owned()
             }
-            Err(error) => {
-                self.mark_down(generation, &error.to_string());
-                None
-            }
+        };
+        self.leases.failed(org, *plan, second, request);
+        self.mark_down(generation, &why);
+        None
+    }
+
+    async fn ask(
+        self: Arc<Self>,
+        (org, plan): LaneKey,
+        Question { second, calls, request }: Question,
+        mut connection: MultiplexedConnection,
+    ) -> RedisResult<ScriptReply> {
+        let day = second / DAY_SECS;
+        let mut call = self.decide.key(self.day_key(&org, day));
+        call.key(format!("mcp:quota:{}:{{{org}}}:s{second}", self.service.name()));
+        call.key(unused_key(self.service, &org, day));
+        let (counted, unused) = self.local.reported(&org, day);
+        call.arg(self.limits.daily(plan)).arg(self.limits.burst_per_second).arg(KEEP_DAY_SECS);
+        call.arg(counted).arg(calls).arg(request.wanted).arg(unused).arg(request.unused);
+        call.invoke_async(&mut connection).await
+    }
+
+    fn decided(&self, (org, plan): &LaneKey, question: Question, reply: ScriptReply) -> DecidedCalls {
+        let (admitted, full, today, in_second, lost, lease, unused) = reply;
+        let Question { second, request, .. } = question;
+        if lost > 0 {
+            self.count_lost_state();
         }
+        self.record(org, *plan, question, reply);
+        let used = Usage { day: today.saturating_sub(unused), second: in_second };
+        self.leases.add(org, *plan, second, request, lease, used);
+        let after = Usage { day: used.day.saturating_sub(lease), second: in_second.saturating_sub(lease) };
+        DecidedCalls { admitted, day_is_full: full == 1, after }
+    }
+
+    /// Records the counts of a reply. The fallback starts from them if Redis fails. The next script sends them to Redis, which restores them if it lost its
+    /// counters.
+    fn record(&self, org: &str, plan: Plan, Question { second, request, .. }: Question, reply: ScriptReply) {
+        let (admitted, _, today, _, _, lease, unused) = reply;
+        let day = second / DAY_SECS;
+        self.local.record_reported(org, plan, day, today, admitted + lease);
+        self.local.record_unused(org, plan, day, unused, request.unused);
+    }
+
+    /// Waits for a reply that is late. Its calls were decided without it, so all that it counted is unused. Without this a slow Redis would cost calls until
+    /// midnight each time.
+    async fn take_back_late(
+        self: Arc<Self>,
+        (org, plan): LaneKey,
+        question: Question,
+        run_id: Arc<str>,
+        asking: BoxFuture<'static, RedisResult<ScriptReply>>,
+    ) {
+        let reply = tokio::select! {
+            () = self.stop.cancelled() => return,
+            reply = tokio::time::timeout(LATE_REPLY, asking) => reply,
+        };
+        let Ok(Ok(reply)) = reply else { return };
+        // Another Redis has never counted these calls.
+        if self.link.read().run_id != run_id {
+            return;
+        }
+        self.record(&org, plan, question, reply);
+        let (admitted, _, _, _, _, lease, _) = reply;
+        self.leases.take_back(&org, plan, now().as_secs(), question.second / DAY_SECS, admitted + lease);
     }
 }
 

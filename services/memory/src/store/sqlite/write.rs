@@ -1,5 +1,5 @@
 //! Writes. Several writes share one transaction, which is not rolled back if one of them is refused. A refused write therefore returns before
-//! it changes a memory (it may leave an empty scope); only an insert of several memories needs a savepoint.
+//! it changes anything; only an insert of several memories needs a savepoint.
 
 use super::failure::Failure;
 use super::idempotency::{forget_replies, recall, remember};
@@ -72,16 +72,22 @@ fn insert_one(
     if let Some(StoredResult::Inserted(inserted)) = recall(transaction, tenant, new.idempotency.as_ref())? {
         return Ok(inserted);
     }
-    let scope = scope_for_write(transaction, tenant, tenant.user(), new.visibility)?;
+    // Not created yet, because a memory that is refused must leave nothing.
+    let existing = scope_of(transaction, tenant, tenant.user(), new.visibility)?;
     let content_hash = text.content_hash;
-    let duplicate = match new.id {
-        Some(id) => with_id(transaction, tenant, id, content_hash)?,
-        None => with_text(transaction, tenant, scope, content_hash)?,
+    let duplicate = match (new.id, existing) {
+        (Some(id), _) => with_id(transaction, tenant, id, content_hash)?,
+        (None, Some(scope)) => with_text(transaction, tenant, scope, content_hash)?,
+        (None, None) => None,
     };
     let inserted = match duplicate {
         Some(duplicate) => duplicate,
         None => {
             storage::admit(transaction, tenant, allowed, new)?;
+            let scope = match existing {
+                Some(scope) => scope,
+                None => create_scope(transaction, tenant, tenant.user(), new.visibility)?,
+            };
             let id = new.id.unwrap_or_else(Uuid::now_v7);
             let created_us = new.created_us.map_or(now, |created| created.min(now));
             let row = Row {
@@ -263,20 +269,43 @@ fn scope_for_write(
     user: &str,
     visibility: Visibility,
 ) -> rusqlite::Result<i64> {
+    match scope_of(transaction, tenant, user, visibility)? {
+        Some(scope) => Ok(scope),
+        None => create_scope(transaction, tenant, user, visibility),
+    }
+}
+
+fn scope_of(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    user: &str,
+    visibility: Visibility,
+) -> rusqlite::Result<Option<i64>> {
+    transaction
+        .prepare_cached("SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner = ?3")?
+        .query_row(scope_key(tenant, user, visibility), |row| row.get(0))
+        .optional()
+}
+
+fn create_scope(
+    transaction: &Transaction<'_>,
+    tenant: &Tenant,
+    user: &str,
+    visibility: Visibility,
+) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached("INSERT INTO scope (org, workspace, owner) VALUES (?1, ?2, ?3)")?
+        .execute(scope_key(tenant, user, visibility))?;
+    Ok(transaction.last_insert_rowid())
+}
+
+/// Returns organisation, workspace and owner of a scope.
+fn scope_key<'a>(tenant: &'a Tenant, user: &'a str, visibility: Visibility) -> [&'a str; 3] {
     let owner = match visibility {
         Visibility::Private => user,
         Visibility::Workspace => "",
     };
-    let key = [tenant.org(), tenant.workspace(), owner];
-    let existing = transaction
-        .prepare_cached("SELECT id FROM scope WHERE org = ?1 AND workspace = ?2 AND owner = ?3")?
-        .query_row(key, |row| row.get(0))
-        .optional()?;
-    if let Some(scope) = existing {
-        return Ok(scope);
-    }
-    transaction.prepare_cached("INSERT INTO scope (org, workspace, owner) VALUES (?1, ?2, ?3)")?.execute(key)?;
-    Ok(transaction.last_insert_rowid())
+    [tenant.org(), tenant.workspace(), owner]
 }
 
 /// Inserts a row under a new sequence number, with its terms and tags. If its id is a kept one, the row also gets an id that is unique in the file.
