@@ -93,7 +93,10 @@ fn is_unprivileged(chain: &[&ImageStage]) -> Option<bool> {
         // Images with this tag set a user that is not root.
         None => Some(chain.last().is_some_and(|first| {
             let name = first.base.split('@').next().unwrap_or_default();
-            name.rsplit('/').next().and_then(|name| name.split_once(':')).is_some_and(|(_, tag)| tag.contains("nonroot"))
+            name.rsplit('/')
+                .next()
+                .and_then(|name| name.split_once(':'))
+                .is_some_and(|(_, tag)| tag.contains("nonroot"))
         })),
     }
 }

@@ -17,8 +17,8 @@ const SECRET_FILES: [&str; 8] =
 const EXAMPLES: [&str; 5] = ["example", "sample", "template", "dist", "schema"];
 /// Tags that are moved to each new version.
 const MOVING: [&str; 15] = [
-    "latest", "stable", "edge", "main", "master", "nightly", "lts", "rolling", "testing", "current", "alpine", "slim", "dev",
-    "beta", "canary",
+    "latest", "stable", "edge", "main", "master", "nightly", "lts", "rolling", "testing", "current", "alpine", "slim",
+    "dev", "beta", "canary",
 ];
 
 /// Returns the names of the variables and files of a stage that are secrets.
@@ -57,7 +57,8 @@ pub(super) fn setuid(stage: &ImageStage) -> Vec<String> {
         // The other form is a list of words.
         let run = serde_json::from_str::<Vec<String>>(run).map_or_else(|_| run.to_owned(), |words| words.join(" "));
         for command in run.split(['&', ';', '|']) {
-            let words: Vec<&str> = command.split_whitespace().map(|word| word.trim_start_matches(['(', '{', '`'])).collect();
+            let words: Vec<&str> =
+                command.split_whitespace().map(|word| word.trim_start_matches(['(', '{', '`'])).collect();
             let program = |name: &str| words.iter().position(|word| word.rsplit('/').next() == Some(name));
             let after_chmod = program("chmod")
                 .and_then(|at| words[at + 1..].iter().find(|word| !word.starts_with("--") && !is_option(word)));
@@ -253,7 +254,10 @@ mod tests {
         let is_stage = |name: &str| name == "build";
         assert_eq!(copied_images(&stage("COPY --from=nginx:latest /a /b"), is_stage), ["nginx:latest"]);
         assert!(copied_images(&stage("COPY --from=build /a /b"), is_stage).is_empty());
-        assert_eq!(copied_images(&stage("RUN --mount=type=bind,from=alpine:latest,target=/a cp /a /b"), is_stage), ["alpine:latest"]);
+        assert_eq!(
+            copied_images(&stage("RUN --mount=type=bind,from=alpine:latest,target=/a cp /a /b"), is_stage),
+            ["alpine:latest"]
+        );
         assert_eq!(copied_images(&stage("COPY --from=nginx /a /b"), is_stage), ["nginx"]);
         let named = ["nginx", "nginx:1", "nginx:latest", "a/nginx"].map(is_versioned_source);
         assert_eq!(named, [None, Some(true), Some(false), Some(false)]);

@@ -3,7 +3,6 @@
 use super::compose::{Compose, ComposeService, shown};
 use super::{NEEDS, Rule, judge};
 use harness_core::drive::hardening::{HardeningCheck, Lane, Probe, Stop};
-use serde_json::Value;
 use std::future::ready;
 
 const FIX_IN: &[&str] = &["docker-compose.yml"];
@@ -215,7 +214,7 @@ fn is_watched(service: &ComposeService) -> Option<bool> {
     }
     // Without a test, an interval alone changes how often the test of the image runs.
     let test = &check["test"];
-    let has_test = !matches!(test, Value::Null) && shown(test) != "[]" && shown(test) != "";
+    let has_test = !matches!(shown(test).as_str(), "" | "[]");
     let is_off = matches!(shown(&check["disable"]).to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1");
     if !has_test && !is_off {
         // The checks of images judge the `Dockerfile` in the root of the repository.
@@ -285,8 +284,8 @@ fn bounded(service: &ComposeService) -> Vec<Rule> {
 #[cfg(test)]
 mod tests {
     use super::super::compose::services_of;
-    use super::{Value, bounded, confined};
-    use serde_json::json;
+    use super::{bounded, confined};
+    use serde_json::{Value, json};
 
     fn good() -> Value {
         json!({

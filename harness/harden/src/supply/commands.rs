@@ -2,8 +2,29 @@
 
 /// Subcommands that choose packages anew if the lock file is not required.
 const RESOLVING: [&str; 23] = [
-    "build", "b", "test", "t", "clippy", "doc", "d", "bench", "check", "c", "run", "r", "rustc", "rustdoc", "nextest",
-    "chef", "fix", "package", "publish", "miri", "llvm-cov", "zigbuild", "auditable",
+    "build",
+    "b",
+    "test",
+    "t",
+    "clippy",
+    "doc",
+    "d",
+    "bench",
+    "check",
+    "c",
+    "run",
+    "r",
+    "rustc",
+    "rustdoc",
+    "nextest",
+    "chef",
+    "fix",
+    "package",
+    "publish",
+    "miri",
+    "llvm-cov",
+    "zigbuild",
+    "auditable",
 ];
 /// Options of cargo before the subcommand that have a value.
 const WITH_VALUE: [&str; 4] = ["-C", "-Z", "--config", "--color"];
@@ -50,7 +71,8 @@ fn commands(script: &str) -> Vec<String> {
 fn cargo(command: &str) -> Option<(Vec<&str>, Vec<&str>)> {
     // A list of words is the other form of `RUN`, and a command may be the argument of a shell.
     let marks = ['"', '\'', '[', ']', '(', ')', '`'];
-    let mut words = command.split([' ', '\t', ',']).map(|word| word.trim_matches(marks)).filter(|word| !word.is_empty());
+    let mut words =
+        command.split([' ', '\t', ',']).map(|word| word.trim_matches(marks)).filter(|word| !word.is_empty());
     let first = words.clone().next()?.trim_start_matches(['@', '-']);
     if PRINTING.contains(&first) {
         return None;
@@ -122,10 +144,22 @@ mod tests {
 
     #[test]
     fn a_comment_does_not_run_cargo_deny() {
-        for command in ["cargo deny check", "cargo deny --offline check bans", "uses: a/cargo-deny-action@v1", "a && /bin/cargo-deny check"] {
+        for command in [
+            "cargo deny check",
+            "cargo deny --offline check bans",
+            "uses: a/cargo-deny-action@v1",
+            "a && /bin/cargo-deny check",
+        ] {
             assert!(runs_deny(command), "{command}");
         }
-        for command in ["# cargo deny check", "echo cargo deny", "make # cargo deny", "cargo install cargo-deny@1", "cargo deny --version", "cargo deny check || true"] {
+        for command in [
+            "# cargo deny check",
+            "echo cargo deny",
+            "make # cargo deny",
+            "cargo install cargo-deny@1",
+            "cargo deny --version",
+            "cargo deny check || true",
+        ] {
             assert!(!runs_deny(command), "{command}");
         }
     }

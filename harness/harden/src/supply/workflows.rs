@@ -22,13 +22,26 @@ const OF_STRANGERS: [&str; 11] = [
 ];
 /// Last parts of the expressions whose value a stranger writes: titles, texts and names of branches. Numbers and ids are harmless.
 const TEXTS: [&str; 14] = [
-    "title", "body", "ref", "label", "message", "head_branch", "default_branch", "name", "email", "page_name",
-    "display_title", "description", "homepage", "from",
+    "title",
+    "body",
+    "ref",
+    "label",
+    "message",
+    "head_branch",
+    "default_branch",
+    "name",
+    "email",
+    "page_name",
+    "display_title",
+    "description",
+    "homepage",
+    "from",
 ];
 /// Functions whose value is true or false, whatever a stranger writes.
 const TESTS: [&str; 3] = ["contains(", "startswith(", "endswith("];
 /// What a script that checks out the work of a stranger names.
-const REFS_OF_STRANGERS: [&str; 5] = ["pull/", "pull_request.head", "head_ref", "workflow_run.head", "merge_commit_sha"];
+const REFS_OF_STRANGERS: [&str; 5] =
+    ["pull/", "pull_request.head", "head_ref", "workflow_run.head", "merge_commit_sha"];
 /// Most workflows and actions of the repository that one workflow uses.
 const MOST_USED: usize = 100;
 /// Triggers that have the secrets of the repository although a stranger starts them.
@@ -382,7 +395,11 @@ mod tests {
             let caller = json!({ "on": on, "jobs": { "a": { "uses": "./.github/workflows/b.yml" } } });
             let called = json!({ "on": "workflow_call", "jobs": { "a": { "steps": [step] } } });
             let count = checked_out(&own, &[]).len();
-            assert_eq!(checked_out(&caller, &[("b.yml".to_owned(), called)]).len(), count, "by a workflow that it calls");
+            assert_eq!(
+                checked_out(&caller, &[("b.yml".to_owned(), called)]).len(),
+                count,
+                "by a workflow that it calls"
+            );
             count
         };
         let head =

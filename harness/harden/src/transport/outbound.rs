@@ -35,12 +35,7 @@ pub(crate) const OUTBOUND: HardeningCheck = HardeningCheck {
     title: "no URL of this machine in a free text, a reference, a header or a token makes a service open a connection, at once or later",
     score: 8.6,
     why: "A service that fetches what a caller names reads the metadata of its cloud and scans its network for the attacker.",
-    sources: &[
-        "OWASP API7:2023",
-        "MCP 2026-07-28, tools, JSON Schema references",
-        "RFC 8725, section 3.10",
-        "CWE-918",
-    ],
+    sources: &["OWASP API7:2023", "MCP 2026-07-28, tools, JSON Schema references", "RFC 8725, section 3.10", "CWE-918"],
     needs: &[Need::Token, Need::Product, Need::Processes],
     how: "Listens on a port of 127.0.0.1 for each tool, and calls the tool with the URL of its listener in every free text that its schema has, and with it as `$ref` in every free object. Another listener is named in eight headers and in the parameters of other methods, and a third one in tokens of a foreign key, as `jku`, `x5u`, `kid` and issuer. No connection may arrive until the last check of the run has ended, and five seconds at least. Only these addresses are tried. A connection of the check itself must arrive at each listener.",
     remedy: "Resolve no reference, and call only the addresses of the settings.",

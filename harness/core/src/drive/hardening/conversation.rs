@@ -33,9 +33,7 @@ impl Conversation {
             let named = [format!("\"id\":{id}"), format!("\"id\": {id}")];
             // The id 42 is no part of the id 421.
             let is_whole = |at: usize, name: &str| !reply.get(at + name.len()).is_some_and(u8::is_ascii_digit);
-            let names = |name: &String| {
-                memchr::memmem::find_iter(reply, name.as_bytes()).any(|at| is_whole(at, name))
-            };
+            let names = |name: &String| memchr::memmem::find_iter(reply, name.as_bytes()).any(|at| is_whole(at, name));
             named.iter().any(names) && (has("\"result\"") || has("\"error\""))
         })
     }
