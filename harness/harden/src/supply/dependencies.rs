@@ -107,7 +107,7 @@ fn parsed(text: Option<String>, file: &str) -> Result<Value, Stop> {
 
 /// Returns the patterns of `.gitignore` that exclude the lock file. The last one that matches decides.
 fn hidden(ignored: &str) -> Vec<String> {
-    let patterns = ignored.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let mut patterns = ignored.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let last = patterns.rfind(|line| {
         let name = line.trim_start_matches('!').trim_start_matches("**/").trim_start_matches('/');
         matches!(name, "Cargo.lock" | "*.lock")
