@@ -237,6 +237,7 @@ fn what_a_first_contact_finds_is_one_error_with_what_to_do() {
             &["chaos", "any-latency"],
             &["chaos", "any-latency", "--call", "ping"],
             &["harden"],
+            &["snapshot"],
         ] {
             let (code, said) = command(&[subcommand, &["--target", url], options].concat());
             assert_eq!(code, exit, "{subcommand:?} at {url}: {said}");

@@ -127,6 +127,9 @@ pub(super) fn check(workload: &Workload, target: &Target, overrides: &Overrides,
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use super::super::{Load, of_calls, read};
     use super::{Overrides, Target};

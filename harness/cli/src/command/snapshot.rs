@@ -79,11 +79,18 @@ pub(crate) fn surfaces(
 }
 
 async fn read(stack: &Stack, secret: &str) -> Result<BTreeMap<String, Surface>, Failure> {
+    if let Some(access) = TargetAccess::of(stack) {
+        // The first contact says why a URL is no MCP server, which a list that was refused does not.
+        access.tools(ClientOptions::default()).await.map_err(target::failed)?;
+    }
+    let urls = stack.endpoints();
     let mut surfaces = BTreeMap::new();
     for (name, mut client) in clients(stack, secret)? {
         let surface = Surface::read(&mut client).await;
         let _ = client.end().await;
-        let stack_failure = |error| Failure::new(Exit::Stack, format!("`{name}`: {error}"));
+        let place = urls.get(&name).map(|url| format!(" at `{url}`")).unwrap_or_default();
+        let hint = "check that the URL is that of this service, and that `JWT_SECRET` is its key";
+        let stack_failure = |error| Failure::new(Exit::Stack, format!("`{name}`{place}: {error}\nhint: {hint}"));
         surfaces.insert(name.clone(), surface.map_err(stack_failure)?);
     }
     Ok(surfaces)

@@ -147,7 +147,7 @@ async fn tools(target: &Target) -> Result<Vec<Tool>, Failure> {
     access.tools(ClientOptions::default()).await.map_err(failed)
 }
 
-fn failed(error: AccessError) -> Failure {
+pub(crate) fn failed(error: AccessError) -> Failure {
     Failure::new(if error.is_plan_error() { Exit::Usage } else { Exit::Stack }, error)
 }
 

@@ -29,7 +29,7 @@ pub(crate) const DELEGATED: HardeningCheck = HardeningCheck {
         Need::Service(Service::Patterns),
         Need::Service(Service::Orchestrator),
     ],
-    how: "Starts the orchestrator with the addresses of three relays of the check in place of its peers, runs a workflow, and reads the tokens that pass. Each must be accepted by its own peer, differ from the caller's token, expire within five minutes, and get 403 at the tools of every other service and at those of its peer whose scope it does not name. The check proves nothing about calls that this workflow does not make.",
+    how: "Starts the orchestrator with the addresses of three relays of the check in place of its peers, runs a workflow, and reads the tokens that pass. Each must be accepted by its own peer, differ from the caller's token, which must be nowhere in the requests, expire within five minutes, and get 403 at the tools of every other service and at those of its peer whose scope it does not name. The check proves nothing about calls that this workflow does not make.",
     remedy: "Sign a token of its own for each call, with the scopes of that call.",
     fix_in: &[
         "services/kit/src/delegate.rs",
@@ -79,22 +79,27 @@ async fn delegated(probe: &Probe<'_>) -> Result<(), Stop> {
     probe.control(&part, "a workflow", &busy::workflow().bearer(&ann.token)).await?;
     for (service, _, peer, tap) in &taps {
         let mut tokens = tap.tokens();
-        // One for each set of scopes.
-        tokens.sort_by_key(|token| scopes(&claims(&ann, token)));
-        tokens.dedup_by_key(|token| scopes(&claims(&ann, token)));
         if tokens.is_empty() {
             return Err(Stop::Unclear(format!("the workflow did not call `{peer}`")));
         }
         for token in &tokens {
-            judge(probe, *service, peer, &ann, token).await?;
+            judge(probe, peer, &ann, token).await?;
+        }
+        expect_absent(probe, peer, &ann, tap).await;
+        // One for each set of scopes.
+        tokens.sort_by_key(|token| scopes(&claims(&ann, token)));
+        tokens.dedup_by_key(|token| scopes(&claims(&ann, token)));
+        for token in &tokens {
+            expect_bounds(probe, *service, &ann, token).await?;
         }
     }
     Ok(())
 }
 
-async fn judge(probe: &Probe<'_>, service: Service, peer: &str, ann: &Caller, token: &str) -> Result<(), Stop> {
+/// Judges the identity and the lifetime of a token.
+async fn judge(probe: &Probe<'_>, peer: &str, ann: &Caller, token: &str) -> Result<(), Stop> {
     let (own, delegated) = (ann.claims(), claims(ann, token));
-    let what = format!("the token for {} with {}", service.name(), scopes(&delegated));
+    let what = format!("the token with {}", scopes(&delegated));
     let list = HttpRequest::tools_list().bearer(token);
     let listed = probe.control(peer, &format!("{what} at its own peer"), &list).await?;
     let signs = [
@@ -117,6 +122,22 @@ async fn judge(probe: &Probe<'_>, service: Service, peer: &str, ann: &Caller, to
         &signs,
         &[&listed],
     );
+    Ok(())
+}
+
+/// Judges whether the caller's token is anywhere in a request, such as in another header.
+async fn expect_absent(probe: &Probe<'_>, peer: &str, ann: &Caller, tap: &Wiretap) {
+    let accepted = probe.send(peer, &HttpRequest::tools_list().bearer(&ann.token)).await;
+    let has = tap.has(&ann.token);
+    let signs =
+        [("the caller's token was sent to the peer", has), ("the peer accepts it", has && accepted.has_result())];
+    probe.judge(peer, "the caller's token is in no request", !has, &signs, &[&accepted]);
+}
+
+/// Judges what a token must not open.
+async fn expect_bounds(probe: &Probe<'_>, service: Service, ann: &Caller, token: &str) -> Result<(), Stop> {
+    let delegated = claims(ann, token);
+    let what = format!("the token for {} with {}", service.name(), scopes(&delegated));
     for (other, tool, arguments, scope) in tools() {
         let granted =
             delegated["scopes"].as_array().is_some_and(|scopes| scopes.iter().any(|name| name == scope.name()));

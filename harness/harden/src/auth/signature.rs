@@ -60,7 +60,7 @@ pub(crate) const CONFUSED: HardeningCheck = HardeningCheck {
         "CWE-918",
     ],
     needs: &[Need::Key],
-    how: "Sends tokens with `jwk`, `jku`, `x5u`, hostile values of `kid`, a critical extension, and HMAC signatures below the names of other algorithms. Each must get 401, and no connection may arrive at a listener whose URL the tokens name (only for services that run as processes of this machine).",
+    how: "Sends tokens with `jwk`, `jku`, `x5u`, hostile values of `kid`, a critical extension, and HMAC signatures below the names of other algorithms. Each must get 401, and no connection may arrive at a listener whose URL the tokens name (only for services that run as processes of this machine; MCP-TRN-11 waits for connections that come late).",
     remedy: "Take keys and algorithms from the configuration alone; refuse `crit`.",
     fix_in: FIX_IN,
     follows: &["MCP-AUTH-01", "MCP-AUTH-06"],
@@ -101,10 +101,11 @@ fn without_algorithm(_: &Probe<'_>, user: &Caller) -> Vec<(String, String)> {
 }
 
 async fn confuse(probe: &Probe<'_>) -> Result<(), Stop> {
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| Stop::Unclear(error.to_string()))?;
-    let address = listener.local_addr().map_err(|error| Stop::Unclear(error.to_string()))?;
-    let url = format!("http://{address}/keys");
     for (_, part) in probe.parts() {
+        // One for each service, so that a late connection of one is not taken for that of the next.
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(|error| Stop::Unclear(error.to_string()))?;
+        let address = listener.local_addr().map_err(|error| Stop::Unclear(error.to_string()))?;
+        let url = format!("http://{address}/keys");
         let ann = probe.user("ann", "acme");
         probe.control(&part, "a valid token", &HttpRequest::tools_list().bearer(&ann.token)).await?;
         let mut answers = Vec::new();

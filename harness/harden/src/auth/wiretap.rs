@@ -8,7 +8,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// Bytes of requests that are kept.
+/// Bytes of requests that are kept of one connection.
 const MOST: usize = 1 << 20;
 const CHUNK: usize = 16 << 10;
 const HEADER: &[u8] = b"authorization: bearer ";
@@ -16,7 +16,8 @@ const HEADER: &[u8] = b"authorization: bearer ";
 /// A relay. It ends when it is dropped.
 pub(super) struct Wiretap {
     address: SocketAddr,
-    sent: Arc<Mutex<Vec<u8>>>,
+    /// What was sent on each connection. Pieces of two connections in one buffer would tear a token.
+    sent: Arc<Mutex<Vec<Vec<u8>>>>,
     _accepting: JoinSet<()>,
 }
 
@@ -30,11 +31,16 @@ impl Wiretap {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let (peer, heard) = (peer.clone(), Arc::clone(&heard));
+                let number = {
+                    let mut all = heard.lock();
+                    all.push(Vec::new());
+                    all.len() - 1
+                };
                 connections.spawn(async move {
                     // The caller sees a connection that was closed, as if the peer were down.
                     let Ok(server) = TcpStream::connect(&peer).await else { return };
                     let ((from, to_client), (replies, to_server)) = (client.into_split(), server.into_split());
-                    tokio::join!(relay(from, to_server, Some(&*heard)), relay(replies, to_client, None));
+                    tokio::join!(relay(from, to_server, Some((&*heard, number))), relay(replies, to_client, None));
                 });
                 while connections.try_join_next().is_some() {}
             }
@@ -48,15 +54,24 @@ impl Wiretap {
 
     /// Returns every token that was sent to the peer, each once.
     pub(super) fn tokens(&self) -> Vec<String> {
-        tokens(&self.sent.lock())
+        let mut found = Vec::new();
+        self.sent.lock().iter().for_each(|sent| add_tokens(sent, &mut found));
+        found
+    }
+
+    /// Returns true if a text was sent to the peer anywhere in a request.
+    pub(super) fn has(&self, text: &str) -> bool {
+        let wanted = text.as_bytes();
+        self.sent.lock().iter().any(|sent| sent.windows(wanted.len()).any(|part| part == wanted))
     }
 }
 
-async fn relay(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, heard: Option<&Mutex<Vec<u8>>>) {
+async fn relay(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, heard: Option<(&Mutex<Vec<Vec<u8>>>, usize)>) {
     let mut chunk = vec![0; CHUNK];
     while let Ok(length) = from.read(&mut chunk).await {
-        if let Some(heard) = heard {
-            let mut heard = heard.lock();
+        if let Some((all, number)) = heard {
+            let mut all = all.lock();
+            let heard = &mut all[number];
             let room = MOST.saturating_sub(heard.len());
             heard.extend_from_slice(&chunk[..length.min(room)]);
         }
@@ -68,25 +83,30 @@ async fn relay(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, heard: Option<&M
     let _ = to.shutdown().await;
 }
 
-/// Returns the tokens in the heads of requests, each once.
-fn tokens(sent: &[u8]) -> Vec<String> {
+/// Adds the tokens in the heads of requests of one connection, each once. One that was cut off is none.
+fn add_tokens(sent: &[u8], found: &mut Vec<String>) {
     let lower = sent.to_ascii_lowercase();
-    let mut found: Vec<String> = Vec::new();
     for at in 0..lower.len().saturating_sub(HEADER.len()) {
-        if lower[at..].starts_with(HEADER) {
-            let token = sent[at + HEADER.len()..].split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-            let token = String::from_utf8_lossy(token).into_owned();
+        let after = &sent[at + HEADER.len()..];
+        let end = after.iter().position(u8::is_ascii_whitespace).filter(|_| lower[at..].starts_with(HEADER));
+        if let Some(end) = end {
+            let token = String::from_utf8_lossy(&after[..end]).into_owned();
             if !found.contains(&token) {
                 found.push(token);
             }
         }
     }
-    found
 }
 
 #[cfg(test)]
 mod tests {
-    use super::tokens;
+    use super::add_tokens;
+
+    fn tokens(sent: &[u8]) -> Vec<String> {
+        let mut found = Vec::new();
+        add_tokens(sent, &mut found);
+        found
+    }
 
     #[test]
     fn every_token_of_a_head_is_noted_once() {
@@ -94,5 +114,6 @@ mod tests {
                      POST / HTTP/1.1\r\nauthorization: Bearer a.b.c\r\n\r\n";
         assert_eq!(tokens(sent), ["a.b.c", "d.e.f"]);
         assert_eq!(tokens(b"authorization: Basic x\r\n"), Vec::<String>::new());
+        assert_eq!(tokens(b"authorization: Bearer a.b"), Vec::<String>::new(), "the connection was cut");
     }
 }

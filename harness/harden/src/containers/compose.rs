@@ -66,7 +66,7 @@ pub(super) fn services_of(tree: &Value) -> Vec<ComposeService> {
 
 /// Returns the folder of the machine that a named volume is.
 fn bound(tree: &Value, mount: &str) -> Option<String> {
-    let options = &tree["volumes"][mount.split(':').next()?]["driver_opts"];
+    let options = with_defaults(&tree["volumes"][mount.split(':').next()?]["driver_opts"]);
     shown(&options["o"]).contains("bind").then(|| shown(&options["device"]))
 }
 
@@ -85,6 +85,11 @@ fn with_defaults(value: &Value) -> Value {
 impl ComposeService {
     pub(super) fn is(&self, name: &str, value: &str) -> bool {
         self.text(name) == value
+    }
+
+    /// Returns true if a switch is on, in each form that Compose reads as true.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        matches!(self.text(name).to_ascii_lowercase().as_str(), "true" | "yes" | "y" | "on" | "1" | "t")
     }
 
     /// Returns a setting as text; empty if it is not set.
@@ -120,6 +125,7 @@ impl ComposeService {
     /// Returns true if a judged setting is decided by a variable without a default.
     pub(super) fn is_open(&self, name: &str) -> bool {
         shown(&self.settings[name]).contains('$')
+            || name == "volumes" && self.bound.iter().any(|folder| folder.contains('$'))
     }
 
     /// Returns true if the image is made from the Dockerfile at the top, which the checks of images judge.
@@ -131,7 +137,7 @@ impl ComposeService {
     }
 }
 
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

@@ -74,7 +74,10 @@ fn here_documents(instruction: &str) -> Vec<String> {
     if !matches!(name.as_str(), "RUN" | "COPY" | "ADD") {
         return Vec::new();
     }
-    let words = instruction.split_whitespace().filter_map(|word| word.strip_prefix("<<"));
+    // A file descriptor may be in front, as in `3<<EOF`.
+    let words = instruction
+        .split_whitespace()
+        .filter_map(|word| word.trim_start_matches(|letter: char| letter.is_ascii_digit()).strip_prefix("<<"));
     let ends = words.map(|word| unquoted(word.trim_start_matches('-')).to_owned());
     ends.filter(|end| !end.is_empty() && end.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')).collect()
 }
@@ -105,18 +108,33 @@ impl ImageStage {
 
     /// Returns the variables that it sets and gives a value, by `ARG` and by both forms of `ENV`.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
-        let mut all = Vec::new();
-        for (instruction, rest) in &self.instructions {
-            let first = rest.split_whitespace().next().unwrap_or_default();
-            match instruction.as_str() {
-                // The old form has one name and the rest of the line as its value.
-                "ENV" if !first.contains('=') => all.extend(rest.split_once(char::is_whitespace)),
-                "ENV" | "ARG" => all.extend(rest.split_whitespace().filter_map(|pair| pair.split_once('='))),
-                _ => {}
-            }
-        }
-        all.into_iter().map(|(name, value)| (name.to_owned(), unquoted(value.trim()).to_owned())).collect()
+        self.instructions.iter().flat_map(|(instruction, rest)| set(instruction, rest)).collect()
     }
+
+    /// Returns the labels that it sets, by both forms of `LABEL`.
+    pub(super) fn labels(&self) -> Vec<(String, String)> {
+        self.of("LABEL").flat_map(|rest| pairs(rest, true)).collect()
+    }
+}
+
+/// Returns the variables that an instruction sets and gives a value.
+pub(super) fn set(instruction: &str, rest: &str) -> Vec<(String, String)> {
+    match instruction {
+        "ENV" => pairs(rest, true),
+        "ARG" => pairs(rest, false),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the names and values of a line. The old form has one name and the rest of the line as its value.
+fn pairs(rest: &str, has_old_form: bool) -> Vec<(String, String)> {
+    let is_old = has_old_form && !rest.split_whitespace().next().unwrap_or_default().contains('=');
+    let found: Vec<(&str, &str)> = if is_old {
+        rest.split_once(char::is_whitespace).into_iter().collect()
+    } else {
+        rest.split_whitespace().filter_map(|pair| pair.split_once('=')).collect()
+    };
+    found.into_iter().map(|(name, value)| (unquoted(name).to_owned(), unquoted(value.trim()).to_owned())).collect()
 }
 
 /// Returns the stages that images are made of: those with a command, and the last one, which is the default target and may inherit its command.
@@ -161,6 +179,8 @@ mod tests {
             stages("FROM scratch\nCOPY <<EOF /etc/motd\nUSER 1000\nEOF\nRUN <<-'END'\nchmod 4755 /x\nEND\nUSER 7\n");
         assert_eq!(all[0].of("USER").collect::<Vec<_>>(), ["7"]);
         assert!(all[0].of("RUN").next().unwrap().contains("chmod 4755 /x"));
+        let numbered = stages("FROM scratch\nRUN cat 3<<EOF\nUSER 1000\nEOF\nUSER 7\n");
+        assert_eq!(numbered[0].of("USER").collect::<Vec<_>>(), ["7"]);
         let shift = stages("FROM scratch\nRUN cat <<< a && b\nUSER 7\n");
         assert_eq!(shift[0].of("USER").count(), 1, "a here string is no here document");
     }

@@ -1,14 +1,16 @@
 //! How images are built: as whom they run, what they contain, and what they are made from.
 
-use super::dockerfile::{ImageStage, stages, targets};
+use super::dockerfile::{ImageStage, set, stages, targets};
 use super::layers;
 use super::variables::filled;
 use super::{NEEDS, Rule, judge};
 use harness_core::drive::hardening::{HardeningCheck, Lane, Probe, Stop};
+use std::collections::BTreeMap;
 use std::future::ready;
 
 const FILE: &str = "Dockerfile";
-const IGNORED: &str = ".dockerignore";
+/// Files with what a build must not copy. A build reads only the first that there is.
+const IGNORED: [&str; 2] = ["Dockerfile.dockerignore", ".dockerignore"];
 /// Files at the top of the folder that no image may have.
 const PRIVATE: [&str; 2] = [".env", ".env.production"];
 const LABELS: [&str; 3] = ["image.version", "image.revision", "image.licenses"];
@@ -35,7 +37,7 @@ pub(crate) const BASE: HardeningCheck = HardeningCheck {
     why: "A tag is moved to other content at any time, and an image without its revision cannot be traced to its sources.",
     sources: &["CIS Docker Benchmark, section 4", "OWASP MCP04:2025", "SLSA 1.0, provenance", "CWE-829"],
     needs: NEEDS,
-    how: "Reads `Dockerfile` and `.dockerignore`. The base of every stage with a command, and of the last one, must be `scratch` or have a digest, every image that only builds or is copied from must name a version, the labels must have version, revision and licences, and a build that copies the whole folder must ignore `.git`, `.env` and `.env.production` at its top.",
+    how: "Reads `Dockerfile` and `.dockerignore` (or `Dockerfile.dockerignore`, which a build prefers). The base of every stage with a command, and of the last one, must be `scratch` or have a digest, every image that only builds or is copied from must name a version, the labels must have version, revision and licences, and a build that copies the whole folder must ignore `.git`, `.env` and `.env.production` at its top.",
     remedy: "Copy static programs into `scratch`, or pin the base by its digest; set the OCI labels.",
     fix_in: &["Dockerfile"],
     follows: &[],
@@ -44,7 +46,12 @@ pub(crate) const BASE: HardeningCheck = HardeningCheck {
 };
 
 fn read(probe: &Probe<'_>) -> Result<Vec<ImageStage>, Stop> {
-    let stages = stages(&probe.read_file(FILE)?);
+    let text = probe.read_file(FILE)?;
+    let directive = text.lines().next().unwrap_or_default().to_ascii_lowercase().replace(' ', "");
+    if directive.starts_with("#escape=") && !directive.ends_with('\\') {
+        return Err(Stop::Unclear(format!("`{FILE}` continues its lines with another character")));
+    }
+    let stages = stages(&text);
     if stages.is_empty() {
         return Err(Stop::Unclear(format!("`{FILE}` has no stage")));
     }
@@ -52,11 +59,30 @@ fn read(probe: &Probe<'_>) -> Result<Vec<ImageStage>, Stop> {
     Ok(stages)
 }
 
-/// Returns what decides as whom a stage runs: the last USER of its chain, variables filled in.
+/// Returns what decides as whom a stage runs: the last USER of its chain, filled in with the variables as they are at that line.
 fn user_of(chain: &[&ImageStage]) -> Option<String> {
-    let variables: Vec<(String, String)> = chain.iter().flat_map(|stage| stage.variables()).collect();
-    let value = |name: &str| variables.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
-    chain.iter().find_map(|stage| stage.of("USER").next_back()).map(|user| filled(user, &value))
+    let (mut variables, mut user) = (BTreeMap::<String, (String, bool)>::new(), None);
+    for stage in chain.iter().rev() {
+        // An argument ends with its stage.
+        variables.retain(|_, (_, is_permanent)| *is_permanent);
+        for (instruction, rest) in &stage.instructions {
+            let value = |name: &str| variables.get(name).map(|(value, _)| value.clone());
+            if instruction == "USER" {
+                user = Some(filled(rest, &value));
+                continue;
+            }
+            let changed: Vec<(String, String)> =
+                set(instruction, rest).into_iter().map(|(name, text)| (name, filled(&text, &value))).collect();
+            let is_permanent = instruction == "ENV";
+            for (name, text) in changed {
+                // A variable of the environment counts more than an argument of the same name.
+                if is_permanent || !variables.get(&name).is_some_and(|(_, is_permanent)| *is_permanent) {
+                    variables.insert(name, (text, is_permanent));
+                }
+            }
+        }
+    }
+    user
 }
 
 /// Returns true if the user is a number that is not root; `None` if the file does not decide it.
@@ -64,8 +90,14 @@ fn is_unprivileged(chain: &[&ImageStage]) -> Option<bool> {
     match user_of(chain) {
         Some(user) if user.contains('$') => None,
         Some(user) => Some(user.split(':').next().is_some_and(|user| user.parse::<u32>().is_ok_and(|id| id > 0))),
-        // Images of this name set a user that is not root.
-        None => Some(chain.last().is_some_and(|first| first.base.contains("nonroot"))),
+        // Images with this tag set a user that is not root.
+        None => Some(chain.last().is_some_and(|first| {
+            let name = first.base.split('@').next().unwrap_or_default();
+            name.rsplit('/')
+                .next()
+                .and_then(|name| name.split_once(':'))
+                .is_some_and(|(_, tag)| tag.contains("nonroot"))
+        })),
     }
 }
 
@@ -140,10 +172,12 @@ fn base(probe: &Probe<'_>) -> Result<(), Stop> {
     let is_stage = |name: &str| name == "scratch" || all.iter().any(|stage| stage.name.eq_ignore_ascii_case(name));
     for stage in &all {
         let external = Some(stage.base.clone()).filter(|base| !is_stage(base));
-        let images: Vec<String> = external.into_iter().chain(layers::copied_images(stage, is_stage)).collect();
-        let rules = images.into_iter().map(|image| Rule {
+        let base = external.into_iter().map(|base| (layers::names_a_version(&base), base));
+        let copied = layers::copied_images(stage, is_stage).into_iter();
+        let images = base.chain(copied.map(|name| (layers::is_versioned_source(&name), name)));
+        let rules = images.map(|(holds, image)| Rule {
             what: "each image that it is made from names a version",
-            holds: layers::names_a_version(&image),
+            holds,
             fact: "an image has no tag, or one that moves",
             effect: "the next build has another compiler",
             shows: image,
@@ -151,8 +185,13 @@ fn base(probe: &Probe<'_>) -> Result<(), Stop> {
         judge(probe, FILE, &stage.name, &rules.collect::<Vec<_>>());
     }
     if all.iter().any(layers::copies_all) {
-        let ignored = probe.find_file(IGNORED)?.unwrap_or_default();
-        judge(probe, IGNORED, "the context of the build", &context(&ignored));
+        let mut found = (IGNORED[1], String::new());
+        for file in IGNORED.into_iter().rev() {
+            if let Some(text) = probe.find_file(file)? {
+                found = (file, text);
+            }
+        }
+        judge(probe, found.0, "the context of the build", &context(&found.1));
     }
     Ok(())
 }
@@ -160,9 +199,9 @@ fn base(probe: &Probe<'_>) -> Result<(), Stop> {
 fn origin(chain: &[&ImageStage]) -> Vec<Rule> {
     let base = chain.last().map(|first| first.base.clone()).unwrap_or_default();
     let pinned = base == "scratch" || base.contains("@sha256:");
-    let labels: String = chain.iter().flat_map(|stage| stage.of("LABEL")).collect();
-    let missing: Vec<String> =
-        LABELS.iter().filter(|label| !labels.contains(*label)).map(|label| (*label).to_owned()).collect();
+    let labels: Vec<(String, String)> = chain.iter().flat_map(|stage| stage.labels()).collect();
+    let has = |label: &str| labels.iter().any(|(name, value)| name.ends_with(label) && !value.is_empty());
+    let missing: Vec<String> = LABELS.iter().filter(|label| !has(label)).map(|label| (*label).to_owned()).collect();
     vec![
         Rule {
             what: "its base is `scratch` or has a digest",
@@ -222,6 +261,15 @@ mod tests {
         assert_eq!(broken(GOOD), (vec![], 0));
         for (find, replace, rule) in [
             ("USER 65532", "USER 0", "it runs as a user that is not root"),
+            ("USER 65532", "ENV U=7\nENV U=0\nUSER $U", "it runs as a user that is not root"),
+            ("USER 65532", "ENV U=0\nUSER $U\nENV U=7", "it runs as a user that is not root"),
+            ("USER 65532", "ARG U=7\nUSER ${U:+0}", "it runs as a user that is not root"),
+            ("image.revision=2", "image.revision=", "its labels have version, revision and licences"),
+            ("image.revision=2", "about=image.revision", "its labels have version, revision and licences"),
+            ("USER", "COPY .env.production /app/.env\nUSER", "it is given no secret"),
+            ("USER", "ENV DB_PASS=hunter2\nUSER", "it is given no secret"),
+            ("USER", "RUN [\"chmod\", \"4755\", \"/x\"]\nUSER", "it makes no file setuid"),
+            ("USER", "RUN (chmod 4755 /x)\nUSER", "it makes no file setuid"),
             ("USER 65532", "COPY <<EOF /etc/motd\nUSER 1000\nEOF", "it runs as a user that is not root"),
             ("ENTRYPOINT", "FROM base AS final\nUSER 00\nENTRYPOINT", "it runs as a user that is not root"),
             ("HEALTHCHECK CMD [\"/a\"]", "HEALTHCHECK NONE", "its health is checked"),
@@ -239,6 +287,7 @@ mod tests {
     fn ordinary_files_break_no_rule_and_what_an_argument_decides_is_open() {
         for (find, replace) in [
             ("USER 65532", "ARG UID=10001\nUSER $UID"),
+            ("USER 65532", "ENV U=7\nARG U=0\nUSER $U"),
             ("ENTRYPOINT", "FROM base AS final\nENTRYPOINT"),
             ("ENTRYPOINT [\"/a\"]", "ENTRYPOINT [\"/a\"]\nFROM base AS final"),
             ("USER", "ENV MAX_TOKENS=4096 DB_PASSWORD_FILE=/run/secrets/db\nRUN chmod 2775 /data\nUSER"),

@@ -3,22 +3,35 @@
 use super::dockerfile::{ImageStage, sources};
 
 /// Words of the name of a variable that holds a secret. A name is divided at `_`, so that `MAX_TOKENS` is none.
-const SECRET_WORDS: [&str; 5] = ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "CREDENTIALS"];
+const SECRET_WORDS: [&str; 9] =
+    ["SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "CREDENTIAL", "CREDENTIALS", "APIKEY", "PRIVATEKEY"];
+/// Last words of such a name that are common words elsewhere.
+const LAST_WORDS: [&str; 2] = ["PASS", "PWD"];
 /// What a key belongs to if it is a secret.
 const SECRET_KEYS: [&str; 4] = ["API", "PRIVATE", "ACCESS", "SIGNING"];
 /// Last words of the name of a variable that only says where a secret is, or what it is called.
 const PLACES: [&str; 5] = ["FILE", "PATH", "DIR", "NAME", "HEADER"];
-const SECRET_FILES: [&str; 4] = [".env", "id_rsa", "id_ed25519", ".npmrc"];
+const SECRET_FILES: [&str; 8] =
+    [".env", "id_rsa", "id_ecdsa", "id_ed25519", ".npmrc", ".netrc", ".pypirc", ".git-credentials"];
+/// Ends of files of settings that only show their form.
+const EXAMPLES: [&str; 5] = ["example", "sample", "template", "dist", "schema"];
 /// Tags that are moved to each new version.
-const MOVING: [&str; 10] =
-    ["latest", "stable", "edge", "main", "master", "nightly", "lts", "rolling", "testing", "current"];
+const MOVING: [&str; 15] = [
+    "latest", "stable", "edge", "main", "master", "nightly", "lts", "rolling", "testing", "current", "alpine", "slim",
+    "dev", "beta", "canary",
+];
 
 /// Returns the names of the variables and files of a stage that are secrets.
 pub(super) fn secrets(stage: &ImageStage) -> Vec<String> {
     let variables = stage.variables().into_iter().filter(|(name, value)| is_secret(name, value)).map(|(name, _)| name);
     let copied = stage.of("COPY").chain(stage.of("ADD")).flat_map(sources);
-    let files = copied.filter(|source| source.rsplit('/').next().is_some_and(|file| SECRET_FILES.contains(&file)));
+    let files = copied.filter(|source| source.rsplit('/').next().is_some_and(is_secret_file));
     variables.chain(files).collect()
+}
+
+fn is_secret_file(file: &str) -> bool {
+    let is_example = file.rsplit('.').next().is_some_and(|end| EXAMPLES.contains(&end));
+    SECRET_FILES.contains(&file) || file.starts_with(".env.") && !is_example
 }
 
 fn is_secret(name: &str, value: &str) -> bool {
@@ -30,7 +43,8 @@ fn is_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_uppercase();
     let words: Vec<&str> = name.split(['_', '-', '.']).collect();
     let is_key = words.windows(2).any(|pair| SECRET_KEYS.contains(&pair[0]) && pair[1] == "KEY");
-    let named = is_key || words.iter().any(|word| SECRET_WORDS.contains(word));
+    let is_last = words.len() > 1 && words.last().is_some_and(|last| LAST_WORDS.contains(last));
+    let named = is_key || is_last || words.iter().any(|word| SECRET_WORDS.contains(word));
     let is_place = words.last().is_some_and(|last| PLACES.contains(last));
     let is_plain = value.is_empty() || value.parse::<f64>().is_ok() || matches!(value, "true" | "false");
     named && !is_place && !is_plain
@@ -40,8 +54,11 @@ fn is_secret(name: &str, value: &str) -> bool {
 pub(super) fn setuid(stage: &ImageStage) -> Vec<String> {
     let mut all = Vec::new();
     for run in stage.of("RUN") {
+        // The other form is a list of words.
+        let run = serde_json::from_str::<Vec<String>>(run).map_or_else(|_| run.to_owned(), |words| words.join(" "));
         for command in run.split(['&', ';', '|']) {
-            let words: Vec<&str> = command.split_whitespace().collect();
+            let words: Vec<&str> =
+                command.split_whitespace().map(|word| word.trim_start_matches(['(', '{', '`'])).collect();
             let program = |name: &str| words.iter().position(|word| word.rsplit('/').next() == Some(name));
             let after_chmod = program("chmod")
                 .and_then(|at| words[at + 1..].iter().find(|word| !word.starts_with("--") && !is_option(word)));
@@ -101,19 +118,27 @@ pub(super) fn names_a_version(image: &str) -> Option<bool> {
     Some(tag.is_some_and(|tag| !MOVING.contains(&tag.split('-').next().unwrap_or_default())))
 }
 
-/// Returns the images that a stage copies files from.
+/// Returns the images that a stage copies files from, or that a command mounts.
 pub(super) fn copied_images(stage: &ImageStage, is_stage: impl Fn(&str) -> bool) -> Vec<String> {
-    let flags = stage.of("COPY").flat_map(str::split_whitespace);
-    let from = flags.filter_map(|flag| flag.strip_prefix("--from="));
-    from.filter(|name| !is_stage(name) && name.parse::<usize>().is_err() && name.contains([':', '/', '@']))
-        .map(str::to_owned)
-        .collect()
+    let flags = stage.of("COPY").chain(stage.of("ADD")).flat_map(str::split_whitespace);
+    let copied = flags.filter_map(|flag| flag.strip_prefix("--from="));
+    let mounts = stage.of("RUN").flat_map(str::split_whitespace).filter_map(|flag| flag.strip_prefix("--mount="));
+    let mounted = mounts.flat_map(|mount| mount.split(',')).filter_map(|option| option.strip_prefix("from="));
+    copied.chain(mounted).filter(|name| !is_stage(name) && name.parse::<usize>().is_err()).map(str::to_owned).collect()
+}
+
+/// Returns whether what files are copied from is named by a version; `None` if it may be a context with a name instead of an image.
+pub(super) fn is_versioned_source(name: &str) -> Option<bool> {
+    names_a_version(name).filter(|_| name.contains([':', '/', '@']))
 }
 
 /// Returns true if the whole folder is copied into a stage.
 pub(super) fn copies_all(stage: &ImageStage) -> bool {
     let from_the_context = stage.of("COPY").chain(stage.of("ADD")).filter(|copy| !copy.contains("--from="));
-    from_the_context.flat_map(sources).any(|source| matches!(source.as_str(), "." | "./" | "/" | "*" | "./*"))
+    from_the_context.flat_map(sources).any(|source| {
+        let parts = source.split('/').filter(|part| !matches!(*part, "" | "."));
+        matches!(parts.collect::<Vec<_>>()[..], [] | ["*"])
+    })
 }
 
 /// Returns true if `.dockerignore` keeps a file at the top of the folder out of the build. The last pattern that matches decides.
@@ -138,7 +163,7 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{copied_images, copies_all, is_ignored, names_a_version, secrets, setuid, urls};
+    use super::{copied_images, copies_all, is_ignored, is_versioned_source, names_a_version, secrets, setuid, urls};
     use crate::containers::dockerfile::{ImageStage, stages};
 
     fn stage(line: &str) -> ImageStage {
@@ -169,6 +194,7 @@ mod tests {
             "ARG TOKENIZERS_PARALLELISM=false",
             "ENV REDIS_URL=redis://redis:6379",
             "COPY .env.example /app/",
+            "ENV PWD=/app",
         ] {
             assert!(secrets(&stage(line)).is_empty(), "{line}");
         }
@@ -218,6 +244,8 @@ mod tests {
             ("debian", Some(false)),
             ("debian:latest", Some(false)),
             ("debian:stable-slim", Some(false)),
+            ("python:slim", Some(false)),
+            ("postgres:17-alpine", Some(true)),
             ("debian@sha256:00", Some(true)),
             ("x:$UNSET", None),
         ] {
@@ -226,6 +254,13 @@ mod tests {
         let is_stage = |name: &str| name == "build";
         assert_eq!(copied_images(&stage("COPY --from=nginx:latest /a /b"), is_stage), ["nginx:latest"]);
         assert!(copied_images(&stage("COPY --from=build /a /b"), is_stage).is_empty());
+        assert_eq!(
+            copied_images(&stage("RUN --mount=type=bind,from=alpine:latest,target=/a cp /a /b"), is_stage),
+            ["alpine:latest"]
+        );
+        assert_eq!(copied_images(&stage("COPY --from=nginx /a /b"), is_stage), ["nginx"]);
+        let named = ["nginx", "nginx:1", "nginx:latest", "a/nginx"].map(is_versioned_source);
+        assert_eq!(named, [None, Some(true), Some(false), Some(false)]);
     }
 
     #[test]
@@ -233,6 +268,7 @@ mod tests {
         for (copy, all) in [
             ("COPY --chown=1:1 . /a", true),
             ("ADD ./ /a", true),
+            ("COPY ./. /a", true),
             ("COPY [\".\", \"/\"]", true),
             ("COPY src /a", false),
         ] {

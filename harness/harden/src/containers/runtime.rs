@@ -1,6 +1,6 @@
 //! The rights and bounds of running containers, as the compose file declares them.
 
-use super::compose::{Compose, ComposeService};
+use super::compose::{Compose, ComposeService, shown};
 use super::{NEEDS, Rule, judge};
 use harness_core::drive::hardening::{HardeningCheck, Lane, Probe, Stop};
 use std::future::ready;
@@ -97,7 +97,7 @@ fn confined(service: &ComposeService) -> Vec<Rule> {
         user,
         of(
             "the root is read-only",
-            service.is("read_only", "true"),
+            service.is_on("read_only"),
             "`read_only` is not true",
             "an attacker stores programs in the container",
             &["read_only"],
@@ -142,7 +142,7 @@ fn apart(service: &ComposeService) -> Vec<Rule> {
     vec![
         of(
             "it is not privileged",
-            !service.is("privileged", "true"),
+            !service.is_on("privileged"),
             "`privileged` is true",
             "the container has every right of the machine",
             &["privileged"],
@@ -178,11 +178,25 @@ fn mounts_the_machine(service: &ComposeService) -> bool {
 }
 
 fn is_powerful(source: &str) -> bool {
+    let source = if source.starts_with('/') { resolved(source) } else { source.to_owned() };
     let is_below = |tree: &str| source.strip_prefix(tree).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let path = source.trim_end_matches('/');
     SOCKETS.iter().any(|socket| path.ends_with(socket))
         || source.starts_with('/') && (path.is_empty() || POWERFUL.contains(&path))
         || POWERFUL_TREES.iter().any(|tree| is_below(tree)) && !HARMLESS.iter().any(|path| is_below(path))
+}
+
+/// Returns an absolute path without `.`, `..` and repeated slashes, as the kernel reads it.
+fn resolved(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 /// Returns true for a port on a loopback address, and for the ports 80 and 443, which belong to a proxy.
@@ -198,19 +212,23 @@ fn is_watched(service: &ComposeService) -> Option<bool> {
     if service.is_one_shot {
         return Some(true);
     }
-    if check.is_null() {
+    // Without a test, an interval alone changes how often the test of the image runs.
+    let test = &check["test"];
+    let has_test = !matches!(shown(test).as_str(), "" | "[]");
+    let is_off = matches!(shown(&check["disable"]).to_ascii_lowercase().as_str(), "true" | "yes" | "on" | "1");
+    if !has_test && !is_off {
         // The checks of images judge the `Dockerfile` in the root of the repository.
         return service.is_built_here().then_some(true);
     }
-    let is_none = check["test"] == "NONE" || check["test"][0] == "NONE";
-    Some(check["disable"] != true && !is_none)
+    let is_none = test == "NONE" || test[0] == "NONE";
+    Some(!is_off && !is_none)
 }
 
 fn bounded(service: &ComposeService) -> Vec<Rule> {
     let own_network = !matches!(service.text("network_mode").as_str(), "host" | "bridge");
     let policy = &service.settings["deploy"]["restart_policy"];
     let by_policy = policy.is_object() && policy["condition"] != "none";
-    let restarts = !matches!(service.text("restart").as_str(), "" | "no") || by_policy || service.is_one_shot;
+    let restarts = !matches!(service.text("restart").as_str(), "" | "no" | "false") || by_policy || service.is_one_shot;
     let of = |what, holds, fact, effect, settings: &[&str]| rule(service, what, holds, fact, effect, settings);
     let bound = |what, name, below, fact, effect| Rule {
         what,
@@ -285,7 +303,11 @@ mod tests {
         }
         let tree = json!({
             "services": { "a": settings, "b": { "depends_on": { "job": { "condition": "service_completed_successfully" } } } },
-            "volumes": { "root": { "driver_opts": { "o": "bind", "device": "/" } } },
+            "volumes": {
+                "root": { "driver_opts": { "o": "bind", "device": "/" } },
+                "default": { "driver_opts": { "o": "bind", "device": "${DATA:-/}" } },
+                "open": { "driver_opts": { "o": "bind", "device": "${DATA}" } },
+            },
         });
         let service = services_of(&tree).remove(0);
         let rules: Vec<_> = confined(&service).into_iter().chain(bounded(&service)).collect();
@@ -311,6 +333,8 @@ mod tests {
                 "its system calls are filtered",
             ),
             (json!({ "privileged": "${P:-true}" }), "it is not privileged"),
+            (json!({ "privileged": "yes" }), "it is not privileged"),
+            (json!({ "privileged": "On" }), "it is not privileged"),
             (json!({ "pid": "host" }), "it shares no namespace with the machine"),
             (json!({ "cgroup": "host" }), "it shares no namespace with the machine"),
             (json!({ "devices": ["/dev/sda"] }), "it has no device of the machine"),
@@ -318,14 +342,20 @@ mod tests {
             (json!({ "volumes": ["/etc/kubernetes:/a"] }), mounts),
             (json!({ "volumes": ["/:/a"] }), mounts),
             (json!({ "volumes": ["root:/a"] }), mounts),
+            (json!({ "volumes": ["default:/a"] }), mounts),
+            (json!({ "volumes": ["//:/a"] }), mounts),
+            (json!({ "volumes": ["/./etc:/a"] }), mounts),
+            (json!({ "volumes": ["/srv/../var/run:/a"] }), mounts),
             (json!({ "mem_limit": "0m" }), "its memory is bounded"),
             (json!({ "cpus": "0.0" }), "its processors are bounded"),
             (json!({ "pids_limit": -1 }), "its processes are bounded"),
             (json!({ "ports": ["7420:7420"] }), "its ports are on loopback"),
             (json!({ "network_mode": "bridge" }), "it has a network of its own"),
             (json!({ "restart": "no" }), "it is restarted"),
+            (json!({ "restart": false }), "it is restarted"),
             (json!({ "healthcheck": { "test": ["NONE"] } }), "its health is checked"),
             (json!({ "healthcheck": { "disable": true } }), "its health is checked"),
+            (json!({ "healthcheck": { "disable": "yes" } }), "its health is checked"),
         ] {
             assert_eq!(broken(&change), (vec![rule], 0), "{change}");
         }
@@ -349,6 +379,8 @@ mod tests {
             json!({ "user": "$UID" }),
             json!({ "user": null, "build": "./api" }),
             json!({ "healthcheck": null }),
+            json!({ "healthcheck": { "interval": "5s" } }),
+            json!({ "volumes": ["open:/a"] }),
             json!({ "cpus": "${CPUS}" }),
         ] {
             assert_eq!(broken(&change), (vec![], 1), "{change}");

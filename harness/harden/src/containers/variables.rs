@@ -1,7 +1,7 @@
 //! Fills in variables of a Dockerfile or a compose file.
 
-/// Replaces `$NAME`, `${NAME}` and `${NAME:-default}` by the value of the name or the default, and `$$` by one dollar sign. A variable with neither stays
-/// as it is, so that a `$` in the result is something that the file does not decide.
+/// Replaces `$NAME`, `${NAME}`, `${NAME:-default}` and `${NAME:+text}` by the value of the name, the default or the text, and `$$` by one dollar sign. A
+/// variable with none of them stays as it is, so that a `$` in the result is something that the file does not decide.
 pub(super) fn filled(text: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
     let (mut filled, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = rest.find('$') {
@@ -25,8 +25,15 @@ pub(super) fn filled(text: &str, value: &dyn Fn(&str) -> Option<String>) -> Stri
 fn braced(body: &str, value: &dyn Fn(&str) -> Option<String>) -> Option<String> {
     let end = body.find(|letter: char| !is_of_a_name(letter)).unwrap_or(body.len());
     let (name, operator) = body.split_at(end);
+    let value = value(name).filter(|value| !value.is_empty());
+    if let Some(text) = operator.strip_prefix(":+").or_else(|| operator.strip_prefix('+')) {
+        return Some(value.map(|_| text.to_owned()).unwrap_or_default());
+    }
     let default = operator.strip_prefix(":-").or_else(|| operator.strip_prefix('-'));
-    value(name).filter(|value| !value.is_empty()).or_else(|| default.map(str::to_owned))
+    let is_required = operator.trim_start_matches(':').starts_with('?');
+    // Another operator, such as one that removes a part, gives a value that is not known here.
+    let value = value.filter(|_| operator.is_empty() || default.is_some() || is_required);
+    value.or_else(|| default.map(str::to_owned))
 }
 
 fn is_of_a_name(letter: char) -> bool {
@@ -50,6 +57,9 @@ mod tests {
             ("${BASE:-debian}", "debian"),
             ("${BASE-debian}:$VER", "debian:1"),
             ("${BASE:?not set}", "${BASE:?not set}"),
+            ("${VER:?not set}", "1"),
+            ("${VER:+0}${BASE:+0}", "0"),
+            ("${VERSION#la}", "${VERSION#la}"),
             ("$BASE/a", "$BASE/a"),
             ("a$$b", "a$b"),
             ("${open", "${open"),

@@ -12,6 +12,8 @@ const TEXT_BYTES: usize = 16 << 10;
 const DEARER: u32 = 10;
 /// Maximum factor by which the cost may grow if the text doubles. Linear cost doubles, quadratic cost is four times as much.
 const GROWTH: u32 = 3;
+/// Size of the memories that a search looks through, in bytes.
+const STORED_BYTES: usize = 2 << 10;
 /// What a text may cost, whatever its shape. The services of this product need less than a fifth of it in a debug build.
 const MOST: Duration = Duration::from_millis(500);
 /// How often more a text may cost than the list of the tools, which reads none. On a slow machine both cost more.
@@ -28,7 +30,7 @@ pub(crate) const EXPLOSION: HardeningCheck = HardeningCheck {
     why: "One request on which an engine backtracks occupies a processor for minutes, and a few of them stop the service for everyone.",
     sources: &["OWASP API4:2023", "CWE-1333", "CWE-407"],
     needs: &[Need::Token, Need::Processes, Need::Service(Service::Memory), Need::Service(Service::Guardrails)],
-    how: "Sends twenty-two texts that are known to explode, as queries, as texts that are scanned and checked, and as paths, and measures the CPU time of the service. A text that costs more than ten times as much as prose of the same size is measured at a half and a quarter of its size too: its cost must not grow faster than its size. A text on which a call reaches its deadline, while prose is answered, grows too fast. Neither prose nor such a text may cost half a second of a processor and more than a hundred times as much as the list of the tools. The cheapest of three measurements counts. A text that is refused is not judged, and the summary names how many were.",
+    how: "Sends twenty-two texts that are known to explode, as queries among memories of the same texts, as texts that are scanned and checked, and as paths, and measures the CPU time of the service. A text that costs more than ten times as much as prose of the same size is measured at a half and a quarter of its size too: its cost must not grow faster than its size. A text on which a call reaches its deadline, while prose is answered, grows too fast. Neither prose nor such a text may cost half a second of a processor and more than a hundred times as much as the list of the tools. The cheapest of three measurements counts. A text that is refused is not judged, and the summary names how many were.",
     remedy: "Use engines with linear time, and bound the size of what they read.",
     fix_in: &["services/guardrails/src/detect/sql.rs", "services/memory/src/terms.rs"],
     follows: &["MCP-AUTH-06"],
@@ -99,16 +101,18 @@ const TAKERS: [Taker; 4] = [
 
 /// What ordinary calls cost, which the others are compared with.
 struct Ordinary {
-    /// A call with prose of the largest size.
-    prose: Duration,
-    /// The list of the tools.
+    /// The cost of a call with prose of the largest size.
+    cost: Duration,
+    /// That of the list of the tools.
     list: Duration,
+    /// The call with prose.
+    prose: HttpRequest,
 }
 
 impl Ordinary {
     /// Returns the cost above which a text is measured again and judged by how it grows.
     fn limit(&self) -> Duration {
-        self.prose.max(LEAST) * DEARER
+        self.cost.max(LEAST) * DEARER
     }
 
     /// Returns true if a cost is too high for any text.
@@ -119,15 +123,23 @@ impl Ordinary {
 
 async fn explosion(probe: &Probe<'_>) -> Result<(), Stop> {
     let ann = probe.user("ann", "acme");
+    store(probe, &ann).await?;
     for taker in &TAKERS {
         let part = probe.need(taker.service)?;
         let prose = repeated("the ledger was slow after the release ", "", taker.bytes);
         let call = |text: &str| HttpRequest::tool(taker.tool, &(taker.arguments)(text)).bearer(&ann.token);
         probe.control(&part, &format!("`{}` with prose", taker.tool), &call(&prose)).await?;
-        let (list, _) = least(probe, &part, &HttpRequest::tools_list().bearer(&ann.token)).await?;
-        let (prose, answer) = least(probe, &part, &call(&prose)).await?;
-        let ordinary = Ordinary { prose, list };
-        if !judge_cost(probe, &part, &format!("`{}` with prose", taker.tool), &ordinary, prose, &answer) {
+        let listing = HttpRequest::tools_list().bearer(&ann.token);
+        let (list, listed) = least(probe, &part, &listing).await?;
+        let prose = call(&prose);
+        let (cost, answer) = least(probe, &part, &prose).await?;
+        if !listed.has_result() || !answer.has_result() {
+            // What a refusal costs is no measure for a text that is read.
+            let why = format!("`{}` with prose or the list of the tools has no result any more", taker.tool);
+            return Err(Stop::Unclear(why));
+        }
+        let ordinary = Ordinary { cost, list, prose };
+        if !judge_cost(probe, &part, &format!("`{}` with prose", taker.tool), &ordinary, cost, &answer) {
             // Further texts would each take as long.
             continue;
         }
@@ -148,6 +160,17 @@ async fn explosion(probe: &Probe<'_>) -> Result<(), Stop> {
         }
     }
     later(probe, &ann).await
+}
+
+/// Stores a memory of each hostile text, because a search among none would reach nothing that ranks or compares.
+async fn store(probe: &Probe<'_>, ann: &Caller) -> Result<(), Stop> {
+    let part = probe.need(Service::Memory)?;
+    for (piece, end) in HOSTILE {
+        let memory = json!({ "content": repeated(piece, end, STORED_BYTES) });
+        let store = HttpRequest::tool("store_memory", &memory).bearer(&ann.token);
+        probe.control(&part, "a memory is stored", &store).await?;
+    }
+    Ok(())
 }
 
 /// Judges what a text costs in itself. Returns true if it is not too much.
@@ -187,8 +210,10 @@ async fn judge(
     if is_late(&answer) {
         // Work that goes on after the deadline would be measured with the next text.
         let (_, small) = measured(probe, part, &text(taker.bytes / 4)).await?;
+        // A call that waits without using a processor may be late because the machine stands still; then prose is late too.
+        let stands_still = first <= limit && !probe.send(part, &ordinary.prose).await.has_result();
         let signs = [
-            ("the call reached its deadline, and one with prose of the same size did not", true),
+            ("the call reached its deadline, and one with prose of the same size did not", !stands_still),
             (
                 "it used more than ten times as much as prose, or a quarter of the size is late too",
                 first > limit || is_late(&small),
@@ -206,6 +231,10 @@ async fn judge(
     }
     // Another process may have disturbed a single measurement.
     let (whole, answer) = least(probe, part, &text(taker.bytes)).await?;
+    if !answer.has_result() {
+        probe.doubt(part, &case, &format!("it was dear once, and has no result any more: {}", answer.describe()));
+        return Ok(Judged::Reached);
+    }
     let is_bearable = judge_cost(probe, part, &case, ordinary, whole, &answer);
     let (half, _) = least(probe, part, &text(taker.bytes / 2)).await?;
     let (quarter, _) = least(probe, part, &text(taker.bytes / 4)).await?;
@@ -237,16 +266,21 @@ async fn later(probe: &Probe<'_>, ann: &Caller) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Returns the cheapest of some measurements, and its reply.
+/// Returns the cheapest of some measurements, and its reply. A refusal costs little and counts only if there is nothing else.
 async fn least(probe: &Probe<'_>, part: &str, request: &HttpRequest) -> Result<(Duration, Answer), Stop> {
     let mut best = measured(probe, part, request).await?;
     for _ in 1..MEASURES {
         let next = measured(probe, part, request).await?;
-        if next.0 < best.0 {
+        if is_better((next.0, next.1.has_result()), (best.0, best.1.has_result())) {
             best = next;
         }
     }
     Ok(best)
+}
+
+/// Returns true if a measurement counts more than another: the one with a result, else the cheaper one.
+fn is_better(next: (Duration, bool), best: (Duration, bool)) -> bool {
+    (!next.1, next.0) < (!best.1, best.0)
 }
 
 /// Returns the CPU time that a request costs the part.
@@ -269,7 +303,7 @@ fn repeated(piece: &str, end: &str, bytes: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOSTILE, Ordinary, TAKERS, grows, repeated};
+    use super::{HOSTILE, HttpRequest, Ordinary, TAKERS, grows, is_better, repeated};
     use std::time::Duration;
 
     #[test]
@@ -278,8 +312,22 @@ mod tests {
         for (list, cost, wanted) in
             [(1, 400, false), (1, 600, true), (10, 900, false), (10, 1_100, true), (0, 501, true)]
         {
-            let ordinary = Ordinary { prose: ms(1), list: ms(list) };
+            let ordinary = Ordinary { cost: ms(1), list: ms(list), prose: HttpRequest::tools_list() };
             assert_eq!(ordinary.is_too_dear(ms(cost)), wanted, "{list} {cost}");
+        }
+    }
+
+    #[test]
+    fn the_cheapest_reply_with_a_result_counts() {
+        let ms = Duration::from_millis;
+        for (next, best, wanted) in [
+            ((2, true), (3, true), true),
+            ((3, true), (2, true), false),
+            ((0, false), (900, true), false),
+            ((900, true), (0, false), true),
+            ((1, false), (2, false), true),
+        ] {
+            assert_eq!(is_better((ms(next.0), next.1), (ms(best.0), best.1)), wanted, "{next:?} {best:?}");
         }
     }
 

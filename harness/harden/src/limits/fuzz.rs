@@ -114,19 +114,25 @@ impl ToolFuzz<'_, '_> {
 
     /// Puts hostile texts beside a valid handle, which is fresh for each call, because a token is used up by the first.
     async fn beside_handles(&mut self) -> Result<(), Stop> {
-        let mut wrong: Wrong = None;
+        let (mut wrong, mut tried): (Wrong, usize) = (None, 0);
         // Every second text, because each needs several calls before it.
         for text in std::iter::once(&"the ledger was slow").chain(HOSTILE.iter().skip(1).step_by(2)) {
             let Some(arguments) = handles::arguments(self.probe, self.name, self.ann, text).await? else { continue };
             let answer = self.call(&arguments).await;
+            tried += 1;
             let Some(defect) = self.defect(&answer).filter(|_| wrong.is_none()) else { continue };
             let again = match handles::arguments(self.probe, self.name, self.ann, text).await? {
-                Some(arguments) => self.call(&arguments).await,
-                None => continue,
+                Some(arguments) => Some(self.call(&arguments).await),
+                None => None,
             };
-            wrong = Some((defect, self.defect(&again) == Some(defect), answer));
+            wrong = Some((defect, again.is_some_and(|again| self.defect(&again) == Some(defect)), answer));
         }
-        self.judge("hostile texts and a valid handle as", wrong);
+        let case = "hostile texts and a valid handle as";
+        if tried == 0 {
+            self.probe.doubt(self.part, &format!("{case} arguments of `{}`", self.name), "no call gave a handle");
+        } else {
+            self.judge(case, wrong);
+        }
         Ok(())
     }
 }

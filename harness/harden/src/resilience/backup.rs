@@ -12,6 +12,8 @@ use std::time::Duration;
 const BEFORE: usize = 20;
 /// Maximum number of memories that are written while it runs.
 const MEANWHILE: usize = 300;
+/// Backups that are made until one ran while a write was acknowledged.
+const BACKUPS: usize = 3;
 /// Deadline of the backup and of the restore.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -54,10 +56,9 @@ async fn backup(probe: &Probe<'_>) -> Result<(), Stop> {
     let readers = readers(probe);
     let before = sights(probe, &part, &readers, &kept).await;
     require_contents(&before, &kept)?;
-    let (copy, restored) =
-        (probe.stage().data_file(&probe.mark("copy")), probe.stage().data_file(&probe.mark("restored")));
-    let (copy, url) = (copy.display().to_string(), format!("sqlite://{}", restored.display()));
-    let meanwhile = under_writes(probe, &part, &copy).await?;
+    let restored = probe.stage().data_file(&probe.mark("restored"));
+    let url = format!("sqlite://{}", restored.display());
+    let (copy, meanwhile) = backups(probe, &part).await?;
     let elsewhere = [(env::DATABASE_URL, Some(url.as_str()))];
     // A part that had to be killed is restored as well.
     let _ = probe.stage().end(&part).await;
@@ -65,10 +66,12 @@ async fn backup(probe: &Probe<'_>) -> Result<(), Stop> {
     let compared = async {
         let ended = probe.stage().run_program(&part, &["restore", &copy], DEADLINE).await?;
         let started = probe.stage().start_again(&part).await.is_ok();
+        // Neither a restore that reaches its deadline on a busy machine nor a start that does so is a violation alone.
+        let failed = ended.code.is_some_and(|code| code != 0);
         let signs = [
-            ("the restore did not end with 0", ended.code != Some(0)),
+            ("the restore did not end with 0", failed),
             ("the service does not start on what was restored", !started),
-            ("the restore reports an error", !ended.errors.trim().is_empty() && ended.code != Some(0)),
+            ("the restore reports an error", failed && !ended.errors.trim().is_empty()),
         ];
         probe.judge(&part, "the restore", ended.code == Some(0) && started, &signs, &[]);
         if started {
@@ -133,8 +136,23 @@ fn require_contents(before: &[Sight], kept: &[Kept]) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Makes a backup while another user writes. Returns what was acknowledged meanwhile, in its order.
-async fn under_writes(probe: &Probe<'_>, part: &str, file: &str) -> Result<Vec<Kept>, Stop> {
+/// Makes backups until one ran under writes. Returns its file, and what was acknowledged meanwhile.
+async fn backups(probe: &Probe<'_>, part: &str) -> Result<(String, Vec<Kept>), Stop> {
+    let mut file = String::new();
+    for number in 0..BACKUPS {
+        file = probe.stage().data_file(&probe.mark(&format!("copy{number}"))).display().to_string();
+        let (ended, written) = under_writes(probe, part, &file).await?;
+        if !ended || !written.is_empty() {
+            return Ok((file, written));
+        }
+    }
+    // It ended each time before the first reply, as on a machine with one free core.
+    probe.doubt(part, "writes during the backup", "no write succeeded while it ran");
+    Ok((file, Vec::new()))
+}
+
+/// Makes a backup while another user writes. Returns true if it succeeded, and what was acknowledged meanwhile, in its order.
+async fn under_writes(probe: &Probe<'_>, part: &str, file: &str) -> Result<(bool, Vec<Kept>), Stop> {
     let (ended, written) = (Cell::new(false), RefCell::new(Vec::new()));
     let writing = async {
         let wes = probe.user("wes", "writers");
@@ -157,17 +175,19 @@ async fn under_writes(probe: &Probe<'_>, part: &str, file: &str) -> Result<Vec<K
     };
     let (backup, ()) = join(backup, writing).await;
     let backup = backup?;
-    let signs = [
-        ("the backup did not end with 0", backup.code != Some(0)),
-        ("it did not end within its deadline", backup.code.is_none()),
-        ("there is no copy", std::fs::metadata(file).is_err()),
-    ];
-    probe.judge(part, "the backup under writes", backup.code == Some(0), &signs, &[]);
     let written = written.into_inner();
-    if written.is_empty() {
-        probe.doubt(part, "writes during the backup", "no write succeeded while it ran");
-    }
-    Ok(written)
+    let failed = backup.code.is_some_and(|code| code != 0);
+    let signs = [
+        ("the backup did not end with 0", failed),
+        ("it reports an error", failed && !backup.errors.trim().is_empty()),
+        ("there is no copy", failed && std::fs::metadata(file).is_err()),
+        // Then the machine was fast enough, and the backup hangs or begins anew with each write.
+        ("it did not end within its deadline", backup.code.is_none()),
+        ("three hundred writes were acknowledged meanwhile", backup.code.is_none() && written.len() == MEANWHILE),
+    ];
+    let ended = backup.code == Some(0);
+    probe.judge(part, "the backup under writes", ended, &signs, &[]);
+    Ok((ended, written))
 }
 
 async fn read(probe: &Probe<'_>, part: &str, reader: &Caller, id: &str) -> Answer {
@@ -191,7 +211,9 @@ async fn sights(probe: &Probe<'_>, part: &str, readers: &[(&str, Caller)], kept:
 /// Compares what a user reads from the copy with what the same user read before the backup.
 fn compare(probe: &Probe<'_>, part: &str, who: &str, was: &Sight, is: &Sight) {
     let pairs = || was.by_id.iter().zip(&is.by_id);
-    let lost = |(was, is): &(&Answer, &Answer)| was.has_result() && is.structured() != was.structured();
+    // A reply that is missing, or that blames the service, shows nothing of what is stored.
+    let differs = |was: &Answer, is: &Answer| is.is_refused() || is.has_result() && is.structured() != was.structured();
+    let lost = |(was, is): &(&Answer, &Answer)| was.has_result() && differs(was, is);
     let shown = |(was, is): &(&Answer, &Answer)| was.is_refused() && is.has_result();
     let same = |(was, is): &(&Answer, &Answer)| {
         was.has_result() && is.structured() == was.structured() || was.is_refused() && is.is_refused()
@@ -224,14 +246,18 @@ async fn expect_gone(probe: &Probe<'_>, part: &str, ann: &Caller, deleted: &Valu
 /// Judges the memories that were written one after the other while the backup ran: a snapshot has the first of them, whole, and none after a gap.
 async fn compare_meanwhile(probe: &Probe<'_>, part: &str, written: &[Kept]) {
     let wes = probe.user("wes", "writers");
-    let (mut missing, mut gap, mut damaged, mut last) = (None, false, 0, None);
+    let (mut missing, mut gap, mut damaged, mut last, mut unread) = (None, false, 0, None, None);
     for kept in written {
         let answer = read(probe, part, &wes, &kept.id).await;
         if answer.is_refused() {
             missing = missing.or(Some(answer));
             continue;
         }
-        gap |= missing.is_some() && answer.has_result();
+        if !answer.has_result() {
+            unread = Some(answer);
+            continue;
+        }
+        gap |= missing.is_some();
         if answer.structured()["content"] != json!(kept.content) {
             damaged += 1;
             last = Some(answer);
@@ -243,6 +269,7 @@ async fn compare_meanwhile(probe: &Probe<'_>, part: &str, written: &[Kept]) {
         ("more than one does not", damaged > 1),
         ("the missing one is refused", gap && missing.is_some()),
     ];
-    let answers: Vec<&Answer> = missing.iter().chain(&last).collect();
-    probe.judge(part, "memories that were written during the backup", !gap && damaged == 0, &signs, &answers);
+    let answers: Vec<&Answer> = missing.iter().chain(&last).chain(&unread).collect();
+    let holds = !gap && damaged == 0 && unread.is_none();
+    probe.judge(part, "memories that were written during the backup", holds, &signs, &answers);
 }

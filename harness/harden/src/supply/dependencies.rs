@@ -20,7 +20,7 @@ pub(crate) const LOCKED: HardeningCheck = HardeningCheck {
     why: "Without the lock file a build takes the newest version of each package, even one that an attacker has just published.",
     sources: &["OWASP MCP04:2025", "SLSA 1.0, dependencies", "CWE-1104", "CWE-829"],
     needs: NEEDS,
-    how: "Reads the lock file, in which each package of a registry must have a checksum and each one of a repository a commit; the commands of Makefile, Dockerfile, justfile, build.sh, the workflows and the scripts in `.ci`, which must use `--locked`; and `deny.toml`, which must list licences, deny wildcards and unknown sources, and be used.",
+    how: "Reads the lock file, which git must not ignore, and in which each package of a registry must have a checksum and each one of a repository a commit; the commands of Makefile, Dockerfile, justfile, build.sh, the workflows and the scripts in `.ci`, which must use `--locked`; and `deny.toml`, which must list licences, deny wildcards and unknown sources, and be used.",
     remedy: "Commit the lock file, add `--locked` to every command of cargo that chooses packages, and run `cargo deny`.",
     fix_in: &["deny.toml", "Makefile"],
     follows: &[],
@@ -44,6 +44,13 @@ fn locked(probe: &Probe<'_>) -> Result<(), Stop> {
         &none,
         "there is no lock file with packages",
         "each build chooses its own versions",
+    );
+    case(
+        LOCK,
+        "it is committed",
+        &hidden(&probe.find_file(".gitignore")?.unwrap_or_default()),
+        "`.gitignore` excludes it",
+        "each clone chooses its own versions",
     );
     case(
         LOCK,
@@ -98,6 +105,16 @@ fn parsed(text: Option<String>, file: &str) -> Result<Value, Stop> {
     toml::from_str(&text).map_err(|error| Stop::Unclear(format!("`{file}` is not TOML: {error}")))
 }
 
+/// Returns the patterns of `.gitignore` that exclude the lock file. The last one that matches decides.
+fn hidden(ignored: &str) -> Vec<String> {
+    let mut patterns = ignored.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let last = patterns.rfind(|line| {
+        let name = line.trim_start_matches('!').trim_start_matches("**/").trim_start_matches('/');
+        matches!(name, "Cargo.lock" | "*.lock")
+    });
+    last.filter(|line| !line.starts_with('!')).map(str::to_owned).into_iter().collect()
+}
+
 /// Returns the packages of others that nothing identifies. Those of the workspace have no source.
 fn unsigned(packages: &[&Value]) -> Vec<String> {
     let has_commit = |package: &Value| {
@@ -127,7 +144,7 @@ fn lax(rules: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{lax, unsigned};
+    use super::{hidden, lax, unsigned};
     use serde_json::json;
 
     #[test]
@@ -137,6 +154,15 @@ mod tests {
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let pinned = json!({ "name": "d", "source": format!("git+https://example.org/d?rev=0123#{commit}") });
         assert_eq!(unsigned(&[&own, &other, &git, &pinned]), ["\"c\""]);
+    }
+
+    #[test]
+    fn a_lock_file_that_git_ignores_is_not_committed() {
+        assert_eq!(hidden("/target\n/Cargo.lock\n"), ["/Cargo.lock"]);
+        assert_eq!(hidden("*.lock"), ["*.lock"]);
+        for ignored in ["", "# Cargo.lock", "*.lock\n!Cargo.lock", "/target"] {
+            assert_eq!(hidden(ignored), Vec::<String>::new(), "{ignored}");
+        }
     }
 
     #[test]

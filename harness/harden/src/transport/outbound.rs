@@ -1,7 +1,10 @@
 //! No input makes a service open a connection.
 
 use crate::shapes::{Distance, Shapes};
-use harness_core::drive::hardening::{Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop};
+use harness_core::drive::hardening::{
+    Answer, Caller, HardeningCheck, HttpRequest, Lane, Need, Probe, Stop, signed_with,
+};
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,20 +22,24 @@ const AGAIN: Duration = Duration::from_secs(15);
 const SENDS: Duration = Duration::from_millis(500);
 /// Bytes of a connection that are read.
 const READ: usize = 16;
+/// A key that no stack has.
+const FOREIGN_KEY: &str = "a-key-that-signs-only-tokens-with-a-url-in-their-header";
+/// Fields of the header of a token that name a URL with keys or certificates (RFC 7515, section 4.1).
+const OF_TOKENS: [&str; 3] = ["jku", "x5u", "kid"];
 /// Headers in which other software looks for a URL.
 const HEADERS: [&str; 8] =
     ["referer", "x-callback-url", "x-webhook-url", "x-forwarded-host", "forwarded", "link", "x-original-url", "from"];
 
 pub(crate) const OUTBOUND: HardeningCheck = HardeningCheck {
     id: "MCP-TRN-11",
-    title: "no URL of this machine in a free text, a reference or a header makes a service open a connection, at once or later",
+    title: "no URL of this machine in a free text, a reference, a header or a token makes a service open a connection, at once or later",
     score: 8.6,
     why: "A service that fetches what a caller names reads the metadata of its cloud and scans its network for the attacker.",
-    sources: &["OWASP API7:2023", "MCP 2026-07-28, tools, JSON Schema references", "CWE-918"],
+    sources: &["OWASP API7:2023", "MCP 2026-07-28, tools, JSON Schema references", "RFC 8725, section 3.10", "CWE-918"],
     needs: &[Need::Token, Need::Product, Need::Processes],
-    how: "Listens on a port of 127.0.0.1 for each tool, and calls the tool with the URL of its listener in every free text that its schema has, and with it as `$ref` in every free object. Another listener is named in eight headers and in the parameters of other methods. No connection may arrive until the last check of the run has ended, and five seconds at least. Only these addresses are tried. A connection of the check itself must arrive at each listener.",
+    how: "Listens on a port of 127.0.0.1 for each tool, and calls the tool with the URL of its listener in every free text that its schema has, and with it as `$ref` in every free object. Another listener is named in eight headers and in the parameters of other methods, and a third one in tokens of a foreign key, as `jku`, `x5u`, `kid` and issuer. No connection may arrive until the last check of the run has ended, and five seconds at least. Only these addresses are tried. A connection of the check itself must arrive at each listener.",
     remedy: "Resolve no reference, and call only the addresses of the settings.",
-    fix_in: &["services/kit/src/tool/schema.rs", "services/kit/src/mcp.rs"],
+    fix_in: &["services/kit/src/tool/schema.rs", "services/kit/src/mcp.rs", "services/kit/src/auth.rs"],
     follows: &[],
     lane: Lane::Throughout,
     probing: |probe| Box::pin(outbound(probe)),
@@ -114,6 +121,7 @@ async fn outbound(probe: &Probe<'_>) -> Result<(), Stop> {
             all.push(in_arguments(probe, &part, &ann, tool).await?);
         }
         all.push(in_headers(probe, &part, &ann).await?);
+        all.push(in_tokens(probe, &part, &ann).await?);
     }
     let sent = Instant::now();
     probe.wait_for_other_lanes().await;
@@ -153,6 +161,21 @@ async fn in_headers(probe: &Probe<'_>, part: &str, ann: &Caller) -> Result<Named
         answers.push(probe.send(part, &request).await);
     }
     Ok(Named { part: part.to_owned(), case: "a URL in headers and other methods".to_owned(), canary, answers })
+}
+
+/// Each token is refused, and a service may still fetch what it names, at once or when it next renews its keys.
+async fn in_tokens(probe: &Probe<'_>, part: &str, ann: &Caller) -> Result<Named, Stop> {
+    let canary = Canary::proven(probe).await?;
+    let url = canary.url();
+    let mut claims = ann.claims();
+    claims["iss"] = json!(url);
+    let mut answers = Vec::new();
+    for field in OF_TOKENS {
+        let header = json!({ "alg": "HS256", "typ": "JWT", field: url });
+        let token = signed_with(&header, &claims, Algorithm::HS256, FOREIGN_KEY);
+        answers.push(probe.send(part, &HttpRequest::tools_list().bearer(&token)).await);
+    }
+    Ok(Named { part: part.to_owned(), case: "a URL in a token".to_owned(), canary, answers })
 }
 
 fn judge(probe: &Probe<'_>, named: &Named) {

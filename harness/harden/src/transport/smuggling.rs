@@ -7,6 +7,8 @@ use serde_json::json;
 const OUTER: u64 = 41;
 const HIDDEN: u64 = 666;
 const NEXT: u64 = 42;
+/// Silent conversations with one service that are repeated, because the machine may have stood still.
+const REPEATED: usize = 3;
 /// Bytes of the body by the shorter of two lengths.
 const SHORT: &str = "1234";
 
@@ -126,14 +128,18 @@ async fn smuggled(probe: &Probe<'_>) -> Result<(), Stop> {
             return Err(Stop::Unclear(why));
         }
         probe.count_control();
-        for (case, bytes) in shapes(&requests) {
-            let conversation = probe.converse(&part, &[&bytes[..], &requests.next].concat(), 2).await;
+        // Every line ends with a line feed alone, which a service may accept; then it is one request.
+        let lines = String::from_utf8_lossy(&requests.honest).replace("\r\n", "\n").into_bytes();
+        let mut repeated = 0;
+        for (case, bytes) in shapes(&requests).into_iter().chain([("line feeds alone".to_owned(), lines)]) {
+            let bytes = [&bytes[..], &requests.next].concat();
+            let mut conversation = probe.converse(&part, &bytes, 2).await;
+            if !is_clean(&conversation) && repeated < REPEATED {
+                repeated += 1;
+                conversation = probe.converse(&part, &bytes, 2).await;
+            }
             judge(probe, &part, &case, &list, &conversation).await;
         }
-        // Every line ends with a line feed alone, which a service may accept; then it is one request.
-        let lines = String::from_utf8_lossy(&requests.honest).replace("\r\n", "\n");
-        let conversation = probe.converse(&part, &[lines.as_bytes(), &requests.next].concat(), 2).await;
-        judge(probe, &part, "line feeds alone", &list, &conversation).await;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(crate) const UPGRADED: HardeningCheck = HardeningCheck {
         "CWE-770",
     ],
     needs: &[],
-    how: "Begins HTTP/2 without an upgrade: the connection must be refused, or, on a target, its first settings must permit at most 1,000 streams. Requests an upgrade to `h2c`: the reply must not be 101. Sends a chunked request with a length, a coding and a host in its trailer: it must get one reply, and the next request on the connection its own. Sends a token in a trailer alone, which must give no access, and trailers of a megabyte, which must have no result. A chunked request with a harmless trailer must be answered before.",
+    how: "Begins HTTP/2 without an upgrade: the connection must be refused, or, on a target, its first settings must permit at most 1,000 streams. Requests an upgrade to `h2c`: the reply must not be 101. Sends a chunked request with a length, a coding and a host in its trailer: it must get one reply, and the next request on the connection its own. Sends a token in a trailer alone, which must give no access, and trailers of a megabyte, which must have no result. A chunked request, and one with a harmless trailer, must be answered before; a server that refuses every one of them has no trailers.",
     remedy: "Serve HTTP/1.1 only where TLS does not negotiate the version; never copy a trailer into the head; bound trailers as heads.",
     fix_in: &["services/kit/src/serve.rs"],
     follows: &["MCP-AUTH-01"],
@@ -42,7 +42,7 @@ async fn upgraded(probe: &Probe<'_>) -> Result<(), Stop> {
         let ann = probe.user("ann", "acme");
         let list = HttpRequest::tools_list().bearer(&ann.token);
         probe.control(&part, "an ordinary request", &list).await?;
-        prior_knowledge(probe, &part).await;
+        prior_knowledge(probe, &part, &list).await?;
         upgrade(probe, &part, &list).await;
         trailers(probe, &part, &ann, &list).await?;
         probe.control(&part, "a request afterwards", &list).await?;
@@ -50,8 +50,13 @@ async fn upgraded(probe: &Probe<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-async fn prior_knowledge(probe: &Probe<'_>, part: &str) {
-    let conversation = probe.converse(part, PREFACE, 1).await;
+async fn prior_knowledge(probe: &Probe<'_>, part: &str, list: &HttpRequest) -> Result<(), Stop> {
+    let mut conversation = probe.converse(part, PREFACE, 1).await;
+    if conversation.raw.is_empty() && !conversation.closed {
+        // A service that speaks HTTP/2 and stands still is silent too.
+        probe.control(part, "a request after a silence", list).await?;
+        conversation = probe.converse(part, PREFACE, 1).await;
+    }
     let streams = permitted_streams(&conversation.raw);
     let is_bounded = probe.is_foreign() && streams.flatten().is_some_and(|most| most <= MOST_STREAMS);
     let signs = [
@@ -62,6 +67,7 @@ async fn prior_knowledge(probe: &Probe<'_>, part: &str) {
     // A server that neither answers nor closes waits for a request of a version that it knows; its limit of slow heads is another check.
     let holds = streams.is_none() || is_bounded;
     probe.judge(part, "HTTP/2 without an upgrade", holds, &signs, &[&conversation.answer]);
+    Ok(())
 }
 
 /// Returns what the first frame says about concurrent streams; `None` if it is no frame of settings.
@@ -111,20 +117,37 @@ async fn trailers(probe: &Probe<'_>, part: &str, ann: &Caller, list: &HttpReques
     let with_id = |request: &HttpRequest, id: u64| request.clone().changed(|body| body["id"] = json!(id));
     let outer = with_id(list, OUTER);
     let next = probe.rendered(part, &with_id(list, NEXT));
-    let plain = probe.converse(part, &chunked(probe, part, &outer, "x-checksum: a\r\n"), 1).await;
+    let plain = probe.converse(part, &chunked(probe, part, &outer, ""), 1).await;
+    if refuses_form(&plain) {
+        probe.omit(&format!("trailers of `{part}`, which refuses chunked requests"));
+        return Ok(());
+    }
     if !plain.answers(OUTER) {
-        let why = plain.answer.describe();
-        return Err(Stop::Unclear(format!("a chunked request with a harmless trailer is not answered: {why}")));
+        return Err(Stop::Unclear(format!("a chunked request is not answered: {}", plain.answer.describe())));
     }
     probe.count_control();
+    let harmless = probe.converse(part, &chunked(probe, part, &outer, "x-checksum: a\r\n"), 1).await;
+    if refuses_form(&harmless) {
+        probe.judge(part, "trailers are refused", true, &[], &[]);
+        return Ok(());
+    }
+    if !harmless.answers(OUTER) {
+        let why = harmless.answer.describe();
+        return Err(Stop::Unclear(format!("a chunked request with a harmless trailer is not answered: {why}")));
+    }
     let framing = "content-length: 5\r\ntransfer-encoding: chunked\r\nhost: evil.example\r\nconnection: keep-alive\r\n";
     let bytes = [chunked(probe, part, &outer, framing), next].concat();
     expect_one_reply(probe, part, "a length, a coding and a host in a trailer", &probe.converse(part, &bytes, 2).await);
     if !ann.token.is_empty() {
         let anonymous = with_id(&HttpRequest::tools_list(), OUTER);
-        let trailer = format!("authorization: Bearer {}\r\n", ann.token);
-        let conversation = probe.converse(part, &chunked(probe, part, &anonymous, &trailer), 1).await;
-        expect_no_result(probe, part, "a token in a trailer", &conversation);
+        if probe.send(part, &anonymous).await.has_result() {
+            // Then it is not the trailer that gives access.
+            probe.omit(&format!("a token in a trailer at `{part}`, which lists its tools without a token"));
+        } else {
+            let trailer = format!("authorization: Bearer {}\r\n", ann.token);
+            let conversation = probe.converse(part, &chunked(probe, part, &anonymous, &trailer), 1).await;
+            expect_no_result(probe, part, "a token in a trailer", &conversation);
+        }
     }
     let many: String = (0..1 << 16).map(|number| format!("x-{number}: aaaaaaaa\r\n")).collect();
     let long = format!("x-padding: {}\r\n", "a".repeat(64 * MAX_HEADER_BYTES));
@@ -133,6 +156,11 @@ async fn trailers(probe: &Probe<'_>, part: &str, ann: &Caller, list: &HttpReques
         expect_no_result(probe, part, case, &conversation);
     }
     Ok(())
+}
+
+/// Returns true if a request is refused because of its form, and not because of its token or a limit.
+fn refuses_form(conversation: &Conversation) -> bool {
+    !conversation.answers(OUTER) && matches!(conversation.answer.status, Some(400 | 411 | 501))
 }
 
 fn expect_one_reply(probe: &Probe<'_>, part: &str, case: &str, conversation: &Conversation) {

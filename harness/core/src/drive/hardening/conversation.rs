@@ -31,7 +31,10 @@ impl Conversation {
         self.replies().iter().any(|reply| {
             let has = |text: &str| memchr::memmem::find(reply, text.as_bytes()).is_some();
             let named = [format!("\"id\":{id}"), format!("\"id\": {id}")];
-            named.iter().any(|name| has(name)) && (has("\"result\"") || has("\"error\""))
+            // The id 42 is no part of the id 421.
+            let is_whole = |at: usize, name: &str| !reply.get(at + name.len()).is_some_and(u8::is_ascii_digit);
+            let names = |name: &String| memchr::memmem::find_iter(reply, name.as_bytes()).any(|at| is_whole(at, name));
+            named.iter().any(names) && (has("\"result\"") || has("\"error\""))
         })
     }
 }
@@ -71,6 +74,8 @@ mod tests {
         let echo = of("HTTP/1.1 400 Bad Request\r\n\r\n{\"error\":\"{\\\"id\\\":666}\"}");
         assert_eq!((echo.count(), echo.answers(666)), (1, false));
         assert_eq!(starts(b"HTTP/1.1 20"), Vec::<usize>::new());
+        let longer = of("HTTP/1.1 200 OK\r\n\r\n{\"id\":421,\"result\":{}}");
+        assert_eq!((longer.answers(42), longer.answers(421)), (false, true));
         assert_eq!((of("").count(), of("PRI * HTTP/2.0").count()), (0, 0));
     }
 }

@@ -71,7 +71,7 @@ pub(crate) async fn run_checks(
     .filter_map(|()| ready(None));
     let others = shared.chain(sent).chain(alone).chain(ended);
     let mut records = std::pin::pin!(stream::select(throughout, others));
-    let mut done = 0;
+    let (mut done, mut failed, mut unknown) = (0, 0, 0);
     let timer = tokio::time::sleep(deadline);
     tokio::pin!(timer);
     loop {
@@ -84,11 +84,11 @@ pub(crate) async fn run_checks(
         };
         let Some(record) = record else { break };
         done += 1;
-        // What does not apply is listed at the end, by its reason.
-        if matches!(record.state, CheckState::Fail | CheckState::Unknown) {
-            view.show(Event::Note(format!("{} {}: {}", record.id, record.state.name(), record.summary)));
-        } else if done % STEP == 0 {
-            view.show(Event::Stage(format!("{done} of {} made", counted(all, "check", "checks"))));
+        failed += usize::from(record.state == CheckState::Fail);
+        unknown += usize::from(record.state == CheckState::Unknown);
+        // Only counts: each check has its line at the end, and failures with one cause share one.
+        if done % STEP == 0 {
+            view.show(Event::Stage(progress(done, all, failed, unknown)));
         }
         let mut line = serde_json::to_vec(&record)?;
         line.push(b'\n');
@@ -187,6 +187,12 @@ fn conclude(findings: &Findings) -> (CheckState, String) {
     }
 }
 
+fn progress(done: usize, all: usize, failed: usize, unknown: usize) -> String {
+    let some = |count: usize, word: &str| if count > 0 { format!(", {count} {word}") } else { String::new() };
+    let checks = counted(all, "check", "checks");
+    format!("{done} of {checks} made{}{}", some(failed, "failed"), some(unknown, "unknown"))
+}
+
 fn not_run_record(check: &HardeningCheck, why: &str) -> CheckRecord {
     record(check, CheckState::Unknown, why.to_owned(), &Findings::default(), 0, Instant::now())
 }
@@ -218,7 +224,7 @@ fn micros(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{CheckState, Findings, ViolationRecord, conclude, keep_repeated};
+    use super::{CheckState, Findings, ViolationRecord, conclude, keep_repeated, progress};
 
     fn violation(case: &str) -> ViolationRecord {
         let (case, signs) = (case.to_owned(), vec!["b".to_owned()]);
@@ -245,6 +251,12 @@ mod tests {
             ..Findings::default()
         })
         .0
+    }
+
+    #[test]
+    fn progress_counts_what_a_reader_waits_for() {
+        assert_eq!(progress(10, 81, 0, 0), "10 of 81 checks made");
+        assert_eq!(progress(20, 81, 2, 1), "20 of 81 checks made, 2 failed, 1 unknown");
     }
 
     #[test]
