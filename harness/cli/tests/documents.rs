@@ -94,7 +94,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("date -u +%F", "it writes the day of the key"),
     ("make install", BUILDS),
     ("export JWT_SECRET=", "it changes the shell that it is typed in"),
-    ("harness flow --backend external", PORTS),
+    ("harness flow --url", PORTS),
     ("infra/observe/show", "infra/operate/test runs it on the answers of a Prometheus"),
     ("infra/deploy/blue-green", "`make deploy-drill` runs it every night"),
     ("harness usage", "usage.rs runs it on logs of its own"),
