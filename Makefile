@@ -248,6 +248,14 @@ bench: release redis ## Prints every benchmark as a ratio to a reference of the 
 release: tools ## Builds the harness and the services: static, release mode
 	$(STATIC) cargo build --release --locked --target $(TRIPLE) $(BINARIES:%=--bin %)
 
+# Folder of the programs, such as TO=/opt/mcp/1.4.0.
+TO ?=
+
+.PHONY: install
+install: release ## Copies harness and the services of a release build into a folder (TO=FOLDER)
+	@[ -n "$(TO)" ] || { echo "make: TO is missing; name a folder, such as TO=/opt/mcp/1.4.0" >&2; exit 64; }
+	install -D -t "$(TO)" $(addprefix $(RELEASE_DIR)/,harness $(SERVICES))
+
 .PHONY: archive
 archive: release ## Packs the static programs and their SBOMs into dist/release and dist/sbom
 	infra/release/archive $(RELEASE_DIR) $(MACHINE) dist/release

@@ -91,6 +91,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("cp infra/deploy/example.toml", "it makes settings for the line after it; infra/deploy/test reads that file"),
     ("openssl rand -hex 32", "it makes a key"),
+    ("date -u +%F", "it writes the day of the key"),
+    ("make install", BUILDS),
+    ("export JWT_SECRET=", "it changes the shell that it is typed in"),
+    ("harness flow --url", PORTS),
+    ("infra/observe/show", "infra/operate/test runs it on the answers of a Prometheus"),
     ("infra/deploy/blue-green", "`make deploy-drill` runs it every night"),
     ("harness usage", "usage.rs runs it on logs of its own"),
     ("curl -s http://127.0.0.1:74", PORTS),
@@ -241,6 +246,8 @@ fn every_runbook_belongs_to_an_alert_and_has_four_parts() {
     let manual = std::fs::read_to_string(root().join("docs/mcp/OPERATIONS.md")).unwrap();
     let alerts: BTreeSet<String> =
         observe::rules().iter().filter_map(|rule| rule["alert"].as_str().map(str::to_owned)).collect();
+    let panels: Vec<String> =
+        observe::panels().iter().filter_map(|(_, panel)| panel["title"].as_str().map(str::to_owned)).collect();
     let runbooks: Vec<&str> = manual.split("\n### Mcp").skip(1).collect();
     assert_eq!(runbooks.len(), alerts.len());
     for runbook in runbooks {
@@ -249,6 +256,14 @@ fn every_runbook_belongs_to_an_alert_and_has_four_parts() {
         assert!(alerts.contains(&format!("Mcp{name}")), "no alert Mcp{name}");
         for part in ["**Symptom.**", "**First five minutes.**", "**Decision.**", "**Verification.**"] {
             assert!(text.contains(part), "Mcp{name}: {part} is missing");
+        }
+        // Names in italics, which `infra/observe/show` looks up. Text in bold has two asterisks.
+        let names = text.replace("**", "\n");
+        for named in names.lines().flat_map(|line| line.split('*').skip(1).step_by(2)) {
+            let is_panel = panels.iter().any(|panel| panel == named);
+            let is_section = manual.contains(&format!("\n## {named}\n")) || manual.contains(&format!("\n**{named}.**"));
+            let is_legend = named.starts_with(char::is_lowercase);
+            assert!(is_panel || is_section || is_legend, "Mcp{name}: there is no panel or section `{named}`");
         }
     }
 }

@@ -122,9 +122,17 @@ impl ServiceCommand<MemorySettings> for MemoryCommand {
         match self {
             Self::Erase(erase) => erase.run(settings, &SCHEMA, erase_portion),
             Self::Backup { file, replace } => {
-                SCHEMA.backup(&database()?, &file, replace).map_err(|error| error.to_string())
+                let database = database()?;
+                SCHEMA.backup(&database, &file, replace).map_err(|error| error.to_string())?;
+                write_out("result", &format!("copied `{}` to `{}`\n", database.display(), file.display()))
             }
-            Self::Restore { file } => SCHEMA.restore(&database()?, &file).map_err(|error| error.to_string()),
+            Self::Restore { file } => {
+                let database = database()?;
+                // A wrong `DATABASE_URL` is no error, because a restore into an empty folder is as common as one over a database.
+                let new = if database.exists() { "" } else { ", which did not exist," };
+                SCHEMA.restore(&database, &file).map_err(|error| error.to_string())?;
+                write_out("result", &format!("restored `{}`{new} from `{}`\n", database.display(), file.display()))
+            }
             Self::Measure { json } => print_figures(json),
             Self::Convert { from, shared, keep_ids, file } => {
                 let visibility = if shared { Visibility::Workspace } else { Visibility::Private };

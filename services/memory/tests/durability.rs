@@ -121,13 +121,20 @@ async fn a_restore_brings_back_the_state_of_the_backup_while_the_service_runs() 
     let kept = store(&client, &service.url, &token, "before the backup").await;
     let copy = folder.path().join("copy.db");
     let run = |verb: &str, file: &Path| {
-        Service::command(folder.path()).arg(verb).arg(file).stderr(Stdio::piped()).output().unwrap()
+        let mut command = Service::command(folder.path());
+        command.arg(verb).arg(file).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
     };
     let output = run("backup", &copy);
     assert!(output.status.success(), "{output:?}");
     let later = store(&client, &service.url, &token, "after the backup").await;
     let output = run("restore", &copy);
     assert!(output.status.success(), "{output:?}");
+    // Both name the database: with the `DATABASE_URL` of another folder they succeed too.
+    let named = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(named(&output).starts_with("restored `") && !named(&output).contains("did not exist"), "{output:?}");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = Service::command(elsewhere.path()).arg("restore").arg(&copy).stdout(Stdio::piped()).output().unwrap();
+    assert!(named(&output).contains("`, which did not exist, from `"), "{output:?}");
     assert_eq!(content_of(&client, &service.url, &token, &kept).await.as_deref(), Some("before the backup"));
     assert_eq!(content_of(&client, &service.url, &token, &later).await, None);
     let again = store(&client, &service.url, &token, "after the restore").await;
