@@ -74,15 +74,38 @@ impl PostgresServer {
             std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
             give_to_server(&file);
         }
+        let server = Self::run_in(&folder, programs, settings);
+        server.admin("postgres", &format!("CREATE ROLE {ROLE} LOGIN"));
+        server
+    }
+
+    /// Starts a standby, which follows this server until [`PostgresServer::promote`].
+    pub fn standby(&self) -> Self {
+        let folder = tempfile::Builder::new().prefix("mcp-postgres-").tempdir().unwrap().keep();
+        give_to_server(&folder);
+        let (data, port) = (folder.join("data"), self.port.to_string());
+        let mut copy = as_server(&self.programs.join("pg_basebackup"));
+        copy.args(["-h", "127.0.0.1", "-p", &port, "-U", ADMIN, "--write-recovery-conf", "--checkpoint=fast"]);
+        let output = copy.args(["--no-sync", "-D"]).arg(&data).output().unwrap();
+        assert!(output.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&output.stderr));
+        Self::run_in(&folder, self.programs.clone(), &[])
+    }
+
+    /// Makes a standby the primary.
+    pub fn promote(&self) {
+        assert_eq!(self.admin("postgres", "SELECT pg_promote()"), "t", "the standby was not promoted");
+    }
+
+    /// Runs a server on the data in `folder`, until it accepts connections.
+    fn run_in(folder: &Path, programs: PathBuf, settings: &[&str]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let keeper = run(&folder, &programs, port, settings);
+        let keeper = run(folder, &programs, port, settings);
         let server = Self { programs, port, databases: AtomicUsize::new(0), keeper };
         let start = Instant::now();
         while !server.psql(ADMIN, "postgres", "SELECT 1").status.success() {
             assert!(start.elapsed() < PATIENCE, "postgres did not start");
             std::thread::sleep(Duration::from_millis(20));
         }
-        server.admin("postgres", &format!("CREATE ROLE {ROLE} LOGIN"));
         server
     }
 

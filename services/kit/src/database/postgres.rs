@@ -5,6 +5,7 @@ mod connect;
 pub(super) mod failure;
 mod lanes;
 mod migrate;
+mod servers;
 mod target;
 mod tls;
 
@@ -17,22 +18,32 @@ pub use target::PostgresTarget;
 use super::error::DatabaseError;
 use super::health::Health;
 use super::owners::Owners;
+use super::trouble::Trouble;
 use crate::certificate::Certificate;
 use crate::readiness::Readiness;
-use connect::Connections;
-use failure::{is_repeatable, trouble_of};
+use connect::{Connections, READS, WRITES};
+use failure::{is_gone, is_repeatable, trouble_of};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, IsolationLevel, Row};
 
 /// Pause between two probes of an idle database.
 const PROBE_PERIOD: Duration = Duration::from_secs(1);
-/// How long a call waits for a free connection.
+/// How long a call waits until its owner may use a further connection.
 const WAIT_DEADLINE: Duration = Duration::from_secs(5);
+/// Time that the statements of a transaction may take. A server that hangs still answers at the level of TCP, so nothing else would end the wait: the
+/// writes of an organisation would stop until the server goes on, even if another one has taken its place.
+// Longer than any request, so that it ends only the work of a server that hangs.
+const WORK_DEADLINE: Duration = Duration::from_secs(15);
+/// Time that a commit may take, with the wait for a synchronous standby.
+const COMMIT_DEADLINE: Duration = Duration::from_secs(9);
+/// Time that a probe may take; that of a file is as long.
+const PROBE_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Work on a transaction: it may run a second time if the first connection was lost before anything was stored.
 pub type Work<'t, T> = BoxFuture<'t, Result<T, Error>>;
@@ -65,12 +76,12 @@ impl Postgres {
     pub async fn open(target: &PostgresTarget, schema: PostgresSchema<'_>) -> Result<Self, PostgresOpenError> {
         Certificate::DatabaseIssuer.publish(target.tls().issuer_expiry());
         migrate::run(target, &schema).await?;
-        let connections = |number| Connections::new(target, number);
+        let connections = |number, session| Connections::new(target, number, session);
         // Reads and writes have connections of their own, so that neither waits for all of the other.
         let reading = target.connections().div_ceil(2);
         let shared = Shared {
-            reads: connections(reading)?,
-            writes: connections((target.connections() - reading).max(1))?,
+            reads: connections(reading, READS)?,
+            writes: connections((target.connections() - reading).max(1), WRITES)?,
             // One connection stays free, so that slow reads of one owner never block those of all others.
             owners: Owners::new((reading - 1).max(1)),
             health: Arc::default(),
@@ -101,11 +112,23 @@ impl Postgres {
         owner: &str,
         work: impl for<'t> Fn(&'t PostgresTransaction<'t>) -> Work<'t, T> + Send,
     ) -> Result<T, DatabaseError> {
+        self.read_within(WORK_DEADLINE, owner, work).await
+    }
+
+    async fn read_within<T>(
+        &self,
+        deadline: Duration,
+        owner: &str,
+        work: impl for<'t> Fn(&'t PostgresTransaction<'t>) -> Work<'t, T> + Send,
+    ) -> Result<T, DatabaseError> {
         let own = tokio::time::timeout(WAIT_DEADLINE, self.shared.owners.permits_of(owner).acquire_owned()).await;
-        let _own = own.map_err(|_| DatabaseError::Overloaded)?.map_err(|_| DatabaseError::Closed)?;
-        let result = match self.read_once(&work).await {
+        let own = Arc::new(own.map_err(|_| DatabaseError::Overloaded)?.map_err(|_| DatabaseError::Closed)?);
+        let result = match self.read_once(deadline, &own, &work).await {
             // The connection may have been closed while it was idle. A second one tells that from a server that is gone.
-            Err(Failed::Statement(error)) if is_repeatable(&error) => self.read_once(&work).await,
+            Err(Failed::Statement(error)) if is_repeatable(&error) => {
+                self.before_repetition(&error);
+                self.read_once(deadline, &own, &work).await
+            }
             result => result,
         };
         self.noted(result, false)
@@ -113,14 +136,25 @@ impl Postgres {
 
     async fn read_once<T>(
         &self,
+        deadline: Duration,
+        own: &Arc<OwnedSemaphorePermit>,
         work: &(impl for<'t> Fn(&'t PostgresTransaction<'t>) -> Work<'t, T> + Send),
     ) -> Result<T, Failed> {
-        let mut client = self.shared.reads.get().await?;
-        let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
-        let transaction = begin.start().await?;
-        let value = work(&transaction).await?;
-        transaction.commit().await?;
-        Ok(value)
+        let mut lease = self.shared.reads.get(Some(Arc::clone(own))).await?;
+        let (client, _) = lease.parts();
+        let reading = async {
+            let begin = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true);
+            let transaction = begin.start().await?;
+            let value = work(&transaction).await?;
+            transaction.commit().await?;
+            Ok::<_, Error>(value)
+        };
+        let result = match tokio::time::timeout(deadline, reading).await {
+            Ok(result) => result.map_err(Failed::Statement),
+            Err(_) => Err(Failed::NoAnswer),
+        };
+        lease.end(result.as_ref().err());
+        result
     }
 
     /// Runs a write in a transaction; it is durable when this returns. `work` runs again if the first transaction stored nothing for sure.
@@ -131,8 +165,20 @@ impl Postgres {
         &self,
         work: impl for<'t> Fn(&'t PostgresTransaction<'t>) -> Work<'t, T> + Send,
     ) -> Result<T, DatabaseError> {
-        let result = match self.write_once(&work).await {
-            Err(Failed::Statement(error)) if is_repeatable(&error) => self.write_once(&work).await,
+        self.write_within(WORK_DEADLINE, COMMIT_DEADLINE, work).await
+    }
+
+    async fn write_within<T>(
+        &self,
+        deadline: Duration,
+        commit_deadline: Duration,
+        work: impl for<'t> Fn(&'t PostgresTransaction<'t>) -> Work<'t, T> + Send,
+    ) -> Result<T, DatabaseError> {
+        let result = match self.write_once(deadline, commit_deadline, &work).await {
+            Err(Failed::Statement(error)) if is_repeatable(&error) => {
+                self.before_repetition(&error);
+                self.write_once(deadline, commit_deadline, &work).await
+            }
             result => result,
         };
         self.noted(result, true)
@@ -140,13 +186,38 @@ impl Postgres {
 
     async fn write_once<T>(
         &self,
+        deadline: Duration,
+        commit_deadline: Duration,
         work: &(impl for<'t> Fn(&'t PostgresTransaction<'t>) -> Work<'t, T> + Send),
     ) -> Result<T, Failed> {
-        let mut client = self.shared.writes.get().await?;
-        let transaction = client.transaction().await?;
-        let value = work(&transaction).await?;
-        transaction.commit().await.map_err(Failed::Commit)?;
-        Ok(value)
+        let mut lease = self.shared.writes.get(None).await?;
+        let (client, is_committing) = lease.parts();
+        let writing = async {
+            let working = async {
+                // Named, because the default can be changed on the server, and the store locks rows before it reads.
+                let begin = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted);
+                let transaction = begin.start().await?;
+                let value = work(&transaction).await?;
+                Ok::<_, Error>((transaction, value))
+            };
+            let worked = tokio::time::timeout(deadline, working).await;
+            let (transaction, value) = worked.map_err(|_| Failed::NoAnswer)??;
+            *is_committing = true;
+            let committed = tokio::time::timeout(commit_deadline, transaction.commit()).await;
+            committed.map_err(|_| Failed::NoAnswerToCommit)?.map_err(Failed::Commit)?;
+            Ok::<_, Failed>(value)
+        };
+        let result = writing.await;
+        lease.end(result.as_ref().err());
+        result
+    }
+
+    /// Closes the connections if the server of a failed one has gone or has become a standby, so that the repetition opens a new one.
+    fn before_repetition(&self, error: &Error) {
+        if is_gone(error) {
+            self.shared.reads.discard_all();
+            self.shared.writes.discard_all();
+        }
     }
 
     /// Takes note of the outcome for `/readyz`, and turns a failure into the error for callers.
@@ -164,6 +235,16 @@ impl Postgres {
                     self.shared.health.used(Some(trouble), is_write);
                 }
                 return Err(error);
+            }
+            Failed::NoAnswer => {
+                tracing::error!("the database server does not answer");
+                self.shared.health.used(Some(Trouble::Unreachable), is_write);
+                return Err(DatabaseError::Unreachable("it does not answer".to_owned()));
+            }
+            Failed::NoAnswerToCommit => {
+                tracing::error!("the database server does not answer a commit; it may wait for a synchronous standby");
+                self.shared.health.used(Some(Trouble::Unreachable), is_write);
+                return Err(DatabaseError::Unconfirmed);
             }
             Failed::Statement(cause) => {
                 let error = failure::of_statement(&cause);
@@ -184,17 +265,23 @@ impl Postgres {
     async fn probe(&self) {
         let service = self.shared.service;
         if self.shared.health.is_write_troubled() {
-            let _ = self.write(move |transaction| Box::pin(migrate::touch(transaction, service))).await;
+            let touch = self
+                .write_within(PROBE_DEADLINE, PROBE_DEADLINE, move |transaction| migrate::touch(transaction, service));
+            let _ = touch.await;
         }
-        let _ = self.read("", |transaction| Box::pin(async { transaction.execute("SELECT 1", &[]).await })).await;
+        let _ = self
+            .read_within(PROBE_DEADLINE, "", |transaction| {
+                Box::pin(async { transaction.execute("SELECT 1", &[]).await })
+            })
+            .await;
     }
 
     /// Ends the probe and the connections. Later calls return [`DatabaseError::Closed`].
     pub async fn close(&self) {
         let mut probes = std::mem::take(&mut *self.shared.probes.lock());
         probes.shutdown().await;
-        self.shared.reads.close();
-        self.shared.writes.close();
+        self.shared.reads.close().await;
+        self.shared.writes.close().await;
     }
 }
 
@@ -204,6 +291,9 @@ enum Failed {
     /// Before the commit, so nothing was stored.
     Statement(Error),
     Commit(Error),
+    /// Before the commit, so nothing is stored: the transaction is rolled back, or its connection closed.
+    NoAnswer,
+    NoAnswerToCommit,
 }
 
 impl From<Error> for Failed {

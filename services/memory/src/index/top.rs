@@ -7,6 +7,8 @@ use crate::store::Rank;
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Bounds and scores are sums in different orders, so their last bits differ.
 const SLACK: f64 = 1.0 + 1e-9;
@@ -86,11 +88,19 @@ pub fn compare(one: &Rank, other: &Rank) -> Ordering {
 pub struct Top {
     question: Arc<Question>,
     best: BinaryHeap<Best>,
+    stop: Arc<AtomicBool>,
 }
 
 impl Top {
     pub fn new(question: Question) -> Self {
-        Self { best: BinaryHeap::with_capacity(question.limit + 1), question: Arc::new(question) }
+        let best = BinaryHeap::with_capacity(question.limit + 1);
+        Self { best, question: Arc::new(question), stop: Arc::default() }
+    }
+
+    /// Ends early, with the best of what was considered before, when `stop` becomes true: the caller has gone.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// Returns the best memories, best first.
@@ -154,7 +164,8 @@ impl Top {
         accept: &mut impl FnMut(i64) -> Result<bool, E>,
     ) -> Result<(), E> {
         let question = Arc::clone(&self.question);
-        let mut walk = Walk::new(lists, &question, newest_day);
+        let stop = Arc::clone(&self.stop);
+        let mut walk = Walk::new(lists, &question, newest_day, &stop);
         let mut parts = vec![0.0; question.scorers.len()];
         let mut threshold = self.threshold();
         walk.set_threshold(threshold);
@@ -184,10 +195,11 @@ struct Walk<'a> {
     essential: usize,
     /// Factor of the newest memory.
     factor: f64,
+    stop: &'a AtomicBool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(blocks: &'a [Vec<Block>], question: &'a Question, newest_day: i64) -> Self {
+    fn new(blocks: &'a [Vec<Block>], question: &'a Question, newest_day: i64, stop: &'a AtomicBool) -> Self {
         let factor = recency(question.today.saturating_sub(newest_day));
         let mut lists: Vec<List<'a>> = (0..blocks.len())
             .filter(|concept| !blocks[*concept].is_empty())
@@ -202,7 +214,7 @@ impl<'a> Walk<'a> {
                 sum
             })
             .collect();
-        Self { question, lists, sums, essential: 0, factor }
+        Self { question, lists, sums, essential: 0, factor, stop }
     }
 
     /// Prepares for a threshold, which only grows.
@@ -218,7 +230,7 @@ impl<'a> Walk<'a> {
 
     /// Returns the next memory that may reach the threshold, with its day, and sets the `parts` of its score.
     fn next(&mut self, threshold: f64, parts: &mut [f64]) -> Option<(i64, i64)> {
-        loop {
+        while !self.stop.load(Relaxed) {
             for list in &mut self.lists[self.essential..] {
                 list.skip_weak_blocks();
             }
@@ -246,6 +258,7 @@ impl<'a> Walk<'a> {
                 return Some((memory, day));
             }
         }
+        None
     }
 }
 
@@ -374,6 +387,19 @@ mod tests {
             }
         }
         top.into_sorted()
+    }
+
+    #[test]
+    fn a_ranking_whose_caller_has_gone_considers_no_further_memory() {
+        let memories = vec![([1, 1, 1, 1], 10, 19_500); 900];
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut top = Top::new(question(&memories, 900, None)).until(Arc::clone(&stop));
+        let mut accept = |_| {
+            stop.store(true, Relaxed);
+            Ok::<_, ()>(true)
+        };
+        top.add_lists(&lists(&memories), 20_000, &mut accept).unwrap();
+        assert_eq!(top.into_sorted().len(), 1);
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 
 mod deletion;
 mod factory;
+mod failover;
 mod isolation;
 mod pages;
 mod parity;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
-fn tenant(org: &str, user: &str) -> Tenant {
+pub(crate) fn tenant(org: &str, user: &str) -> Tenant {
     Tenant::of(&Claims {
         sub: user.into(),
         org_id: org.into(),
@@ -29,7 +29,7 @@ fn tenant(org: &str, user: &str) -> Tenant {
     })
 }
 
-fn memory(content: String, key: Option<String>) -> NewMemory {
+pub(crate) fn memory(content: String, key: Option<String>) -> NewMemory {
     NewMemory {
         content,
         tags: vec!["all".into()],
@@ -42,7 +42,7 @@ fn memory(content: String, key: Option<String>) -> NewMemory {
     }
 }
 
-async fn insert(store: &PostgresStore, tenant: &Tenant, new: NewMemory) -> Result<Inserted, StoreError> {
+pub(crate) async fn insert(store: &PostgresStore, tenant: &Tenant, new: NewMemory) -> Result<Inserted, StoreError> {
     Ok(store.insert(tenant, vec![new]).await?.remove(0))
 }
 
@@ -174,11 +174,11 @@ fn what_was_acknowledged_is_there_after_connections_were_cut_and_repetitions_sto
     });
 }
 
-const STORED: &str =
+pub(crate) const STORED: &str =
     "SELECT (SELECT sum(512 + octet_length(content) + octet_length(tags) + octet_length(metadata)) FROM memory)
     + (SELECT sum(512 + octet_length(reply)) FROM memory_idempotency)";
 
-async fn all(store: &PostgresStore, tenant: &Tenant) -> Vec<(String, String)> {
+pub(crate) async fn all(store: &PostgresStore, tenant: &Tenant) -> Vec<(String, String)> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let listed =

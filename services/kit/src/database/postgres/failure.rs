@@ -143,6 +143,14 @@ pub(super) fn is_repeatable(error: &Error) -> bool {
     }
 }
 
+/// Returns true if the server of a connection has gone or accepts no writes any more, which its other connections cannot know.
+pub(super) fn is_gone(error: &Error) -> bool {
+    match error.code() {
+        None => !is_about_a_value(error),
+        Some(code) => is_lost(code) || *code == SqlState::READ_ONLY_SQL_TRANSACTION,
+    }
+}
+
 /// Returns the error of a statement. The message of the server may quote a request, so it goes to the log only.
 pub(super) fn of_statement(error: &Error) -> DatabaseError {
     let is = |codes: &[SqlState]| error.code().is_some_and(|code| is_one_of(code, codes));
@@ -183,17 +191,9 @@ pub(super) fn of_commit(error: &Error) -> DatabaseError {
 
 /// Returns true if the connection has ended or the server is about to stop.
 fn is_lost(code: &SqlState) -> bool {
-    code.code().starts_with("08")
-        || is_one_of(
-            code,
-            &[
-                SqlState::ADMIN_SHUTDOWN,
-                SqlState::CRASH_SHUTDOWN,
-                SqlState::CANNOT_CONNECT_NOW,
-                SqlState::TOO_MANY_CONNECTIONS,
-                SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            ],
-        )
+    // `57P`: an operator or a limit of the server has ended the session, such as by a shutdown, or because it was idle.
+    ["08", "57P"].iter().any(|class| code.code().starts_with(class))
+        || is_one_of(code, &[SqlState::TOO_MANY_CONNECTIONS, SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT])
 }
 
 /// Returns true if the driver could not turn a value into a parameter or a column into a value.
@@ -205,4 +205,21 @@ fn is_about_a_value(error: &Error) -> bool {
 
 fn is_one_of(code: &SqlState, codes: &[SqlState]) -> bool {
     codes.contains(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SqlState, is_lost};
+
+    #[test]
+    fn an_ended_session_is_lost_and_a_cancelled_statement_is_not() {
+        let lost = |code| is_lost(&SqlState::from_code(code));
+        // Shutdown, crash, start, dropped database, idle for too long, idle in a transaction, too many connections.
+        for code in ["08006", "08P01", "57P01", "57P02", "57P03", "57P04", "57P05", "25P03", "53300"] {
+            assert!(lost(code), "{code}");
+        }
+        for code in ["57014", "55P03", "40001", "23505", "25006", "53100"] {
+            assert!(!lost(code), "{code}");
+        }
+    }
 }

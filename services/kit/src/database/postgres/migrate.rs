@@ -1,6 +1,7 @@
 //! Brings the tables of a service to the version of this release. Instances that start together take turns by an advisory lock.
 
-use super::failure::{PostgresOpenError, text};
+use super::failure::PostgresOpenError;
+use super::servers::Servers;
 use super::target::PostgresTarget;
 use super::{PostgresTransaction, Work};
 use futures::FutureExt;
@@ -9,7 +10,9 @@ use tokio_postgres::{Client, Error, Transaction};
 /// The lock of all migrations in a database: the letters `mcp`.
 const LOCK: i64 = 0x006d_6370;
 /// A migration waits longer for others than a call does.
-const SESSION: &str = "SET lock_timeout = '120s'; SET statement_timeout = 0; SET client_min_messages = warning";
+// An instance that hangs in its migration must not hold the lock for ever.
+const SESSION: &str = "SET lock_timeout = '120s'; SET statement_timeout = 0; SET client_min_messages = warning;
+    SET idle_in_transaction_session_timeout = '60s'";
 const VERSIONS: &str = "CREATE TABLE IF NOT EXISTS mcp_version (service TEXT PRIMARY KEY, version INTEGER NOT NULL)";
 
 /// The tables of a service in a database.
@@ -24,20 +27,15 @@ pub struct PostgresSchema<'a> {
 /// Runs the missing migrations, each in a transaction of its own.
 pub(super) async fn run(target: &PostgresTarget, schema: &PostgresSchema<'_>) -> Result<(), PostgresOpenError> {
     let connecting = |error: Error| PostgresOpenError::connecting(target, &error);
-    let (mut client, connection) = target.config().connect(target.tls()).await.map_err(connecting)?;
-    let migrating = async {
-        client.batch_execute(SESSION).await.map_err(connecting)?;
-        check_server(&client, target).await?;
-        while migrate_once(&mut client, target, schema).await? {}
-        // Ends the connection, and with it the other future.
-        drop(client);
-        Ok(())
-    };
-    let (migrated, ended) = tokio::join!(migrating, connection);
-    if let (Ok(()), Err(error)) = (&migrated, ended) {
-        tracing::debug!(error = text(&error), "the connection of the migration ended with an error");
+    let (mut client, connection) = Servers::of(target, SESSION).connect().await.map_err(connecting)?;
+    check_server(&client, target).await?;
+    while migrate_once(&mut client, target, schema).await? {}
+    // The connection ends with its client.
+    drop(client);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "the connection of the migration ended with an error");
     }
-    migrated
+    Ok(())
 }
 
 /// Fails if texts of all scripts cannot be stored, or if the role could read every row in spite of the policies.

@@ -49,7 +49,14 @@ impl PostgresTarget {
         if config.get_user().is_none_or(str::is_empty) {
             return Err(format!("names no user; write it like {EXAMPLE}"));
         }
-        let is_local = config.get_hosts().iter().all(is_local);
+        // A host may be named for the certificate only, and have another address.
+        let is_local = config.get_hosts().iter().all(is_local)
+            && config.get_hostaddrs().iter().all(|address| address.is_loopback());
+        let (hosts, addresses, ports) =
+            (config.get_hosts().len(), config.get_hostaddrs().len(), config.get_ports().len());
+        if ![0, hosts].contains(&addresses) || ![0, 1, hosts].contains(&ports) {
+            return Err(format!("has {hosts} hosts, but {addresses} addresses and {ports} ports"));
+        }
         match ssl_mode(url) {
             Some("disable" | "require") => {}
             Some(other) => {
@@ -80,6 +87,11 @@ impl PostgresTarget {
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Returns a configuration for each server, in their order. The driver tries all of them one after the other, and one that hangs ends that.
+    pub(super) fn servers(&self) -> Vec<Config> {
+        (0..self.config.get_hosts().len()).map(|number| server(&self.config, number)).collect()
     }
 
     pub(super) fn tls(&self) -> Tls {
@@ -113,6 +125,56 @@ impl fmt::Debug for PostgresTarget {
     }
 }
 
+/// Returns the configuration of one of the servers alone. The driver cannot remove a host, so everything else is copied.
+fn server(all: &Config, number: usize) -> Config {
+    let mut one = Config::new();
+    match &all.get_hosts()[number] {
+        Host::Tcp(name) => one.host(name),
+        Host::Unix(folder) => one.host_path(folder),
+    };
+    if let Some(address) = all.get_hostaddrs().get(number) {
+        one.hostaddr(*address);
+    }
+    if let Some(port) = all.get_ports().get(number).or(all.get_ports().first()) {
+        one.port(*port);
+    }
+    if let Some(user) = all.get_user() {
+        one.user(user);
+    }
+    if let Some(password) = all.get_password() {
+        one.password(password);
+    }
+    if let Some(name) = all.get_dbname() {
+        one.dbname(name);
+    }
+    if let Some(options) = all.get_options() {
+        one.options(options);
+    }
+    if let Some(name) = all.get_application_name() {
+        one.application_name(name);
+    }
+    if let Some(deadline) = all.get_connect_timeout() {
+        one.connect_timeout(*deadline);
+    }
+    if let Some(silence) = all.get_tcp_user_timeout() {
+        one.tcp_user_timeout(*silence);
+    }
+    if let Some(interval) = all.get_keepalives_interval() {
+        one.keepalives_interval(interval);
+    }
+    if let Some(retries) = all.get_keepalives_retries() {
+        one.keepalives_retries(retries);
+    }
+    one.keepalives(all.get_keepalives())
+        .keepalives_idle(all.get_keepalives_idle())
+        .ssl_mode(all.get_ssl_mode())
+        .ssl_negotiation(all.get_ssl_negotiation())
+        .channel_binding(all.get_channel_binding())
+        .target_session_attrs(all.get_target_session_attrs())
+        .load_balance_hosts(all.get_load_balance_hosts());
+    one
+}
+
 /// Returns true for a socket of this machine and for loopback.
 fn is_local(host: &Host) -> bool {
     match host {
@@ -137,6 +199,19 @@ mod tests {
         assert_eq!(mode("postgresql://u@%2Fvar%2Frun%2Fpostgresql/d"), Ok(SslMode::Disable));
         assert_eq!(mode("postgres://u:p@db.example:5432,other.example:5433/d"), Ok(SslMode::Require));
         assert_eq!(mode("postgres://u:p@db.example/d?sslmode=disable"), Ok(SslMode::Disable));
+        assert_eq!(mode("postgres://u:p@localhost/d?hostaddr=127.0.0.1"), Ok(SslMode::Disable));
+        assert_eq!(mode("postgres://u:p@localhost/d?hostaddr=192.0.2.7"), Ok(SslMode::Require));
+    }
+
+    #[test]
+    fn each_server_has_the_settings_of_all_and_its_own_host_and_port() {
+        let url = "postgres://u:p@one:1,two:2/d?options=-c%20geqo%3Doff&channel_binding=disable&sslnegotiation=direct";
+        let target = PostgresTarget::parse(url, None, 4).unwrap();
+        for (number, name) in ["one", "two"].into_iter().enumerate() {
+            let alone = url.replace("one:1,two:2", &format!("{name}:{}", number + 1));
+            let expected = PostgresTarget::parse(&alone, None, 4).unwrap();
+            assert_eq!(target.servers()[number], expected.config);
+        }
     }
 
     #[test]

@@ -18,6 +18,7 @@ use mcp_kit::database::postgres::{PostgresTransaction, Values, pipelined};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_postgres::{Error, Row as Record};
 
 /// Number of candidates that a filter is asked about first. Each time that too few of them are selected, there are four times as many.
@@ -77,11 +78,13 @@ async fn best(
     let limit = question.limit;
     // Without a filter, every ranked memory can be returned, except one that was changed: it may have moved to a scope that the tenant cannot read.
     let unfiltered = *selection == Selection::default() && material.earlier.memories.is_empty();
+    let stop = StopOnDrop::default();
     let mut candidates = if unfiltered { limit } else { CANDIDATES.max(limit) };
     loop {
         let (asked, ranked) = (Question { limit: candidates, ..question.clone() }, Arc::clone(&material));
         // Ranking thousands of places takes milliseconds, for which it must not block a thread of the runtime.
-        let ranking = tokio::task::spawn_blocking(move || rank(asked, &ranked));
+        let stop = Arc::clone(&stop.0);
+        let ranking = tokio::task::spawn_blocking(move || rank(asked, &ranked, stop));
         // An empty result would look like a search that found nothing.
         let mut best = ranking.await.map_err(|error| {
             StoreError::Database(DatabaseError::Failed(format!("the ranking ended early: {error}")))
@@ -100,9 +103,19 @@ async fn best(
     }
 }
 
-fn rank(question: Question, material: &Material) -> Vec<Best> {
+/// Ends a ranking whose caller has gone. It runs on a thread of its own, so it would use a core to its end, however many searches are abandoned.
+#[derive(Default)]
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn rank(question: Question, material: &Material, stop: Arc<AtomicBool>) -> Vec<Best> {
     let mut accept = |_| Ok::<_, Infallible>(true);
-    let mut top = Top::new(question);
+    let mut top = Top::new(question).until(stop);
     for scope in &material.scopes {
         for single in scope.recent.iter().filter(|single| !material.earlier.changed.contains(&single.memory)) {
             let Ok(()) = top.add(single, &mut accept);
