@@ -15,7 +15,7 @@ pub(super) const CHECK: Check = Check {
         "Only successful calls count, and calls that the client gave up at its deadline, with the time until then. Calls with any other error are judged only by `error-rate`, however long they took.",
         "A percentile needs ten calls beyond it (the 99th: 1,000 calls, the 95th: 200); with fewer it is not measured, unless ten calls were too slow. The maximum needs one.",
         "A call that overlaps a stall of the harness, or the time right after it, is judged only if it took longer than the bound and twice the stall.",
-        "A bound that is broken only while other processes use the machine is unknown, unless every call breaks it. If the driver was saturated, any broken bound is unknown.",
+        "A bound that is broken only while other processes use the machine is unknown, unless every call breaks it.",
     ],
     evidence: "Enough calls of the measured phase that ended well or timed out.",
     rule: Rule::TimedBound(judge),
