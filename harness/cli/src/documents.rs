@@ -49,9 +49,9 @@ All checks share these limits:
 
 - They judge what the harness sent and received. A record or feature that no call of the run touched is not judged.
 - A call without an answer may have taken effect or not; a check judges only what is true in both cases.
-- Times are those of the harness. If the process that makes the calls stalls for more than 50 ms, the stall is recorded, and the times of calls that overlap
-  it are not judged. If stalls or other processes overlap more than 5 % of the calls, or the driver was the bottleneck, a broken bound is `unknown`; a
-  violation of safety is still `fail` (decision 0027).
+- Times are those of the harness. If the process that makes the calls stalls for more than 50 ms, the stall is recorded, and calls whose time
+  it explains are not judged. If stalls overlap more than 5 % of the calls, or the driver was the bottleneck, a broken bound is `unknown`. So is one that is
+  broken only while other processes used the machine. A violation of safety is still `fail` (decisions 0027 and 0082).
 - Contents are compared by a 64-bit digest.
 
 In addition to these checks every run has the finding `run-is-evidence`. For a load it proves that calls succeeded and were recorded to the end, that at

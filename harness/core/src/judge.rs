@@ -85,7 +85,8 @@ pub(crate) fn criteria(recorded: &Recorded) -> Criteria {
             quotas: quotas(),
             declared: recorded.scenario.as_ref().map(|report| report.declared.clone()).unwrap_or_default(),
             experiment: Some(experiment.promises.clone()),
-            most_gap_us: Some(MOST_GAP_US),
+            // Without the record of the experiment, nothing shows which gap is that of the fault.
+            most_gap_us: recorded.history.experiment().map(|_| MOST_GAP_US),
             required: required(recorded, experiment),
             expectations: experiment.remembered.map(|_| recorded.expectations.clone()),
             ..Criteria::default()

@@ -4,7 +4,7 @@
 #[path = "support/recorded.rs"]
 mod recorded;
 
-use harness_core::drive::{DriverReport, FinalWalks};
+use harness_core::drive::{DriverReport, FinalWalks, Plan, Subject};
 use harness_core::judge::{EVIDENCE_CHECK, JudgeError, JudgeMemory, Judgement, Recorded, judge};
 use harness_core::plan::seal::seal;
 use harness_core::plan::{history_files, run_dir};
@@ -133,6 +133,29 @@ fn a_broken_bound_is_unknown_while_the_evidence_is_in_doubt() {
             assert!(read(dir.path(), run_dir::MANIFEST).contains(run_dir::CONDITIONS), "the record is sealed");
         }
     }
+}
+
+#[test]
+fn a_broken_bound_is_unknown_if_the_driver_wrote_no_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let judgement = write_run(dir.path(), &slow_ops(), None);
+    assert_eq!(judgement.verdict, Verdict::Unknown, "{judgement:?}");
+    assert!(read(dir.path(), run_dir::REPORT_MARKDOWN).contains("its stalls are not known"));
+}
+
+#[test]
+fn an_experiment_without_its_record_is_not_judged_by_the_outage_that_it_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let waits = |op: &Op| op.phase == Phase::Measured && (1_500_000..4_000_000).contains(&op.invoke_us);
+    let answered_late = |op: Op| if waits(&op) { Op { complete_us: 4_001_000, ..op } } else { op };
+    let calls: Vec<Op> = ops().into_iter().map(answered_late).collect();
+    write_run(dir.path(), &calls, None);
+    let experiment = harness_core::drive::experiment::find("redis-outage", None).unwrap();
+    let plan = Plan { subject: Subject::Experiment(Box::new(experiment)), ..recorded::plan() };
+    std::fs::write(dir.path().join(run_dir::PLAN), serde_json::to_vec(&plan).unwrap()).unwrap();
+    let judgement = judge_again(dir.path()).unwrap();
+    let failed = judgement.findings.iter().filter(|finding| finding.verdict == Verdict::Fail);
+    assert_eq!(failed.count(), 0, "{judgement:?}");
 }
 
 #[test]

@@ -19,6 +19,12 @@ pub struct Conditions {
     /// Number of records that the final read chose at random and read by their ids; `None` if it read every record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampled: Option<u64>,
+    /// True if the process that makes the calls used up its own CPU time, so that it may have delayed every call.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub saturated: bool,
+    /// True if the stalls of the process that makes the calls were not recorded, so that any time without an answer may be one of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unobserved: bool,
 }
 
 /// Longest time for which calls after a stall are not judged: what waited is sent at once, which the stack must work off. A shorter stall has
@@ -31,20 +37,15 @@ impl Conditions {
         let stalls = self.stalls.into_iter().map(with_settling).collect();
         Self { stalls: joined(stalls), crowded: joined(self.crowded), ..self }
     }
-
-    /// Adds crowded spans to the stalls, each with its time to settle. The conditions must be normal.
-    pub(crate) fn with_crowded_as_stalls(self) -> Self {
-        let crowded = self.crowded.iter().copied().map(with_settling);
-        let stalls = self.stalls.iter().copied().chain(crowded).collect();
-        Self { stalls: joined(stalls), ..self }
-    }
 }
 
-fn with_settling(stall: Span) -> Span {
+/// Returns a stall with the time to settle after it.
+pub(crate) fn with_settling(stall: Span) -> Span {
     Span { until_us: stall.until_us.saturating_add(stall.length_us().min(MOST_SETTLING_US)), ..stall }
 }
 
-fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+/// Orders spans, and joins those that overlap.
+pub(crate) fn joined(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_unstable_by_key(|span| span.from_us);
     let mut apart: Vec<Span> = Vec::with_capacity(spans.len());
     for span in spans {

@@ -1,9 +1,10 @@
-//! Computes the figure that a threshold bounds, and compares it with the threshold. Calls that overlap a stall of the harness say nothing about time
-//! and are left out of it.
+//! Computes the figure that a threshold bounds, and compares it with the threshold. Calls whose time a stall of the harness explains
+//! say nothing about the stack and are left out of it.
 
+use crate::Conditions;
 use crate::counted;
 use crate::finding::Evidence;
-use crate::history::History;
+use crate::history::{History, span_of};
 use crate::op::ErrorKind;
 use crate::percentile;
 use crate::threshold::{Metric, Threshold, millis, percent, percentile_name};
@@ -11,6 +12,9 @@ use crate::view::OpRef;
 
 /// Maximum number of operations that are shown as evidence of a broken threshold.
 const MOST_SHOWN: usize = 3;
+
+/// A busy machine delays each call by less than this. Below it, even the fastest of many calls may wait for other processes.
+const LEAST_CERTAIN_US: u64 = 50_000;
 
 /// One figure.
 pub(crate) struct Figure {
@@ -47,7 +51,11 @@ impl Figure {
         match threshold.metric {
             Metric::ErrorRate => error_rate(threshold, calls.filter(|(_, op)| !is_left_out(history, *op))),
             Metric::LatencyPercentile(percentile) => {
-                latency(threshold, percentile, calls.filter(|(_, op)| !history.is_stalled(*op)))
+                let bound_us = threshold.below as u64;
+                let says_nothing =
+                    |op: OpRef<'_>| history.is_stalled(op) && history.is_explained_by_stalls(span_of(op), bound_us);
+                let calls = calls.filter(|(_, op)| !says_nothing(*op));
+                latency(threshold, percentile, history.conditions(), calls)
             }
         }
     }
@@ -59,7 +67,7 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, OpRef
         count += 1;
         if op.is_error() {
             errors += 1;
-            certain += u64::from(!is_explained_by_slowness(op));
+            certain += u64::from(op.outcome().error().is_some_and(|kind| !kind.is_explained_by_slowness()));
             if first.len() < MOST_SHOWN {
                 first.push(at);
             }
@@ -83,10 +91,16 @@ fn error_rate<'a>(threshold: &Threshold, calls: impl Iterator<Item = (u32, OpRef
 fn latency<'a>(
     threshold: &Threshold,
     percentile: f64,
+    conditions: &Conditions,
     calls: impl Iterator<Item = (u32, OpRef<'a>)>,
 ) -> Option<Figure> {
+    let mut fastest_us = u64::MAX;
     let timed = calls.filter(|(_, op)| op.counts_for_latency());
-    let mut latencies: Vec<(u64, u32)> = timed.map(|(at, op)| (op.latency_us(), at)).collect();
+    let timed = timed.map(|(at, op)| {
+        fastest_us = fastest_us.min(op.service_us());
+        (op.latency_us(), at)
+    });
+    let mut latencies: Vec<(u64, u32)> = timed.collect();
     let value = percentile::of(&mut latencies, percentile)?.0 as f64;
     let calls = latencies.len() as u64;
     let mut text = format!("{threshold}: {}", millis(value));
@@ -97,8 +111,12 @@ fn latency<'a>(
         latencies.sort_unstable_by(|one, other| other.cmp(one));
         let shown: Vec<u32> = latencies.iter().take(MOST_SHOWN).map(|(_, at)| *at).collect();
         let what = format!("{threshold} is broken: {} is {}", percentile_name(percentile), millis(value));
-        // A busy machine delays calls, but never each of them. If even the fastest call breaks the bound, the stack is slow.
-        let certain = slow == calls && calls >= percentile::BEYOND;
+        // A busy machine delays calls, but never each of them. If even the fastest call breaks the bound, the stack is slow. Its time counts from
+        // the send, because a late driver may be the reason for the rest. A driver without CPU time delays every call.
+        let certain = is_slow(fastest_us)
+            && fastest_us >= LEAST_CERTAIN_US
+            && calls >= percentile::BEYOND
+            && !conditions.saturated;
         FigureResult::Broken { evidence: Evidence::of(what, &shown), certain }
     } else if is_measured {
         FigureResult::Holds
@@ -114,16 +132,11 @@ fn latency<'a>(
     Some(Figure { text, calls, result })
 }
 
-/// Returns true if a call says nothing about the error rate: a timeout while the harness stood still.
+/// Returns true if a call says nothing about the error rate: a timeout that a stall of the harness explains.
 fn is_left_out(history: &History, op: OpRef<'_>) -> bool {
-    history.is_omitted(op) || (is_timeout(op) && history.is_stalled(op))
+    history.is_omitted(op) || (is_timeout(op) && history.is_explained_by_stalls(span_of(op), 0))
 }
 
 fn is_timeout(op: OpRef<'_>) -> bool {
     op.outcome().error() == Some(&ErrorKind::Timeout)
-}
-
-/// Returns true if a machine that is too slow explains the error: no answer in time, or the answer of a service that is overloaded.
-fn is_explained_by_slowness(op: OpRef<'_>) -> bool {
-    matches!(op.outcome().error(), Some(ErrorKind::Timeout | ErrorKind::Connect | ErrorKind::Http(503 | 504)))
 }

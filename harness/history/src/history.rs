@@ -1,10 +1,11 @@
 //! The history of a run in memory, with the indices that several checks use.
 
+mod backlog;
 mod builder;
 mod doubt;
 
 pub use builder::{Full, HistoryBuilder};
-pub(crate) use doubt::Doubt;
+pub(crate) use doubt::{Doubt, span_of};
 
 use crate::conditions::Conditions;
 use crate::experiment::{Experiment, Span};
@@ -21,8 +22,8 @@ pub struct History {
     indexed: Arc<Indexed>,
     experiment: Option<Experiment>,
     conditions: Conditions,
-    /// True if calls in crowded spans are not judged, like those in stalls.
-    omits_crowded: bool,
+    /// Spans whose calls are not judged at all, however they ended.
+    omitted: Vec<Span>,
 }
 
 /// The operations of a run with their indices.

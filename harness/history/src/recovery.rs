@@ -45,7 +45,9 @@ pub struct Recovery {
     pub steady_but_crowded_us: Option<u64>,
 }
 
-/// Throughput and latency of the calls that ended well before the fault. Organisations that have used up their limit are excluded.
+/// Throughput and latency of the calls that ended well before the fault. Organisations that have used up their limit are excluded. The latency is that of
+/// the calls which nothing disturbed: a stack may not be slow after the fault because the harness stood still before it, or because the fault met a call
+/// that was under way.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Baseline {
     /// Calls per second that ended well.
@@ -59,17 +61,31 @@ pub struct Baseline {
 impl Baseline {
     /// Measures the steady state; `None` if there were too few calls.
     pub fn of(history: &History, steady: Span) -> Option<Self> {
-        let (mut sent, mut latencies) = (0u64, Vec::new());
+        let (mut sent, mut well, mut under_way) = (0u64, 0u64, 0u64);
+        let (mut quiet, mut crowded) = (Vec::new(), Vec::new());
         for (_, op) in history.load_in(steady) {
+            if op.complete_us() > steady.until_us {
+                under_way += 1;
+                continue;
+            }
             sent += 1;
-            latencies.extend(undegraded_latency(op));
+            let Some(latency) = undegraded_latency(op) else { continue };
+            well += 1;
+            if !history.is_stalled(op) {
+                let latencies = if history.is_crowded(op) { &mut crowded } else { &mut quiet };
+                latencies.push(latency);
+            }
         }
-        if (latencies.len() as u64) < LEAST_CALLS {
+        // On a machine that is nearly always busy, the few quiet calls are no measure of the others.
+        if quiet.len() < crowded.len() {
+            quiet.append(&mut crowded);
+        }
+        if (quiet.len() as u64) < LEAST_CALLS {
             return None;
         }
-        let per_second = latencies.len() as f64 * 1e6 / steady.length_us() as f64;
-        let share = latencies.len() as f64 / sent as f64;
-        Some(Self { per_second, share, p99_us: percentile::of(&mut latencies, 99.0)? })
+        let per_second = (well + under_way) as f64 * 1e6 / steady.length_us() as f64;
+        let share = well as f64 / sent as f64;
+        Some(Self { per_second, share, p99_us: percentile::of(&mut quiet, 99.0)? })
     }
 
     /// The highest 99th percentile of a steady window, in microseconds.
@@ -88,11 +104,16 @@ impl Baseline {
         // One call may be missing, because it may lie just outside the window. A failed call is not missing: `as_often` counts it.
         let enough = well + 1.0 >= self.per_second * LEAST_THROUGHPUT * (WINDOW_US as f64 / 1e6);
         let as_often = well >= self.share * LEAST_THROUGHPUT * sent as f64;
-        let explained_us = if crowded { BUSY_MACHINE_US.max(self.slowest_us() * BUSY_MACHINE_TIMES) } else { 0 };
+        let explained_us = if crowded { longest_on_busy_machine_us(self.slowest_us()) } else { 0 };
         let slowest_us = self.slowest_us().max(explained_us);
         let slow = latencies.iter().filter(|latency| **latency > slowest_us).count();
         enough && as_often && !latencies.is_empty() && slow <= slow_by_chance(latencies.len())
     }
+}
+
+/// Returns the longest time of a call that a busy machine explains, if calls take up to `usual_us` on a quiet one.
+pub fn longest_on_busy_machine_us(usual_us: u64) -> u64 {
+    BUSY_MACHINE_US.max(usual_us.saturating_mul(BUSY_MACHINE_TIMES))
 }
 
 /// Returns how many calls of a steady window may be slower than the 99th percentile of the stack. A window of 20 calls has no 99th percentile of
@@ -139,7 +160,7 @@ fn shows_a_fault(op: OpRef<'_>) -> bool {
     }
 }
 
-fn is_degraded(op: OpRef<'_>) -> bool {
+pub(crate) fn is_degraded(op: OpRef<'_>) -> bool {
     match op.effect() {
         EffectRef::Workflow(ended) => ended.status == WorkflowEnd::Degraded || !ended.fallbacks.is_empty(),
         _ => false,

@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_server_beyond_this_machine_is_attacked_only_with_the_exact_word_of_its_owner() {
-        let far = Backend::Target(Box::new(super::at("https://Staging.example/mcp")));
+        let far = Backend::Target(Box::new(super::running_server("https://Staging.example/mcp")));
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         for names in [&[][..], &["staging"], &["other.example"]] {
             let why = require_ownership(&far, &owned(names)).unwrap_err().to_string();
@@ -220,7 +220,7 @@ mod tests {
         }
         assert!(require_ownership(&far, &owned(&["staging.example"])).is_ok());
         for near in ["http://127.0.0.1:8000/mcp", "http://localhost:8000/mcp", "http://[::1]:8000/mcp"] {
-            assert!(require_ownership(&Backend::Target(Box::new(super::at(near))), &[]).is_ok(), "{near}");
+            assert!(require_ownership(&Backend::Target(Box::new(super::running_server(near))), &[]).is_ok(), "{near}");
         }
         let urls = [("memory".to_owned(), "http://192.0.2.7:7420".to_owned())].into();
         assert!(require_ownership(&Backend::External { urls, hosts: Vec::new() }, &[]).is_err());

@@ -166,10 +166,14 @@ pub(super) fn limits(driver: &DriverReport) -> Vec<String> {
     saturation(driver).into_iter().chain(lateness(driver)).collect()
 }
 
+/// Returns true if the driver had too little CPU time of its own, so that it may have delayed every call.
+pub(super) fn is_saturated(driver: &DriverReport) -> bool {
+    driver.cpu_peak > MAX_DRIVER_CPU
+}
+
 fn saturation(driver: &DriverReport) -> Option<String> {
     let peak = driver.cpu_peak * 100.0;
-    (driver.cpu_peak > MAX_DRIVER_CPU)
-        .then(|| format!("the driver was saturated: {peak:.0} % of a core in its busiest second"))
+    is_saturated(driver).then(|| format!("the driver was saturated: {peak:.0} % of a core in its busiest second"))
 }
 
 fn lateness(driver: &DriverReport) -> Option<String> {

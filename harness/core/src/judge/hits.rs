@@ -5,6 +5,7 @@ use crate::drive::experiment::Experiment;
 use crate::drive::traffic::operations::service_of;
 use crate::plan::topology::{Part, PartKind};
 use harness_history::experiment::{FILE_CHANGED, Fault, Span};
+use harness_history::recovery::longest_on_busy_machine_us;
 use harness_history::{EffectRef, ErrorKind, History, OpRef};
 use mcp_contracts::Service;
 use std::collections::{HashMap, HashSet};
@@ -30,8 +31,9 @@ pub(super) fn shown_by_calls(
     let service = service_shown_by(part, experiment)?;
     let until_us = fault.healed_us?;
     if fault.kind == LOCKED {
-        let waited =
-            history.measured().filter(|op| service_of(op.name()) == Some(service.name()) && waited(*op, fault));
+        let waited = history
+            .measured()
+            .filter(|op| service_of(op.name()) == Some(service.name()) && waited(history, *op, fault));
         return Some((waited.count() as u64, "writes that were not acknowledged while the lock was held"));
     }
     if fault.kind == FILE_CHANGED {
@@ -40,7 +42,7 @@ pub(super) fn shown_by_calls(
     }
     let slowest = slowest_when_steady(history, |name| service_of(name) == Some(service.name()), steady);
     let shows = |op: &OpRef<'_>| {
-        (shows_outage(*op, service) || is_slow(*op, &slowest))
+        (shows_outage(history, *op, service) || is_slow(history, *op, &slowest))
             && op.invoke_us() < until_us
             && op.complete_us() >= fault.active_us
     };
@@ -64,10 +66,13 @@ fn shown_at_target(fault: &Fault, history: &History, steady: Option<Span>) -> Op
     let usual = errors_when_steady(history, steady);
     let is_scarce = RESOURCE_FAULTS.contains(&fault.kind.as_str());
     let failed = |op: &OpRef<'_>| {
-        op.outcome().error().is_some_and(|kind| shows_absence(kind) || is_scarce && is_unusual(kind, &usual))
+        !is_failure_of_harness(history, *op)
+            && op.outcome().error().is_some_and(|kind| shows_absence(kind) || is_scarce && is_unusual(kind, &usual))
     };
     let shows = |op: &OpRef<'_>| {
-        (failed(op) || is_slow(*op, &slowest)) && op.invoke_us() < until_us && op.complete_us() >= fault.active_us
+        (failed(op) || is_slow(history, *op, &slowest))
+            && op.invoke_us() < until_us
+            && op.complete_us() >= fault.active_us
     };
     let reason = if is_scarce {
         "calls without an answer, with an error that did not occur before the fault, or that took longer than any before it"
@@ -92,27 +97,48 @@ fn errors_when_steady(history: &History, steady: Option<Span>) -> HashSet<String
     calls.filter_map(|(_, op)| op.outcome().error().map(ErrorKind::label)).collect()
 }
 
-/// Returns the longest service time of each operation whose name is `chosen` before the faults, in microseconds.
+/// Returns the longest service time of each operation whose name is `chosen` before the faults, in microseconds. Calls that overlap a stall of the
+/// harness are left out, and calls that were under way when the faults came: what hit those must not hide the other hits.
 fn slowest_when_steady(history: &History, chosen: impl Fn(&str) -> bool, steady: Option<Span>) -> HashMap<&str, u64> {
     let mut slowest = HashMap::new();
     let Some(steady) = steady else { return slowest };
-    for (_, op) in history.calls_in(steady).filter(|(_, op)| chosen(op.name())) {
+    let is_measure =
+        |op: OpRef<'_>| chosen(op.name()) && op.complete_us() <= steady.until_us && !history.is_stalled(op);
+    for (_, op) in history.calls_in(steady).filter(|(_, op)| is_measure(*op)) {
         let time = slowest.entry(op.name()).or_insert(0);
         *time = op.service_us().max(*time);
     }
     slowest
 }
 
-/// Returns true if a call took longer than any of the same operation before the faults. Without such a call, nothing shows that it was slow.
-fn is_slow(op: OpRef<'_>, slowest: &HashMap<&str, u64>) -> bool {
-    slowest.get(op.name()).is_some_and(|time| op.service_us() > *time)
+/// Returns true if a call took longer than any of the same operation before the faults. Without such a call, nothing shows that it was slow. What a
+/// stall of the harness explains, or other processes on the machine, is no hit of the fault.
+fn is_slow(history: &History, op: OpRef<'_>, slowest: &HashMap<&str, u64>) -> bool {
+    let Some(time) = slowest.get(op.name()).copied() else { return false };
+    let longest_us = if history.is_crowded(op) { longest_on_busy_machine_us(time) } else { time };
+    op.service_us() > longest_us && !history.is_explained_by_stalls(service_span(op), time)
 }
 
-/// Returns true if a write was sent while the lock was held and acknowledged after its release.
-fn waited(op: OpRef<'_>, fault: &Fault) -> bool {
+/// Returns true if the harness may be the reason why a call failed: the call was not sent, or its deadline ended during a stall.
+fn is_failure_of_harness(history: &History, op: OpRef<'_>) -> bool {
+    match op.outcome().error() {
+        Some(ErrorKind::Local(_)) => true,
+        Some(ErrorKind::Timeout) => history.is_explained_by_stalls(service_span(op), 0),
+        _ => false,
+    }
+}
+
+fn service_span(op: OpRef<'_>) -> Span {
+    Span { from_us: op.invoke_us(), until_us: op.complete_us() }
+}
+
+/// Returns true if a write was sent while the lock was held and acknowledged after its release, or not at all. A refusal by quota is an answer.
+fn waited(history: &History, op: OpRef<'_>, fault: &Fault) -> bool {
     let Some(released_us) = fault.ending_us else { return false };
     let is_write = op.effect().contents().next().is_some();
-    was_sent_during(op, fault) && is_write && (!op.is_ok() || op.complete_us() >= released_us)
+    let failed = !op.is_ok() && op.outcome().error() != Some(&ErrorKind::Quota) && !is_failure_of_harness(history, op);
+    let is_late = op.is_ok() && op.complete_us() >= released_us && !history.is_explained_by_stalls(service_span(op), 0);
+    was_sent_during(op, fault) && is_write && (failed || is_late)
 }
 
 /// Returns true if the call was sent while the fault was active.
@@ -134,7 +160,10 @@ fn is_decision_of(op: OpRef<'_>, service: Service) -> bool {
 }
 
 /// Returns true if the call shows that a service was missing: it failed, or a workflow went on without the service.
-fn shows_outage(op: OpRef<'_>, service: Service) -> bool {
+fn shows_outage(history: &History, op: OpRef<'_>, service: Service) -> bool {
+    if is_failure_of_harness(history, op) {
+        return false;
+    }
     if let EffectRef::Workflow(ended) = op.effect() {
         // Reasons use the singular or the plural of a name: `guardrail_unavailable`, `patterns_unavailable`.
         let singular = service.name().trim_end_matches('s');
@@ -150,7 +179,7 @@ mod tests {
     use super::{LOCKED, shown_by_calls};
     use crate::drive::experiment;
     use harness_history::experiment::{Fault, Span};
-    use harness_history::{Effect, ErrorKind, History, Op, Outcome, Phase, RecordState};
+    use harness_history::{Conditions, Effect, ErrorKind, History, Op, Outcome, Phase, RecordState};
 
     fn fault(kind: &str) -> Fault {
         Fault {
@@ -205,6 +234,44 @@ mod tests {
     }
 
     #[test]
+    fn what_a_stall_or_other_processes_explain_is_no_hit() {
+        let experiment = experiment::find("database-locked", None).unwrap();
+        let pause = Fault { active_us: 100_000, ending_us: Some(900_000), healed_us: Some(900_000), ..fault("pause") };
+        let hits = |conditions: Conditions, ops: Vec<Op>| {
+            let steady = Span { from_us: 0, until_us: 90_000 };
+            let history = ops.into_iter().collect::<History>().with_conditions(conditions);
+            shown_by_calls(&pause, &experiment, &history, Some(steady)).unwrap().0
+        };
+        let calls = |outcome: Outcome, took_us: u64| {
+            vec![
+                op("get_memory", 10_000, 20_000, Outcome::Ok),
+                op("get_memory", 200_000, 200_000 + took_us, outcome.clone()),
+                op("get_memory", 200_000, 200_000 + took_us, outcome),
+            ]
+        };
+        let span = Span { from_us: 250_000, until_us: 350_000 };
+        let stalled = || Conditions { stalls: vec![span], ..Conditions::default() };
+        let crowded = || Conditions { crowded: vec![span], ..Conditions::default() };
+        let timeout = || Outcome::Unknown(ErrorKind::Timeout);
+        assert_eq!(hits(Conditions::default(), calls(Outcome::Ok, 200_000)), 2);
+        assert_eq!(hits(stalled(), calls(Outcome::Ok, 200_000)), 0, "a stall of 100 ms, and the time to settle");
+        assert_eq!(hits(stalled(), calls(timeout(), 200_000)), 0);
+        assert_eq!(hits(stalled(), calls(Outcome::Ok, 600_000)), 2, "the stall does not explain it");
+        assert_eq!(hits(crowded(), calls(Outcome::Ok, 200_000)), 0, "a busy machine is as slow as that");
+        assert_eq!(hits(crowded(), calls(Outcome::Ok, 400_000)), 2);
+        let local = Outcome::Failed(ErrorKind::Local("no descriptor is left".into()));
+        assert_eq!(hits(Conditions::default(), calls(local, 10)), 0, "it was not sent");
+        let before = Conditions { stalls: vec![Span { from_us: 10_000, until_us: 90_000 }], ..Conditions::default() };
+        let mut slow_before = calls(Outcome::Ok, 60_000);
+        slow_before[0].complete_us = 90_000;
+        slow_before.push(op("get_memory", 1_000, 6_000, Outcome::Ok));
+        assert_eq!(hits(before, slow_before), 2, "slow before the fault because of the harness");
+        let mut under_way = calls(Outcome::Ok, 60_000);
+        under_way.push(op("get_memory", 80_000, 800_000, Outcome::Ok));
+        assert_eq!(hits(Conditions::default(), under_way), 3, "the fault met a call that was under way");
+    }
+
+    #[test]
     fn a_kill_of_a_target_is_shown_by_any_call_that_failed_or_was_slow_meanwhile() {
         let mut experiment = experiment::find("database-locked", None).unwrap();
         experiment.topology = crate::plan::topology::Topology::target();
@@ -256,6 +323,7 @@ mod tests {
             op("store_memory", 110, 250, Outcome::Ok),
             op("store_memory", 120, 130, failed()),
             op("store_memory", 205, 250, failed()),
+            op("store_memory", 120, 130, Outcome::Failed(ErrorKind::Quota)),
         ];
         assert_eq!(hits(LOCKED, ops), 2);
     }

@@ -108,14 +108,18 @@ impl<'d> RecordFiles<'d> {
     fn parse(&mut self) -> Result<Recorded, JudgeError> {
         let ReadHistory { history, torn, oversize } = self.history()?;
         let plan: Plan = self.document(run_dir::PLAN)?;
-        let history = match &plan.subject {
-            RunPurpose::Experiment(experiment) => self.add_experiment(experiment, history),
-            RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Hardening(_) => history,
-        };
         // From here on a missing file is no error: a run that was cut off has no reports, but its calls can still be judged.
         let driver = self.document(run_dir::DRIVER).ok();
-        let conditions = self.conditions(&plan.subject, driver.as_ref(), history.experiment());
+        let happened = match &plan.subject {
+            RunPurpose::Experiment(_) => self.document(run_dir::EXPERIMENT).ok(),
+            RunPurpose::Load(_) | RunPurpose::Scenario(_) | RunPurpose::Hardening(_) => None,
+        };
+        let conditions = self.conditions(&plan.subject, driver.as_ref(), happened.as_ref());
         let history = history.with_conditions(conditions);
+        let history = match (&plan.subject, happened) {
+            (RunPurpose::Experiment(experiment), Some(happened)) => add_experiment(experiment, happened, history),
+            _ => history,
+        };
         // A load records no expectations.
         let has_expectations = self.run_dir.join(run_dir::EXPECTATIONS).exists();
         let expectations = if has_expectations { self.lines(run_dir::EXPECTATIONS)?.0 } else { Vec::new() };
@@ -150,30 +154,6 @@ impl<'d> RecordFiles<'d> {
         Ok(records)
     }
 
-    /// Adds the events of an experiment to its history, and completes them with two numbers that only the calls show: the requests that a fault
-    /// hit, and the calls that use an edge.
-    fn add_experiment(&mut self, experiment: &Experiment, history: History) -> History {
-        let Ok(mut happened) = self.document::<harness_history::experiment::Experiment>(run_dir::EXPERIMENT) else {
-            return history;
-        };
-        let steady = happened.steady;
-        for fault in happened.faults.iter_mut().filter(|fault| fault.hits.is_none()) {
-            if let Some((hits, by)) = hits::shown_by_calls(fault, experiment, &history, steady) {
-                fault.hits = Some(hits);
-                by.clone_into(&mut fault.counted_by);
-            }
-        }
-        for edge in &mut happened.ways {
-            let promise = experiment.ways.iter().find(|promise| (&promise.from, &promise.to) == (&edge.from, &edge.to));
-            let Some(promise) = promise else { continue };
-            let uses = |op: &OpRef<'_>| {
-                promise.operations.iter().any(|name| name == op.name()) && edge.span.holds(op.invoke_us())
-            };
-            edge.calls = history.measured().filter(uses).count() as u64 * u64::from(promise.each);
-        }
-        history.with_experiment(happened)
-    }
-
     /// Returns the conditions of the run. The calls of a load are made by its driver, those of scenarios and experiments by the harness, so that a stall of
     /// the other process disturbs none.
     fn conditions(
@@ -184,12 +164,23 @@ impl<'d> RecordFiles<'d> {
     ) -> Conditions {
         let recorded: Conditions = self.document(run_dir::CONDITIONS).unwrap_or_default();
         match (subject, driver) {
-            (RunPurpose::Load(_), None) => Conditions { stalls: Vec::new(), ..recorded },
+            (RunPurpose::Load(_), None) => Conditions {
+                stalls: Vec::new(),
+                limits: vec!["the driver wrote no report, so that its stalls are not known".to_owned()],
+                unobserved: true,
+                ..recorded
+            },
             (RunPurpose::Load(_), Some(driver)) => {
                 let measured = Span { from_us: driver.measured_from_us, until_us: driver.measured_until_us };
                 let limits = evidence::limits(driver);
-                let sampled = driver.final_sample;
-                Conditions { measured: Some(measured), stalls: driver.stalls.clone(), limits, sampled, ..recorded }
+                Conditions {
+                    measured: Some(measured),
+                    stalls: driver.stalls.clone(),
+                    limits,
+                    sampled: driver.final_sample,
+                    saturated: evidence::is_saturated(driver),
+                    ..recorded
+                }
             }
             // Older versions recorded crowded spans only in the experiment.
             (RunPurpose::Scenario(_) | RunPurpose::Experiment(_) | RunPurpose::Hardening(_), _) => match experiment {
@@ -271,6 +262,31 @@ impl<'d> RecordFiles<'d> {
         self.checksums.insert(name, reader.into_inner());
         Ok(torn)
     }
+}
+
+/// Adds the events of an experiment to its history, and completes them with two numbers that only the calls show: the requests that a fault hit, and
+/// the calls that use an edge.
+fn add_experiment(
+    experiment: &Experiment,
+    mut happened: harness_history::experiment::Experiment,
+    history: History,
+) -> History {
+    let steady = happened.steady;
+    for fault in happened.faults.iter_mut().filter(|fault| fault.hits.is_none()) {
+        if let Some((hits, by)) = hits::shown_by_calls(fault, experiment, &history, steady) {
+            fault.hits = Some(hits);
+            by.clone_into(&mut fault.counted_by);
+        }
+    }
+    for edge in &mut happened.ways {
+        let promise = experiment.ways.iter().find(|promise| (&promise.from, &promise.to) == (&edge.from, &edge.to));
+        let Some(promise) = promise else { continue };
+        let uses =
+            |op: &OpRef<'_>| promise.operations.iter().any(|name| name == op.name()) && edge.span.holds(op.invoke_us());
+        let calls = history.calls().filter(|(_, op)| uses(op)).count() as u64;
+        edge.calls = calls * u64::from(promise.each);
+    }
+    history.with_experiment(happened)
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> JudgeError {

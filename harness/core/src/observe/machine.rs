@@ -9,6 +9,9 @@ use std::time::Duration;
 /// A machine is crowded if other processes use more than this share of it (decision 0015).
 const SHARE: f64 = 0.25;
 
+/// Number of the entry of all children of the harness that have ended; no process has it.
+const ENDED: u32 = 0;
+
 /// Running totals at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MachineTotals {
@@ -36,13 +39,20 @@ pub(crate) fn read_totals(stack: &Stack, others: &[u32], epoch_us: u64) -> Optio
     let parts =
         stack.parts().into_iter().filter_map(|part| part.pid).flat_map(|pid| [pid].into_iter().chain(children(pid)));
     let pids = parts.chain(others.iter().copied()).chain([std::process::id()]);
-    let own = pids.filter_map(|pid| Some((pid, cpu_time(pid)?))).collect();
+    let own = pids.filter_map(|pid| Some((pid, cpu_time(pid)?))).chain([(ENDED, time_of_ended_children())]).collect();
     Some(MachineTotals {
         at_us: monotonic_us().saturating_sub(epoch_us),
         busy: time(busy),
         all: time(busy + idle),
         own,
     })
+}
+
+/// Returns the CPU time of the children of the harness that have ended and their own ended children, such as a part that was killed.
+fn time_of_ended_children() -> Duration {
+    let stat = procfs::process::Process::myself().and_then(|process| process.stat());
+    let ticks = stat.map_or(0, |stat| (stat.cutime + stat.cstime).max(0).unsigned_abs());
+    Duration::from_micros(ticks * 1_000_000 / procfs::ticks_per_second())
 }
 
 /// Returns true if other processes used much of the machine between two moments.
@@ -52,7 +62,12 @@ pub(crate) fn is_crowded(before: &MachineTotals, now: &MachineTotals) -> bool {
         let known = before.own.iter().find(|(known, _)| known == pid).map(|(_, time)| *time);
         time.saturating_sub(known.unwrap_or_default())
     };
-    let own: Duration = now.own.iter().map(used).sum();
+    // A process that has ended in the meantime is counted as a child that has ended, with all the time that it ever used.
+    let is_gone = |(pid, _): &&(u32, Duration)| now.own.iter().all(|(known, _)| known != pid);
+    let known: Duration = before.own.iter().filter(is_gone).map(|(_, time)| *time).sum();
+    let (ended, running): (Vec<_>, Vec<_>) = now.own.iter().partition(|(pid, _)| *pid == ENDED);
+    let of_ended: Duration = ended.into_iter().map(used).sum();
+    let own = running.into_iter().map(used).sum::<Duration>() + of_ended.saturating_sub(known);
     let others = now.busy.saturating_sub(before.busy).saturating_sub(own);
     let all = now.all.saturating_sub(before.all);
     !all.is_zero() && others.as_secs_f64() > SHARE * all.as_secs_f64()
@@ -83,5 +98,9 @@ mod tests {
             "a part that was started is ours"
         );
         assert!(!is_crowded(&before, &before), "no time has passed");
+        let killed = |reaped| look(2_900, 12_000, &[(0, reaped)]);
+        let before = look(1_000, 10_000, &[(0, 50), (7, 100)]);
+        assert!(!is_crowded(&before, &killed(1_850)), "a part used 1.7 s until it was killed");
+        assert!(is_crowded(&before, &killed(150)), "the part had used its time before");
     }
 }

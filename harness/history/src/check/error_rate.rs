@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         "It is a share of the whole measured phase: a short total outage changes it only a little.",
         "In a closed loop clients send nothing while they wait for replies, so an outage causes only a few errors.",
         "A call that ends `ok` with a wrong reply does not count as an error.",
-        "Timeouts that overlap a stall of the harness are not counted.",
+        "Timeouts that a stall of the harness explains are not counted: the stall, with its time to settle, is at least half of the wait.",
         "It does not distinguish errors: refusals by quota count like failures.",
     ],
     evidence: "Calls of the measured phase.",

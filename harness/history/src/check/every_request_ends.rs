@@ -4,7 +4,9 @@
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::counted;
+use crate::experiment::Span;
 use crate::threshold::millis;
+use crate::view::OpRef;
 
 pub(super) const CHECK: Check = Check {
     name: "every-request-ends",
@@ -12,7 +14,7 @@ pub(super) const CHECK: Check = Check {
     blind_to: &[
         "A bound above the client's own deadline cannot be broken by the stack: the client gives up first. It then proves only that the client works.",
         "A call that the load did not send, because its user was still waiting, is not judged.",
-        "A call that overlaps a stall of the harness is not judged.",
+        "A call that overlaps a stall of the harness is judged only if it took longer than the bound and twice the stall.",
     ],
     evidence: "Calls of the experiment.",
     rule: Rule::ExperimentTimedBound(judge),
@@ -20,8 +22,11 @@ pub(super) const CHECK: Check = Check {
 
 fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String> {
     let (bound_us, mut longest_us) = (run.promises.call_bound_us, 0);
-    // The time of a call that overlaps a stall of the harness says nothing about the stack.
-    for (at, op) in run.history.calls().filter(|(_, op)| !run.history.is_stalled(*op)) {
+    let is_explained = |op: OpRef<'_>| {
+        let span = Span { from_us: op.invoke_us(), until_us: op.complete_us() };
+        run.history.is_explained_by_stalls(span, bound_us)
+    };
+    for (at, op) in run.history.calls().filter(|(_, op)| !is_explained(*op)) {
         finding.judged += 1;
         let took_us = op.service_us();
         longest_us = longest_us.max(took_us);

@@ -7,6 +7,7 @@ use super::Criteria;
 use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
 use crate::counted;
+use crate::finding::Evidence;
 use crate::history::History;
 use crate::op::Phase;
 use crate::view::{EffectRef, KeyRef, OpRef};
@@ -26,7 +27,7 @@ pub(super) const CHECK: Check = Check {
         "A record that is in a list twice passes if its tags or its visibility may have changed meanwhile.",
         "A search for one record is not judged if two organisations have a record with its id.",
     ],
-    evidence: "Lists of records that the run created, or searches for one record. If many searches by words were made and all of them returned nothing, the check is unknown.",
+    evidence: "Lists of records that the run created, or searches for one record. If many searches by words were made and all of them returned nothing, or a list returned nothing and a cursor, the check is unknown.",
     rule: Rule::Lists(judge),
 };
 
@@ -57,6 +58,11 @@ fn judge(history: &History, criteria: &Criteria, finding: &mut FindingBuilder) -
             (empty, full) = if found { (empty, full + 1) } else { (empty + 1, full) };
         } else if !first.name().contains("export") && (first.phase() == Phase::Final || !scripted) {
             lists += 1;
+            // Such a page has nothing that could be compared with what was stored.
+            if !walk.is_whole && walk.hits(history).next().is_none() {
+                finding.doubt_with(Evidence::of("a list has no record and is not at its end", &walk.pages));
+                continue;
+            }
             finding.judged += 1;
             judge_walk(history, &record_index, &walk, finding);
         }

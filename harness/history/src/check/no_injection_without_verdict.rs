@@ -29,7 +29,10 @@ const GUARDRAILS: &str = "guardrails";
 fn judge(history: &History, finding: &mut FindingBuilder) -> String {
     let mut verdicts: HashMap<&str, u32> = HashMap::new();
     for (at, op) in history.answered() {
-        if let EffectRef::Verdict { verdict, .. } = op.effect() {
+        // An injection that names no verdict must not find one without an id.
+        if let EffectRef::Verdict { verdict, .. } = op.effect()
+            && !verdict.is_empty()
+        {
             verdicts.entry(verdict).or_insert(at);
         }
     }
@@ -78,7 +81,9 @@ fn judge_workflow(
     finding: &mut FindingBuilder,
 ) {
     let down = || outages.iter().find(|outage| outage.service == GUARDRAILS && outage.covers(op));
-    if matches!(ended.verdict, None | Some("block" | "acknowledge")) {
+    if ended.injected.is_none_or(str::is_empty) {
+        finding.violation(|| "a workflow injected a pattern and names no verdict".to_owned(), &[at]);
+    } else if matches!(ended.verdict, None | Some("" | "block" | "acknowledge")) {
         finding.violation(|| "a workflow injected a pattern without a verdict that allows it".to_owned(), &[at]);
     } else if let Some(outage) = down() {
         let what = || "a workflow injected a pattern while the guardrails were down".to_owned();

@@ -37,8 +37,8 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
                 continue;
             }
             (WorkflowEnd::Completed | WorkflowEnd::Degraded, Some(BLOCK)) => "although the rules block it",
+            (WorkflowEnd::Completed | WorkflowEnd::Degraded, None | Some("")) => "without a verdict",
             (WorkflowEnd::Completed | WorkflowEnd::Degraded, Some(_)) => continue,
-            (WorkflowEnd::Completed | WorkflowEnd::Degraded, None) => "without a verdict",
         };
         finding.violation(|| format!("a risky workflow went on {why}"), &[at]);
     }

@@ -17,7 +17,7 @@ pub(super) const CHECK: Check = Check {
         "If the experiment promises nothing for a part, the check only requires that it is alive all the time and ready at the end.",
         "One or two wrong probes are not a violation. Three in a row are, or at least three in all if they are 1 % of all probes or more.",
         "A probe that overlaps a stall of the harness is not judged.",
-        "If other processes use the machine during most of the run, only a part that answers every probe of a long fault, or every probe after its recovery time, with the wrong word fails; any other wrong answer is unknown.",
+        "If a wrong answer comes only while other processes use the machine, or they use it during most of the run, only a part that answers every probe of a long fault, or every probe after its recovery time, with the wrong word fails; any other wrong answer is unknown.",
     ],
     evidence: "At least five probes of each part in each span that is judged.",
     rule: Rule::ExperimentTimedBound(judge),

@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         "A slow window while other processes used the machine is excused up to five times the latency of a steady one, or 300 ms.",
         "The time until a client noticed the fault is reported, not judged.",
     ],
-    evidence: "At least 20 good calls before the fault, 20 calls after it, and a load that lasted three seconds longer than the promised time.",
+    evidence: "At least 20 good calls before the fault that no stall of the harness touched, 20 calls after it, and a load that lasted three seconds longer than the promised time.",
     rule: Rule::ExperimentTimedBound(judge),
 };
 
@@ -31,7 +31,9 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         return Some(finding.unknown("there was no load after the last fault was gone"));
     };
     let Some(baseline) = experiment.steady.and_then(|steady| Baseline::of(history, steady)) else {
-        return Some(finding.unknown("too few calls succeeded before the fault to define the steady state"));
+        return Some(
+            finding.unknown("too few undisturbed calls succeeded before the fault to define the steady state"),
+        );
     };
     finding.judged = history.load_in(afterwards).count() as u64;
     if finding.judged < LEAST_CALLS {

@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
         "The number of calls that need an edge follows from what the experiment declares for each operation.",
         "Only edges through a proxy of the harness are observed; connections are counted, not judged.",
     ],
-    evidence: "Edges whose requests were counted, and calls that need them.",
+    evidence: "Edges that requests or connections passed, and calls that need them.",
     rule: Rule::ExperimentBound(judge),
 };
 
@@ -25,6 +25,13 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         if way.calls == 0 {
             summary.push(format!("no call needed `{name}`"));
             finding.doubt(format!("no call needed `{name}`"));
+            continue;
+        }
+        // Requests of an edge that nothing passed were not counted, or took another way.
+        if way.requests == 0 && way.connects == 0 {
+            summary.push(format!("nothing passed `{name}`"));
+            finding
+                .doubt(format!("nothing passed `{name}`, although {} needed it", counted(way.calls, "call", "calls")));
             continue;
         }
         finding.judged += way.calls;

@@ -39,7 +39,7 @@ pub(super) enum Rule {
     Bound(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
     /// Like `Experiment`, for a [`Property::Bound`].
     ExperimentBound(fn(&ExperimentRun<'_>, &mut FindingBuilder) -> Option<String>),
-    /// Like `Bound`. The function does not judge what overlaps a stall, so that it can judge a run again without its crowded spans.
+    /// Like `Bound`. The function does not judge what overlaps a stall, so that it can judge a run again without its disturbed spans.
     TimedBound(fn(&History, &Criteria, &mut FindingBuilder) -> Option<String>),
     /// Like `ExperimentBound`, with a function as that of `TimedBound`.
     ExperimentTimedBound(fn(&ExperimentRun<'_>, &mut FindingBuilder) -> Option<String>),
@@ -120,10 +120,13 @@ impl Check {
             let mut summary = self.summary(history, criteria, &mut builder)?;
             if self.property() == Property::Bound
                 && builder.is_excusable()
-                && let Some(Doubt { why, rest }) = history.doubt()
+                && let Some(Doubt { why, rest, is_slight }) = history.doubt()
+                && (self.omits_stalls() || !is_slight)
             {
                 if rest.is_some_and(|rest| self.is_broken_in(&rest, criteria)) {
-                    summary.push_str(&format!("; {why}, and the bound is broken without them too"));
+                    if !is_slight {
+                        summary.push_str(&format!("; {why}, and the bound is broken without them too"));
+                    }
                 } else {
                     builder.excuse(&why);
                     summary.push_str(&format!("; counted as unknown, because {why}"));
@@ -139,11 +142,15 @@ impl Check {
         })
     }
 
-    /// Returns true if the check finds a violation in what other processes did not disturb.
+    /// Returns true if the check does not judge what overlaps a stall.
+    const fn omits_stalls(&self) -> bool {
+        matches!(self.rule, Rule::TimedBound(_) | Rule::ExperimentTimedBound(_))
+    }
+
+    /// Returns true if the check finds a violation in what was not disturbed.
     fn is_broken_in(&self, rest: &History, criteria: &Criteria) -> bool {
         let mut builder = FindingBuilder::default();
-        let omits_stalls = matches!(self.rule, Rule::TimedBound(_) | Rule::ExperimentTimedBound(_));
-        omits_stalls && self.summary(rest, criteria, &mut builder).is_some() && builder.violations > 0
+        self.omits_stalls() && self.summary(rest, criteria, &mut builder).is_some() && builder.violations > 0
     }
 
     fn summary(&self, history: &History, criteria: &Criteria, builder: &mut FindingBuilder) -> Option<String> {

@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         "A verdict or workflow that names no version is not judged.",
         "If other processes use the machine, or the harness stalls, rules that take effect late are not a violation. Two cases always are: a call judged by the old rules after one judged by the new ones, and rules that never take effect within three times the promised time.",
     ],
-    evidence: "A fault that changes the rules, and verdicts or workflows that name the version of their rules before, during and after it.",
+    evidence: "A fault that changes the rules, and verdicts or workflows that name the version of their rules before it, during it and once the restored rules are due.",
     rule: Rule::ExperimentBound(judge),
 };
 
@@ -57,11 +57,16 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     }
     if let Some(healed_us) = of_rules.iter().map(|fault| fault.healed_us).collect::<Option<Vec<u64>>>() {
         let from_us = healed_us.into_iter().max().unwrap_or_default() + within_us;
+        let mut judged = 0;
         for Decision { at, rules, .. } in decisions.iter().filter(|it| it.op.invoke_us() >= from_us && !it.injected) {
             finding.judged += 1;
+            judged += 1;
             if !old.contains(rules) {
                 finding.violation(|| "judged by the changed rules after they were restored".to_owned(), &[*at]);
             }
+        }
+        if judged == 0 {
+            finding.doubt("no call was judged once the restored rules were due");
         }
     }
     Some(format!(

@@ -1,14 +1,15 @@
-//! steady-state: before the fault the stack answered the planned load. If it did not, no error during the fault can be attributed to the fault, so
+//! steady-state: before the fault the stack answered the planned load, and no fallback replaced a service. If it did not, no error during the fault can be attributed to the fault, so
 //! the experiment proves nothing and the check is unknown (decision 0015). It never fails.
 
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::figure::{Figure, FigureResult};
+use crate::recovery::is_degraded;
 use crate::threshold::percent;
 
 pub(super) const CHECK: Check = Check {
     name: "steady-state",
-    proves: "Before the fault, the planned share of the load was sent and answered, and the thresholds for that time held",
+    proves: "Before the fault, the planned share of the load was sent and answered by every service that takes part, and the thresholds for that time held",
     blind_to: &[
         "It uses averages and percentiles of the whole steady phase: a short stall in it is hidden by them.",
         "Organisations whose last call was refused by quota, and calls that follow from another call, are not counted.",
@@ -25,7 +26,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     let (mut sent, mut ok) = (0u64, 0u64);
     for (_, op) in history.load_in(steady) {
         sent += 1;
-        ok += u64::from(!op.is_error());
+        ok += u64::from(!op.is_error() && !is_degraded(op));
     }
     finding.judged = sent;
     let planned = promises.rate_per_second * steady.length_us() as f64 / 1e6;

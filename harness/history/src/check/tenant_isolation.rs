@@ -7,15 +7,16 @@ use super::builder::FindingBuilder;
 use super::rule::{Check, Rule};
 use crate::counted;
 use crate::history::{History, RecordRead};
+use crate::timeline::is_same_user;
 use crate::view::{CanaryRef, EffectRef, OpRef};
 use attempts::Attempts;
 use std::collections::HashSet;
 
 pub(super) const CHECK: Check = Check {
     name: "tenant-isolation",
-    proves: "No content in a reply carries the mark of another organisation, of another workspace, or of another user who keeps it private",
+    proves: "No content in a reply carries the mark of another organisation, of another workspace, or of another user who keeps it private or had made it private before",
     blind_to: &[
-        "It judges only the attempts that were made. The finding counts them by kind; one attempt of any kind to reach another organisation or workspace is enough for a pass.",
+        "It judges only the attempts that were made and answered. The finding counts them by kind; one attempt of any kind to reach another organisation or workspace is enough for a pass.",
         "A search by words counts as an attempt only if the load recorded which record it was for; a list by a tag counts if another organisation has a record with that tag.",
         "A content without a mark shows no owner. Counts, ids, tags, timing and error codes can leak, and are not judged.",
         "If the owner of a private record has once shared it by an update, colleagues may read it from then on.",
@@ -31,6 +32,9 @@ fn judge(history: &History, finding: &mut FindingBuilder) -> String {
         finding.judged += 1;
         if let Some(whose) = breach(canary, read.op, || was_shared(history, &read)) {
             finding.violation(|| format!("`{}` read `{}`, {whose}", read.op.user(), read.key), &[read.at]);
+        } else if let Some(hiding) = hiding_before(history, &read) {
+            let what = || format!("`{}` read `{}` after it had been made private", read.op.user(), read.key);
+            finding.violation(what, &[hiding, read.at]);
         }
     }
     let shared = shared_marks(history);
@@ -75,6 +79,27 @@ fn breach(canary: CanaryRef<'_>, reader: OpRef<'_>, was_shared: impl FnOnce() ->
     } else {
         None
     }
+}
+
+/// Returns the acknowledged update that made the record of another user private before the read began, unless a later one may have shared it again.
+/// The mark does not show this: it has the visibility at the time of the write.
+fn hiding_before(history: &History, read: &RecordRead<'_>) -> Option<u32> {
+    let changes = history.changes(read.key)?;
+    let owner = history.op(*changes.writes.first()?);
+    if is_same_user(owner, read.op) {
+        return None;
+    }
+    let acknowledged = |at: &u32| {
+        let hiding = history.op(*at);
+        hiding.is_ok() && hiding.complete_us() < read.op.invoke_us()
+    };
+    let last = changes.hidings.iter().copied().filter(acknowledged).max_by_key(|at| history.op(*at).invoke_us())?;
+    let hidden_us = history.op(last).invoke_us();
+    // Without an answer a change may take effect at any later time.
+    let may_follow =
+        |op: OpRef<'_>| op.invoke_us() < read.op.complete_us() && (!op.is_ok() || op.complete_us() >= hidden_us);
+    let is_shared_again = changes.shares.iter().any(|at| may_follow(history.op(*at)));
+    (!is_shared_again).then_some(last)
 }
 
 /// Returns true if an update that was sent before the read ended may have shared the record with its workspace. The mark does not show this: it has

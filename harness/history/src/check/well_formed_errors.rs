@@ -5,6 +5,7 @@ use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::counted;
 use crate::finding::Evidence;
+use crate::history::span_of;
 use crate::op::ErrorKind;
 use crate::view::OpRef;
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ pub(super) const CHECK: Check = Check {
     proves: "Every error that a client got since the fault is of a kind that the experiment allows, and every error before it is a refusal by quota",
     blind_to: &[
         "It judges kinds, not numbers: any number of allowed errors passes.",
-        "A timeout that overlaps a stall of the harness is not judged. A timeout while other processes use the machine makes the check unknown.",
+        "A timeout that a stall of the harness explains is not judged. A timeout, a status of 503 or 504, or a code such as `deadline_exceeded` while other processes use the machine makes the check unknown.",
         "The text and the hint of an error are not judged.",
         "A reply that reports success and cannot be used is an error only if the client found it malformed.",
     ],
@@ -39,11 +40,12 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
         // A call that was under way when the fault came may end by it.
         let before = op.complete_us() < fault.from_us;
         let allowed = if before { *kind == ErrorKind::Quota } else { is_allowed(kind, &run.promises.errors) };
-        if !allowed && *kind == ErrorKind::Timeout && run.history.is_stalled(op) {
+        if !allowed && *kind == ErrorKind::Timeout && run.history.is_explained_by_stalls(span_of(op), 0) {
             continue;
         }
-        if !allowed && *kind == ErrorKind::Timeout && run.history.is_crowded(op) {
-            finding.doubt(format!("`{}` timed out while other processes used the machine", op.name()));
+        if !allowed && is_slowness(kind) && run.history.is_crowded(op) {
+            let why = format!("`{}` ended with `{}` while other processes used the machine", op.name(), name(kind));
+            finding.doubt_with(Evidence::of(why, &[at]));
         } else if !allowed {
             let (count, first) = wrong.entry((!before, name(kind))).or_default();
             *count += 1;
@@ -69,6 +71,11 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
 /// Returns the error of a call; a question to the client is none.
 fn error(op: OpRef<'_>) -> Option<&ErrorKind> {
     op.outcome().error().filter(|kind| **kind != ErrorKind::InputRequired && op.is_error())
+}
+
+/// Returns true if a busy machine explains the error. It does not refuse connections.
+fn is_slowness(kind: &ErrorKind) -> bool {
+    *kind != ErrorKind::Connect && kind.is_explained_by_slowness()
 }
 
 fn is_allowed(kind: &ErrorKind, allowed: &[String]) -> bool {

@@ -3,7 +3,8 @@
 use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::counted;
-use crate::experiment::Fault;
+use crate::experiment::{Fault, Span};
+use crate::finding::Evidence;
 use crate::view::{EffectRef, OpRef};
 use std::collections::{HashMap, HashSet};
 
@@ -14,11 +15,14 @@ pub(super) const CHECK: Check = Check {
         "It follows ids: the text of a withdrawn pattern under another id passes.",
         "A withdrawn pattern may still be recommended or listed.",
         "A workflow that injects without naming the pattern is not judged.",
+        "If other processes use the machine, or the harness stalls, an injection after the promised time is unknown until three times this time is over.",
     ],
     evidence: "A fault that changes the patterns, injections of each withdrawn pattern before it, and at least one injection after the promised time.",
     rule: Rule::Experiment(judge),
 };
 
+/// Number of promised times after which neither a busy machine nor a stall explains that the old file is still in use.
+const CERTAIN_TIMES: u64 = 3;
 /// Name of the patterns service.
 const PATTERNS: &str = "patterns";
 
@@ -39,15 +43,22 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     for pattern in promises.withdrawn.iter().filter(|pattern| !before.contains_key(pattern.as_str())) {
         finding.doubt(format!("`{pattern}` was not injected before it was withdrawn"));
     }
+    let in_force_us = promises.in_force_us.unwrap_or_default();
     for fault in &changes {
-        let (due_us, until_us) = (fault.active_us + promises.in_force_us.unwrap_or_default(), fault.until_us());
+        let (due_us, until_us) = (fault.active_us + in_force_us, fault.until_us());
         let due = injections.iter().filter(|(_, op, _)| op.invoke_us() >= due_us && op.invoke_us() < until_us);
         for (at, op, pattern) in due {
             finding.judged += 1;
             if withdrawn.contains(pattern) {
                 let after = (op.invoke_us() - fault.active_us) as f64 / 1e6;
                 let ops: Vec<u32> = before.get(pattern).copied().into_iter().chain([*at]).collect();
-                finding.violation(|| format!("`{pattern}` was injected {after:.1} s after it was withdrawn"), &ops);
+                let what = || format!("`{pattern}` was injected {after:.1} s after it was withdrawn");
+                let since = Span { from_us: fault.active_us, until_us: op.invoke_us() };
+                if since.length_us() < in_force_us.saturating_mul(CERTAIN_TIMES) && run.history.is_disturbed(since) {
+                    finding.doubt_with(Evidence::of(what(), &ops));
+                } else {
+                    finding.violation(what, &ops);
+                }
             }
         }
     }

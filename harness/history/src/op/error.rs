@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// JSON-RPC code of a service that is overloaded or has no time left (HTTP 503).
+const UNAVAILABLE: i64 = -31_503;
+/// Codes of tools that mean the same.
+const SLOW_CODES: [&str; 3] = ["deadline_exceeded", "dependency_unavailable", "overloaded"];
+
 /// What kind of error ended a call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,6 +65,22 @@ impl ErrorKind {
             | Self::InputRequired
             | Self::Malformed(_)
             | Self::Local(_) => self.group().to_owned(),
+        }
+    }
+
+    /// Returns true if a machine that is too slow explains the error: no answer in time, or the answer of a service that has no time or waits for
+    /// one that has none.
+    pub(crate) fn is_explained_by_slowness(&self) -> bool {
+        match self {
+            Self::Timeout | Self::Connect | Self::Http(503 | 504) | Self::JsonRpc(UNAVAILABLE) => true,
+            Self::Tool(code) => SLOW_CODES.contains(&&**code),
+            Self::Reset
+            | Self::Http(_)
+            | Self::Quota
+            | Self::JsonRpc(_)
+            | Self::InputRequired
+            | Self::Malformed(_)
+            | Self::Local(_) => false,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Figures of measured calls.
 
 use crate::history::{call, verdict_of};
+use harness_history::experiment::Span;
 use harness_history::percentile::least_calls;
-use harness_history::{Criteria, Metric, Threshold, Verdict};
+use harness_history::{Conditions, Criteria, History, Metric, Threshold, Verdict, judge};
 use proptest::prelude::*;
 
 fn bound(metric: Metric, below: f64) -> Criteria {
@@ -35,6 +36,18 @@ proptest! {
         };
         let ops = took.iter().enumerate().map(|(number, took)| call(0, number as u64 * 2_000_000, *took, true)).collect();
         prop_assert_eq!(verdict_of("latency", ops, &bound(Metric::LatencyPercentile(percentile), below as f64)), expected);
+    }
+
+    #[test]
+    fn other_processes_excuse_what_is_slow_while_they_run_and_nothing_else(from_s in 2..20u64, length_s in 1..6u64, elsewhere in any::<bool>()) {
+        let crowded = Span { from_us: from_s * 1_000_000, until_us: (from_s + length_s) * 1_000_000 };
+        let is_slow = |at: u64| crowded.holds(at) || (elsewhere && at / 1_000_000 == 35);
+        let ops = (0..4_000).map(|number| call(0, number * 10_000, if is_slow(number * 10_000) { 900_000 } else { 4_000 }, true));
+        let conditions = Conditions { crowded: vec![crowded], ..Conditions::default() };
+        let history = ops.collect::<History>().with_conditions(conditions);
+        let findings = judge(&history, &bound(Metric::LatencyPercentile(99.0), 500_000.0));
+        let finding = findings.iter().find(|finding| finding.check == "latency").unwrap();
+        prop_assert_eq!(finding.verdict, if elsewhere { Verdict::Fail } else { Verdict::Unknown }, "{}", finding.summary);
     }
 
     #[test]

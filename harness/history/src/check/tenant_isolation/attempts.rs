@@ -3,7 +3,7 @@
 
 use crate::counted;
 use crate::history::{Changes, History};
-use crate::op::Visibility;
+use crate::op::{ErrorKind, Visibility};
 use crate::timeline::{is_same_user, is_same_workspace};
 use crate::view::{EffectRef, KeyRef, OpRef, QueryRef};
 use std::collections::HashMap;
@@ -32,8 +32,10 @@ impl Attempts {
         for (_, op) in history.numbered() {
             match op.effect() {
                 EffectRef::Read { key, .. } if op.is_ok() => attempts.by_id(history, op, key),
-                // A change of a foreign record is refused as if the record did not exist.
-                EffectRef::Update { key, .. } | EffectRef::Delete { key } => attempts.by_id(history, op, key),
+                // A change of a foreign record is refused as if the record did not exist. One that the service did not answer is no attempt.
+                EffectRef::Update { key, .. } | EffectRef::Delete { key } if is_answered(op) => {
+                    attempts.by_id(history, op, key);
+                }
                 EffectRef::Scan { query: Some(query), .. } if op.is_ok() => {
                     attempts.by_scan(history, op, &query, &tagged);
                 }
@@ -98,6 +100,12 @@ impl std::fmt::Display for Attempts {
             self.private
         )
     }
+}
+
+/// Returns true if the service decided about the record: the call ended well, or a tool or the protocol refused it.
+fn is_answered(op: OpRef<'_>) -> bool {
+    op.is_ok()
+        || matches!(op.outcome().error(), Some(ErrorKind::Tool(_) | ErrorKind::JsonRpc(_) | ErrorKind::Http(403 | 404)))
 }
 
 /// Returns whose the record is, if the caller must not read it.
