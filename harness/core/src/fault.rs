@@ -153,12 +153,12 @@ mod tests {
         FaultKind::Kill(Kill { part: part.to_owned() })
     }
 
-    fn on_way(from: &str, to: &str, toxic: Toxic) -> FaultKind {
+    fn on_edge(from: &str, to: &str, toxic: Toxic) -> FaultKind {
         FaultKind::Network(Network { from: from.to_owned(), to: to.to_owned(), rule: Rule::new(toxic) })
     }
 
     fn edge(from: &str, to: &str) -> FaultKind {
-        on_way(from, to, Toxic::Hang(Hang {}))
+        on_edge(from, to, Toxic::Hang(Hang {}))
     }
 
     fn only(problems: &[String], expected: &str) {
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_fault_is_named_by_its_kind_and_target() {
         assert_eq!((kill("redis").name().as_str(), kill("redis").parts()), ("kill redis", vec!["redis"]));
-        let hang = way("memory", "redis");
+        let hang = edge("memory", "redis");
         assert_eq!((hang.kind(), hang.target().as_str(), hang.parts().len()), ("hang", "memory to redis", 0));
         assert_eq!(hang.edge(), Some(("memory", "redis")));
         assert_eq!(FaultKind::Redis(Redis { state: RedisState::Oom }).name(), "oom redis");
@@ -190,11 +190,11 @@ mod tests {
     fn an_unknown_name_is_reported_with_the_nearest_that_exists() {
         let full = Topology::full();
         only(&kill("guardrail").problems(&full, &Backend::Process), "did you mean `guardrails`?");
-        only(&way("memory", "rediss").problems(&full, &Backend::Process), "did you mean `memory to redis`?");
-        only(&way("client", "redis").problems(&full, &Backend::Process), "no edge from `client` to `redis`");
+        only(&edge("memory", "rediss").problems(&full, &Backend::Process), "did you mean `memory to redis`?");
+        only(&edge("client", "redis").problems(&full, &Backend::Process), "no edge from `client` to `redis`");
         let oom = FaultKind::Redis(Redis { state: RedisState::Oom });
         only(&oom.problems(&full.clone().without_redis(), &Backend::Process), "this stack has none");
-        for sound in [way("client", "memory"), way("memory", "redis"), oom] {
+        for sound in [edge("client", "memory"), edge("memory", "redis"), oom] {
             assert_eq!(sound.problems(&full, &Backend::Process), Vec::<String>::new());
         }
     }
@@ -203,9 +203,9 @@ mod tests {
     fn what_a_backend_cannot_do_is_reported() {
         let full = Topology::full();
         let external = Backend::External { urls: BTreeMap::new(), hosts: Vec::new() };
-        only(&way("memory", "redis").problems(&full, &external), "no proxy there");
-        assert!(way("memory", "redis").problems(&full, &Backend::Docker).is_empty());
-        assert!(way("client", "memory").problems(&full, &external).is_empty());
+        only(&edge("memory", "redis").problems(&full, &external), "no proxy there");
+        assert!(edge("memory", "redis").problems(&full, &Backend::Docker).is_empty());
+        assert!(edge("client", "memory").problems(&full, &external).is_empty());
         only(&kill("memory").problems(&full, &external), "`kill memory` needs a stack that the harness started");
         let lock = FaultKind::DatabaseLocked(DatabaseLocked { part: "memory".to_owned() });
         only(&lock.problems(&full, &Backend::Docker), "in a container");
@@ -222,7 +222,7 @@ mod tests {
         only(&lock("postgres").problems(&topology, &Backend::Process), "acts on a SQLite database");
         let squeeze = FaultKind::CpuSqueeze(CpuSqueeze { part: "postgres".to_owned(), percent: 5 });
         only(&squeeze.problems(&topology, &Backend::Process), "the server has several");
-        for sound in [kill("postgres"), way("memory", "postgres")] {
+        for sound in [kill("postgres"), edge("memory", "postgres")] {
             assert_eq!(sound.problems(&topology, &Backend::Process), Vec::<String>::new());
         }
     }
@@ -257,7 +257,7 @@ mod tests {
         let full = Topology::full();
         let none = FaultKind::CpuSqueeze(CpuSqueeze { part: "memory".to_owned(), percent: 0 });
         only(&none.problems(&full, &Backend::Process), "`percent = 0` is out of range");
-        let slow = on_way("memory", "redis", Toxic::Bandwidth(Bandwidth { bytes_per_second: 0 }));
+        let slow = on_edge("memory", "redis", Toxic::Bandwidth(Bandwidth { bytes_per_second: 0 }));
         only(&slow.problems(&full, &Backend::Process), "bandwidth");
     }
 }

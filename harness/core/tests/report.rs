@@ -4,7 +4,7 @@
 #[path = "support/recorded.rs"]
 mod recorded;
 
-use harness_core::drive::{DriverReport, FinalWalks, Plan, Subject};
+use harness_core::drive::{DriverReport, FinalWalks, Plan, RunPurpose};
 use harness_core::judge::{EVIDENCE_CHECK, JudgeError, JudgeMemory, Judgement, Recorded, judge};
 use harness_core::plan::seal::seal;
 use harness_core::plan::{history_files, run_dir};
@@ -151,7 +151,7 @@ fn an_experiment_without_its_record_is_not_judged_by_the_outage_that_it_made() {
     let calls: Vec<Op> = ops().into_iter().map(answered_late).collect();
     write_run(dir.path(), &calls, None);
     let experiment = harness_core::drive::experiment::find("redis-outage", None).unwrap();
-    let plan = Plan { subject: Subject::Experiment(Box::new(experiment)), ..recorded::plan() };
+    let plan = Plan { subject: RunPurpose::Experiment(Box::new(experiment)), ..recorded::plan() };
     std::fs::write(dir.path().join(run_dir::PLAN), serde_json::to_vec(&plan).unwrap()).unwrap();
     let judgement = judge_again(dir.path()).unwrap();
     let failed = judgement.findings.iter().filter(|finding| finding.verdict == Verdict::Fail);

@@ -188,10 +188,30 @@ struct Excuses<'a> {
     stalls: &'a [Span],
 }
 
-fn steady_again(history: &History, baseline: &Baseline, span: Span, excuses: &Excuses<'_>) -> Option<u64> {
+/// Returns true if the load ended before it could show whether the stack was steady again in time: a row of good windows that began in time was cut off. A
+/// window that is bad ends the row, so a stack that was unsteady until the load ended was not steady in time.
+pub(crate) fn is_undecided(history: &History, experiment: &Experiment, allowed_us: u64) -> bool {
+    let baseline = experiment.steady.and_then(|steady| Baseline::of(history, steady));
+    let Some((baseline, span)) = baseline.zip(experiment.afterwards()) else { return true };
+    let excuses = Excuses { crowded: &experiment.crowded, stalls: &history.conditions().stalls };
+    let good = good_windows(&sorted_calls(history, span), &baseline, span, &excuses);
+    let next = (WINDOW_US / STEP_US) as usize;
+    (0..=(allowed_us / STEP_US) as usize).any(|at| {
+        let row = (0..WINDOWS_IN_A_ROW as usize).map(|number| good.get(at + number * next));
+        row.clone().any(|window| window.is_none()) && row.flatten().all(|good| *good)
+    })
+}
+
+/// Returns the time from the start of the span at which each call was sent and, if it ended well, its latency; sorted by time.
+fn sorted_calls(history: &History, span: Span) -> Vec<(u64, Option<u64>)> {
     let sent = history.load_in(span).map(|(_, op)| (op.invoke_us() - span.from_us, undegraded_latency(op)));
     let mut calls: Vec<(u64, Option<u64>)> = sent.collect();
     calls.sort_unstable();
+    calls
+}
+
+fn steady_again(history: &History, baseline: &Baseline, span: Span, excuses: &Excuses<'_>) -> Option<u64> {
+    let calls = sorted_calls(history, span);
     let good = good_windows(&calls, baseline, span, excuses);
     let next = (WINDOW_US / STEP_US) as usize;
     // Windows overlap, so each is chained to the one that begins where it ends, `next` positions later. For the chain from each window: the number

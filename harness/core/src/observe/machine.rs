@@ -98,8 +98,8 @@ mod tests {
             "a part that was started is ours"
         );
         assert!(!is_crowded(&before, &before), "no time has passed");
-        let killed = |reaped| look(2_900, 12_000, &[(0, reaped)]);
-        let before = look(1_000, 10_000, &[(0, 50), (7, 100)]);
+        let killed = |reaped| read_totals(2_900, 12_000, &[(0, reaped)]);
+        let before = read_totals(1_000, 10_000, &[(0, 50), (7, 100)]);
         assert!(!is_crowded(&before, &killed(1_850)), "a part used 1.7 s until it was killed");
         assert!(is_crowded(&before, &killed(150)), "the part had used its time before");
     }

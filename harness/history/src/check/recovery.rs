@@ -5,7 +5,7 @@ use super::builder::FindingBuilder;
 use super::rule::{Check, ExperimentRun, Rule};
 use crate::experiment::Span;
 use crate::history::History;
-use crate::recovery::{Baseline, LEAST_CALLS, WINDOW_US, WINDOWS_IN_A_ROW, recovery};
+use crate::recovery::{Baseline, LEAST_CALLS, is_undecided, recovery};
 use crate::threshold::millis;
 
 pub(super) const CHECK: Check = Check {
@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
         "A slow window while other processes used the machine is excused up to five times the latency of a steady one, or 300 ms.",
         "The time until a client noticed the fault is reported, not judged.",
     ],
-    evidence: "At least 20 good calls before the fault that no stall of the harness touched, 20 calls after it, and a load that lasted three seconds longer than the promised time.",
+    evidence: "At least 20 good calls before the fault that no stall of the harness touched, 20 calls after it, and a load that lasted three seconds longer than the promised time, or that was unsteady in every second until it ended.",
     rule: Rule::ExperimentTimedBound(judge),
 };
 
@@ -44,8 +44,7 @@ fn judge(run: &ExperimentRun<'_>, finding: &mut FindingBuilder) -> Option<String
     let crowded_us = times.steady_but_crowded_us;
     match times.steady_us {
         Some(steady_us) if steady_us <= allowed_us => {}
-        // Steadiness is decided by several windows, so the load must have continued for their length after the allowed time.
-        None if afterwards.length_us() < allowed_us.saturating_add(WINDOWS_IN_A_ROW * WINDOW_US) => finding.open += 1,
+        None if is_undecided(history, experiment, allowed_us) => finding.open += 1,
         _ if crowded_us.is_some_and(|steady_us| steady_us <= allowed_us) => {
             finding.doubt(
                 "the stack was only slow, and only while other processes used the machine, or the harness stalled",

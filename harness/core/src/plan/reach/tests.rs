@@ -1,6 +1,6 @@
 //! Which URLs may be reached, and which addresses of them.
 
-use super::{Network, Reach, normal, parse, without_secrets};
+use super::{Network, Reach, normal_host, parse, without_secrets};
 use std::net::SocketAddr;
 
 fn addresses(list: &[&str]) -> Vec<SocketAddr> {
@@ -105,7 +105,7 @@ fn a_url_has_a_host_and_a_port() {
     let why = parse("ftp://ann:a-password@127.0.0.1/mcp?api_key=sesame").unwrap_err();
     assert!(why.contains("`ftp://127.0.0.1/mcp`") && !why.contains("a-password") && !why.contains("sesame"), "{why}");
     assert_eq!(without_secrets("ann:pw@host:1/a@b?c"), "host:1/a@b");
-    assert_eq!(normal("[::FFFF:7F00:1]"), "::ffff:127.0.0.1");
+    assert_eq!(normal_host("[::FFFF:7F00:1]"), "::ffff:127.0.0.1");
 }
 
 #[tokio::test]
