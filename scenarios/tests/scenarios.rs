@@ -38,7 +38,8 @@ fn harness() -> PathBuf {
 }
 
 fn backend(scenario: &scenarios::Scenario) -> Backend {
-    let on_containers = cfg!(feature = "docker-tests") && scenario.backends != scenarios::SupportedBackends::OwnProcesses;
+    let on_containers =
+        cfg!(feature = "docker-tests") && scenario.backends != scenarios::SupportedBackends::OwnProcesses;
     if on_containers { Backend::Docker } else { Backend::Process }
 }
 

@@ -227,7 +227,8 @@ async fn bytes_lost_to_a_blackhole_never_arrive_and_their_connection_ends_with_t
 async fn a_slow_close_delays_the_end_and_not_the_bytes() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let guard = proxy.add(Rule::new(Toxic::SlowClose(SlowClose { delay: NEVER })).towards(RuleDirection::Client)).unwrap();
+    let guard =
+        proxy.add(Rule::new(Toxic::SlowClose(SlowClose { delay: NEVER })).towards(RuleDirection::Client)).unwrap();
     client.send(b"hello").await;
     let mut got = [0; 5];
     client.socket.read_exact(&mut got).await.unwrap();
@@ -245,7 +246,8 @@ async fn a_slow_close_delays_the_end_and_not_the_bytes() {
 async fn slices_arrive_one_by_one_and_complete() {
     let upstream = echo().await;
     let (proxy, mut client) = edge(&upstream).await;
-    let _guard = proxy.add(Rule::new(Toxic::Slice(Slice { size: 3, gap: ms(20) })).towards(RuleDirection::Client)).unwrap();
+    let _guard =
+        proxy.add(Rule::new(Toxic::Slice(Slice { size: 3, gap: ms(20) })).towards(RuleDirection::Client)).unwrap();
     client.send(b"0123456789").await;
     let mut buffer = [0; 64];
     let first = client.socket.read(&mut buffer).await.unwrap();
@@ -264,8 +266,9 @@ async fn a_truncated_connection_carries_exactly_the_configured_number_of_bytes()
         })
         .await;
         let proxy = Proxy::start("memory", upstream.address).await.unwrap();
-        let guard =
-            proxy.add(Rule::new(Toxic::Truncate(Truncate { bytes: 1_000, ending })).towards(RuleDirection::Client)).unwrap();
+        let guard = proxy
+            .add(Rule::new(Toxic::Truncate(Truncate { bytes: 1_000, ending })).towards(RuleDirection::Client))
+            .unwrap();
         let mut client = Client::to(proxy.address()).await;
         let (rest, ended_in_order) = client.rest().await;
         assert_eq!(ended_in_order, in_order);

@@ -279,7 +279,10 @@ fn the_documented_commands_for_one_file_are_right() {
         assert!(lost.is_some() == is_judged && lost != Some("fail"), "{command}: {said}");
         assert!(code(&output) == expected || code(&output) == 2, "{command}: {said}");
         // A failed check has one line; this server names the library that it is built on.
-        let named = said.lines().filter(|line| line.trim_start_matches([' ', 'n', 'o', 't', 'e', ':']).starts_with("MCP-TRN-12")).count();
+        let named = said
+            .lines()
+            .filter(|line| line.trim_start_matches([' ', 'n', 'o', 't', 'e', ':']).starts_with("MCP-TRN-12"))
+            .count();
         assert_eq!(named, usize::from(name == "harden"), "{command}: {said}");
     }
     let fix = std::fs::read_dir(folder.path().join("runs")).unwrap();

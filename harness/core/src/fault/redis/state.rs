@@ -125,7 +125,8 @@ impl RedisState {
                 // The limit becomes exactly the number of connections that the harness has open: the places and the
                 // admin's. It does not stay 1: if the harness died, the watchdog would compete with the services for
                 // one place.
-                let after_close = vec![command(&["CONFIG", "SET", "maxclients", &(RESERVED_CONNECTIONS + 1).to_string()])];
+                let after_close =
+                    vec![command(&["CONFIG", "SET", "maxclients", &(RESERVED_CONNECTIONS + 1).to_string()])];
                 let symptom = Symptom::Greeting { contains: "max number of clients" };
                 Recipe {
                     closes_other_connections: true,
