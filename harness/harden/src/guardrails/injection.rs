@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 const NEEDS: &[Need] =
     &[Need::Token, Need::SecondTenant, Need::Service(Service::Guardrails), Need::Service(Service::Patterns)];
-const FIX_IN: &[&str] = &["services/kit/src/verdict.rs", "services/patterns/src/judged.rs"];
+const FIX_IN: &[&str] = &["services/kit/src/verdict.rs", "services/patterns/src/judged_request.rs"];
 
 pub(crate) const NO_VERDICT: HardeningCheck = HardeningCheck {
     id: "MCP-GRD-01",

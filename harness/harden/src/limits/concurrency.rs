@@ -19,7 +19,7 @@ pub(crate) const CONCURRENCY: HardeningCheck = HardeningCheck {
     needs: &[Need::Token, Need::Processes, Need::Service(Service::Guardrails), Need::Service(Service::Orchestrator)],
     how: "Starts the orchestrator with four places, pauses guardrails, and fills the places with workflows, which then wait. Twelve more requests must get 429 or 503 with `Retry-After` before a workflow has ended. Afterwards every workflow must be answered, and a request must be admitted.",
     remedy: "Count running requests, and refuse above the limit instead of queueing.",
-    fix_in: &["services/kit/src/mcp/places.rs"],
+    fix_in: &["services/kit/src/mcp/request_capacity.rs"],
     follows: &["MCP-AUTH-06"],
     lane: Lane::Alone,
     probing: |probe| Box::pin(concurrency(probe)),
