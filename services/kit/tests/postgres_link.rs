@@ -78,7 +78,7 @@ async fn a_commit_that_no_standby_has_is_never_acknowledged() {
     let database = server.database();
     let opened = open(&database.url()).await;
     insert(&opened, 0).await.unwrap();
-    reload(&server, "synchronous_standby_names = 'nobody'");
+    reload(&server, "synchronous_standby_names = 'no_such_standby'");
     let waiting = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'mcp'";
     let mut number = 0;
     // The first writes may be committed before the setting is in force.

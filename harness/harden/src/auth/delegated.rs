@@ -85,7 +85,7 @@ async fn delegated(probe: &Probe<'_>) -> Result<(), Stop> {
         for token in &tokens {
             judge(probe, peer, &ann, token).await?;
         }
-        expect_absent(probe, peer, &ann, tap).await;
+        expect_missing(probe, peer, &ann, tap).await;
         // One for each set of scopes.
         tokens.sort_by_key(|token| scopes(&claims(&ann, token)));
         tokens.dedup_by_key(|token| scopes(&claims(&ann, token)));
@@ -126,7 +126,7 @@ async fn judge(probe: &Probe<'_>, peer: &str, ann: &Caller, token: &str) -> Resu
 }
 
 /// Judges whether the caller's token is anywhere in a request, such as in another header.
-async fn expect_absent(probe: &Probe<'_>, peer: &str, ann: &Caller, tap: &Wiretap) {
+async fn expect_missing(probe: &Probe<'_>, peer: &str, ann: &Caller, tap: &Wiretap) {
     let accepted = probe.send(peer, &HttpRequest::tools_list().bearer(&ann.token)).await;
     let has = tap.has(&ann.token);
     let signs =

@@ -27,11 +27,11 @@ pub(super) const WRITES: &str =
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
 /// How long a call waits for a free connection.
 const WAIT_DEADLINE: Duration = Duration::from_secs(5);
-/// Time in which a server answers the end of a transaction that nobody waits for. After it, the statement is cancelled.
+/// Time in which a server answers the end of a transaction whose caller is gone. After it, the statement is cancelled.
 const GRACE: Duration = Duration::from_millis(50);
 /// Time in which a server ends a cancelled statement. After it, the connection is closed.
 const CANCEL_DEADLINE: Duration = Duration::from_secs(3);
-/// Time in which a commit that nobody waits for may still be answered. It keeps its place so long, because its transaction keeps one of the server.
+/// Time in which a commit whose caller is gone may still be answered. It keeps its place so long, because its transaction keeps one of the server.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Connections {
@@ -101,7 +101,7 @@ impl Connections {
     }
 }
 
-/// A connection in use. If it is dropped before [`Lease::end`], its work was given up: the server is told to stop, and only when it has stopped can
+/// A connection in use. If it is dropped before [`Lease::end`], its work was given up: the server gets a request to stop, and only when it has stopped can
 /// another call have the connection. Otherwise one owner could fill all connections with work that it does not wait for.
 pub(super) struct Lease {
     object: Option<Object>,

@@ -26,9 +26,9 @@ const GIVEN_BACK_TOGETHER: usize = 32;
 /// Reply of the script: admitted, full, calls today, calls this second, lost, lease, unused calls today.
 type ScriptReply = (u64, u8, u64, u64, u8, u64, u64);
 
-/// What a script was asked for.
+/// What a script is to decide.
 #[derive(Clone, Copy)]
-struct Question {
+struct ScriptRequest {
     /// The second since the epoch that the script counts in.
     second: u64,
     calls: u64,
@@ -115,7 +115,7 @@ impl Shared {
         let (org, plan) = key;
         let second = now().as_secs();
         let request = self.leases.request(org, *plan, second, calls > 0);
-        let question = Question { second, calls, request };
+        let question = ScriptRequest { second, calls, request };
         let mut asking: BoxFuture<'static, _> = Box::pin(Arc::clone(self).ask(key.clone(), question, connection));
         // No retry after the deadline, because Redis may have counted the calls (decision 0007).
         let why = match tokio::time::timeout(self.deadline, &mut asking).await {
@@ -134,7 +134,7 @@ impl Shared {
     async fn ask(
         self: Arc<Self>,
         (org, plan): LaneKey,
-        Question { second, calls, request }: Question,
+        ScriptRequest { second, calls, request }: ScriptRequest,
         mut connection: MultiplexedConnection,
     ) -> RedisResult<ScriptReply> {
         let day = second / DAY_SECS;
@@ -147,9 +147,9 @@ impl Shared {
         call.invoke_async(&mut connection).await
     }
 
-    fn decided(&self, (org, plan): &LaneKey, question: Question, reply: ScriptReply) -> DecidedCalls {
+    fn decided(&self, (org, plan): &LaneKey, question: ScriptRequest, reply: ScriptReply) -> DecidedCalls {
         let (admitted, full, today, in_second, lost, lease, unused) = reply;
-        let Question { second, request, .. } = question;
+        let ScriptRequest { second, request, .. } = question;
         if lost > 0 {
             self.count_lost_state();
         }
@@ -162,7 +162,7 @@ impl Shared {
 
     /// Records the counts of a reply. The fallback starts from them if Redis fails. The next script sends them to Redis, which restores them if it lost its
     /// counters.
-    fn record(&self, org: &str, plan: Plan, Question { second, request, .. }: Question, reply: ScriptReply) {
+    fn record(&self, org: &str, plan: Plan, ScriptRequest { second, request, .. }: ScriptRequest, reply: ScriptReply) {
         let (admitted, _, today, _, _, lease, unused) = reply;
         let day = second / DAY_SECS;
         self.local.record_reported(org, plan, day, today, admitted + lease);
@@ -174,7 +174,7 @@ impl Shared {
     async fn take_back_late(
         self: Arc<Self>,
         (org, plan): LaneKey,
-        question: Question,
+        question: ScriptRequest,
         run_id: Arc<str>,
         asking: BoxFuture<'static, RedisResult<ScriptReply>>,
     ) {
