@@ -55,7 +55,8 @@ async fn an_owner_that_gives_up_a_read_gets_no_other_connection_before_the_serve
     let sleeping = "SELECT count(*)::text FROM pg_stat_activity
         WHERE datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()";
     for _ in 0..4 {
-        let abandoned = tokio::spawn({
+        let mut abandoned = JoinSet::new();
+        abandoned.spawn({
             let opened = opened.clone();
             async move {
                 let sleep = "SELECT pg_sleep(3600)";
@@ -63,8 +64,8 @@ async fn an_owner_that_gives_up_a_read_gets_no_other_connection_before_the_serve
             }
         });
         wait_until("the statement is running", async || database.admin(sleeping) == "1").await;
-        abandoned.abort();
-        assert!(abandoned.await.unwrap_err().is_cancelled());
+        abandoned.abort_all();
+        assert!(abandoned.join_next().await.unwrap().unwrap_err().is_cancelled());
         assert_eq!(read(&opened, "noisy", sleeping).await, "0", "the server still works for a caller that has gone");
     }
     let count = "SELECT count(*) <= 4 FROM pg_stat_activity WHERE datname = current_database() AND usename = 'mcp'";
@@ -84,15 +85,16 @@ async fn a_commit_that_no_standby_has_is_never_acknowledged() {
     // The first writes may be committed before the setting is in force.
     let result = loop {
         number += 1;
-        let mut writing = tokio::spawn({
+        let mut writing = JoinSet::new();
+        writing.spawn({
             let opened = opened.clone();
             async move { insert(&opened, number).await }
         });
         let waits = wait_until("the commit waits", async || server.admin("postgres", waiting) == "t");
         tokio::select! {
             biased;
-            () = waits => break writing.await.unwrap(),
-            quick = &mut writing => assert_eq!(quick.unwrap(), Ok(1)),
+            () = waits => break writing.join_next().await.unwrap().unwrap(),
+            quick = writing.join_next() => assert_eq!(quick.unwrap().unwrap(), Ok(1)),
         }
     };
     assert_eq!(result, Err(DatabaseError::Unconfirmed));

@@ -53,6 +53,7 @@ impl Servers {
         Err(failed.expect("a target has at least one server"))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the pool takes the handle of the task, owns it and aborts it")]
     async fn connect_to(&self, server: &Config) -> Result<(Client, JoinHandle<()>), Error> {
         let (client, connection) = server.connect(self.tls.clone()).await?;
         let running = AbortOnDrop(Some(tokio::spawn(run(connection))));
